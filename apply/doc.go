@@ -1,0 +1,11 @@
+// Package apply moves rendered objects into a cluster and says how that ended.
+//
+// In go the objects of a set of services (Units), who owns them (Owner) and a
+// client configuration. Out come a Result that is complete even on failure, and
+// typed Events on the way. The package knows nothing of CUE, images or command
+// lines; it never prints, reads the environment or ends the process.
+//
+// Objects are written by server-side apply under the field manager
+// "shipit/NAMESPACE/APP", never by force, and the release state lives in Secrets
+// of their own type beside them (DESIGN section 4).
+package apply

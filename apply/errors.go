@@ -1,0 +1,195 @@
+package apply
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// RolloutError says that units did not become healthy.
+type RolloutError struct {
+	Outcome   Outcome // RolledBack, Removed or Failed
+	Diagnoses []*Diagnosis
+	Err       error // why returning failed too, or nil
+}
+
+func (e *RolloutError) Error() string {
+	parts := make([]string, 0, len(e.Diagnoses)+1)
+	for _, d := range e.Diagnoses {
+		parts = append(parts, d.String())
+	}
+	if e.Err != nil {
+		parts = append(parts, e.Err.Error())
+	}
+	if len(parts) == 0 {
+		return "rollout " + string(e.Outcome)
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (e *RolloutError) Unwrap() error { return e.Err }
+
+// UnreachableError says that no API server answered at Host.
+type UnreachableError struct {
+	Host string
+	Err  error
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("no Kubernetes API server answers at %s: %v", e.Host, e.Err)
+}
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// UnauthorizedError says that the API server does not accept the credentials.
+type UnauthorizedError struct {
+	Host string
+	Err  error
+}
+
+func (e *UnauthorizedError) Error() string {
+	return fmt.Sprintf("the API server at %s does not accept the credentials", e.Host)
+}
+func (e *UnauthorizedError) Unwrap() error { return e.Err }
+
+// ForbiddenError says that RBAC denies a request.
+type ForbiddenError struct {
+	Verb, Resource, Namespace, Name string
+	Err                             error
+}
+
+func (e *ForbiddenError) Error() string {
+	s := fmt.Sprintf("not allowed to %s %s", e.Verb, e.Resource)
+	if e.Name != "" {
+		s += fmt.Sprintf(" %q", e.Name)
+	}
+	if e.Namespace != "" {
+		s += " in namespace " + e.Namespace
+	}
+	return s
+}
+func (e *ForbiddenError) Unwrap() error { return e.Err }
+
+// ConflictError says that another field manager owns Field of Object with
+// another value.
+type ConflictError struct {
+	Object  Ref
+	Field   string // as server-side apply writes it: .spec.replicas
+	Manager string
+	Time    time.Time // when Manager last wrote; zero when not known
+	Others  int       // conflicts on the same object beside this one
+}
+
+func (e *ConflictError) Error() string {
+	s := fmt.Sprintf("%s: %s is owned by %s", e.Object, e.Field, e.Manager)
+	if !e.Time.IsZero() {
+		s += ", which last wrote at " + e.Time.UTC().Format(time.RFC3339)
+	}
+	if e.Others > 0 {
+		s += fmt.Sprintf(" (and %d more fields)", e.Others)
+	}
+	return s
+}
+
+// NotOursError says that an object exists that shipit did not make for this app.
+type NotOursError struct {
+	Object  Ref
+	Manager string // who manages it: a field manager, or "" when not known
+	App     string // the app its labels claim, when that is another one
+}
+
+func (e *NotOursError) Error() string {
+	s := fmt.Sprintf("%s in namespace %s exists and is not managed by this app", e.Object, e.Object.Namespace)
+	switch {
+	case e.App != "":
+		s += fmt.Sprintf(": it belongs to app %s", e.App)
+	case e.Manager != "":
+		s += fmt.Sprintf(": its field manager is %s", e.Manager)
+	}
+	return s
+}
+
+// InvalidError says that the API server does not accept Object: a value, an
+// immutable field, or an admission rule.
+type InvalidError struct {
+	Object    Ref
+	Field     string // "" when the server names none
+	Immutable bool
+	Err       error
+}
+
+func (e *InvalidError) Error() string { return fmt.Sprintf("%s: %v", e.Object, e.Err) }
+func (e *InvalidError) Unwrap() error { return e.Err }
+
+// LockedError says that another deploy of the same unit is running.
+type LockedError struct {
+	Unit     string
+	Holder   string // user@host
+	DeployID string
+	Since    time.Time
+}
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%s is being deployed by %s since %s (deploy %s)", e.Unit, e.Holder, e.Since.UTC().Format(time.RFC3339), e.DeployID)
+}
+
+// LockLostError says that this deploy could not renew its lock in time and
+// stopped writing.
+type LockLostError struct{ Err error }
+
+func (e *LockLostError) Error() string {
+	return fmt.Sprintf("the lock could not be renewed in time: %v", e.Err)
+}
+func (e *LockLostError) Unwrap() error { return e.Err }
+
+// NewerFormatError says that the state in the cluster was written by a newer
+// shipit.
+type NewerFormatError struct {
+	Object  Ref
+	Version int // of the state
+	Known   int // the newest that this program reads
+}
+
+func (e *NewerFormatError) Error() string {
+	return fmt.Sprintf("%s has format version %d; this shipit reads up to %d", e.Object, e.Version, e.Known)
+}
+
+// DamagedStateError says that a state Secret cannot be read.
+type DamagedStateError struct {
+	Object Ref
+	Err    error
+}
+
+func (e *DamagedStateError) Error() string {
+	return fmt.Sprintf("release state %s in namespace %s cannot be read: %v", e.Object, e.Object.Namespace, e.Err)
+}
+func (e *DamagedStateError) Unwrap() error { return e.Err }
+
+// NoReleaseError says that a unit has no release to return to.
+type NoReleaseError struct {
+	Unit    string
+	Release int // the one asked for; 0 when the previous healthy one was
+}
+
+func (e *NoReleaseError) Error() string {
+	if e.Release == 0 {
+		return fmt.Sprintf("%s has no healthy release before its current one", e.Unit)
+	}
+	return fmt.Sprintf("%s has no release %d to return to", e.Unit, e.Release)
+}
+
+// UnknownUnitError says that a name is no unit of this app.
+type UnknownUnitError struct {
+	Unit  string
+	Known []string
+}
+
+func (e *UnknownUnitError) Error() string {
+	return fmt.Sprintf("no service %q (there are: %s)", e.Unit, strings.Join(e.Known, ", "))
+}
+
+// TerminatingError says that the namespace is being deleted.
+type TerminatingError struct{ Namespace string }
+
+func (e *TerminatingError) Error() string {
+	return fmt.Sprintf("namespace %s is being deleted", e.Namespace)
+}

@@ -1,0 +1,61 @@
+package apply
+
+import "time"
+
+// EventKind says what an Event is about.
+type EventKind string
+
+const (
+	// EventNamespace: a missing namespace was created (Message is its name).
+	EventNamespace EventKind = "namespace"
+	// EventLockWait: another deploy holds a unit (Message names the holder).
+	EventLockWait EventKind = "lock-wait"
+	// EventTakeover: the lock of a dead deploy was taken over (Message names it).
+	EventTakeover EventKind = "takeover"
+	// EventPlan: what will be done to Object (Action), once per object.
+	EventPlan EventKind = "plan"
+	// EventApplied: Action was done to Object.
+	EventApplied EventKind = "applied"
+	// EventWaiting: waiting for Unit begins, for at most Deadline.
+	EventWaiting EventKind = "waiting"
+	// EventProgress: the pod counts of Unit changed (Pods, Message).
+	EventProgress EventKind = "progress"
+	// EventHealthy: Unit is rolled out and its probes pass.
+	EventHealthy EventKind = "healthy"
+	// EventFailed: Unit will not become healthy (Diagnosis).
+	EventFailed EventKind = "failed"
+	// EventInterrupted: the caller's context ended; what follows is the way back.
+	EventInterrupted EventKind = "interrupted"
+	// EventRollback: Unit goes back to Release, or is removed when that is 0.
+	EventRollback EventKind = "rollback"
+	// EventDisconnected and EventReconnected: the API server stopped answering
+	// (Err), and answers again. A wait goes on meanwhile.
+	EventDisconnected EventKind = "disconnected"
+	EventReconnected  EventKind = "reconnected"
+	// EventWarning: the API server attached a warning (Message), or something
+	// that does not change the outcome went wrong.
+	EventWarning EventKind = "warning"
+)
+
+// Event is one step of progress. The fields that a Kind does not mention are
+// zero.
+type Event struct {
+	Kind      EventKind
+	Unit      string
+	Object    *Ref
+	Action    Action
+	Release   int
+	Pods      Pods
+	Deadline  time.Duration
+	Elapsed   time.Duration // since the call began
+	Message   string
+	Diagnosis *Diagnosis
+	Err       error
+}
+
+// Pods counts the pods of a unit's workloads.
+type Pods struct {
+	Wanted  int32 `json:"wanted"`  // spec.replicas
+	Updated int32 `json:"updated"` // of the current template
+	Ready   int32 `json:"ready"`   // of any template
+}

@@ -1,0 +1,139 @@
+package apply
+
+import (
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Unit is what moves from release to release as one: a service and its objects.
+type Unit struct {
+	Name    string
+	Objects []*unstructured.Unstructured
+}
+
+// Request says what to deploy.
+type Request struct {
+	// Units are the objects wanted, by service. Objects are not mutated.
+	Units []Unit
+	// Only names the units to move. Empty moves them all, and removes the units
+	// of the same Owner.Source that Units no longer has.
+	Only []string
+	// Timeout replaces the deadline that is computed from the probes; 0 keeps it.
+	Timeout time.Duration
+	// NoRollback leaves a failed deploy as it is.
+	NoRollback bool
+	// DeployID names the deploy; empty makes one.
+	DeployID string
+	// LockWait is how long to wait for another deploy of the same units; 0
+	// refuses as soon as the holder is known to be alive (up to 5 s).
+	LockWait time.Duration
+	// Abort, when closed, stops even the way back: the outcome is Interrupted.
+	// The end of the call's context only stops going forward.
+	Abort <-chan struct{}
+}
+
+// RollbackRequest says what to return.
+type RollbackRequest struct {
+	Units    []string // empty: every unit
+	To       int      // a release number; 0 is the healthy release before the current one
+	Timeout  time.Duration
+	LockWait time.Duration
+	Abort    <-chan struct{}
+}
+
+// DeleteRequest says what to remove.
+type DeleteRequest struct {
+	Units    []string      // empty: everything of the app, its state and, if shipit made it and it is empty, its namespace
+	Timeout  time.Duration // for the objects to be gone; default 2 minutes
+	LockWait time.Duration
+	Abort    <-chan struct{}
+}
+
+// Result is how a call ended. It is complete even on failure.
+type Result struct {
+	DeployID    string // "" when nothing was recorded
+	Outcome     Outcome
+	Interrupted bool // the caller's context ended before the deploy did
+	Units       []UnitResult
+	Took        time.Duration
+}
+
+// Diagnoses returns what went wrong, unit by unit.
+func (r *Result) Diagnoses() []*Diagnosis {
+	var ds []*Diagnosis
+	for i := range r.Units {
+		if d := r.Units[i].Diagnosis; d != nil {
+			ds = append(ds, d)
+		}
+	}
+	return ds
+}
+
+// UnitResult is how one unit ended.
+type UnitResult struct {
+	Name     string
+	Outcome  Outcome
+	Release  int // the release the unit is at now; 0 when it has none
+	Tried    int // the release this call wanted
+	Previous int // the release it was at before; 0 when it had none
+	Pods     Pods
+	Images   []string // references of the containers at Release
+	Objects  []ObjectResult
+	Took     time.Duration // until healthy
+	// Diagnosis is why the unit did not become healthy, nil if it did.
+	Diagnosis *Diagnosis
+}
+
+// Action is what is done to an object.
+type Action string
+
+const (
+	ActionCreate    Action = "create"
+	ActionUpdate    Action = "update"
+	ActionUnchanged Action = "unchanged"
+	ActionDelete    Action = "delete"
+	// ActionRestore puts back what a failed deploy had changed.
+	ActionRestore Action = "restore"
+)
+
+// ObjectResult is what was done to one object.
+type ObjectResult struct {
+	Object Ref
+	Action Action
+	Done   bool     // Action was carried out; false when the call ended before
+	Fields []string // of an update: the changed fields, as server-side apply writes them: .spec.replicas
+	Err    error
+}
+
+// Ref names an object.
+type Ref struct {
+	APIVersion string `json:"apiVersion"`
+	Kind       string `json:"kind"`
+	Namespace  string `json:"namespace,omitempty"`
+	Name       string `json:"name"`
+}
+
+// String gives "Deployment web".
+func (r Ref) String() string { return r.Kind + " " + r.Name }
+
+// GVK returns the kind with its group and version.
+func (r Ref) GVK() schema.GroupVersionKind {
+	return schema.FromAPIVersionAndKind(r.APIVersion, r.Kind)
+}
+
+func refOf(o *unstructured.Unstructured) Ref {
+	return Ref{APIVersion: o.GetAPIVersion(), Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName()}
+}
+
+func compareRefs(a, b Ref) int {
+	if c := strings.Compare(a.Kind, b.Kind); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Namespace, b.Namespace); c != 0 {
+		return c
+	}
+	return strings.Compare(a.Name, b.Name)
+}
