@@ -1,0 +1,40 @@
+# shipit: `make help` lists what can be made.
+SHELL := /bin/bash
+GO    ?= go
+
+GOLANGCI_VERSION := v2.13.2
+
+.PHONY: help build sandbox tools lint demo test unit e2e bench clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## compile the command line to bin/shipit
+	@scripts/build.sh
+
+sandbox: ## compile the sandbox to bin/shipit-sandbox (about 10 minutes, once; then cached)
+	@scripts/build-sandbox.sh
+
+tools: ## install what the sandbox's node needs (Debian and Ubuntu, as root); elsewhere, name it
+	@scripts/install-tools.sh
+
+demo: tools build sandbox ## deploy examples/hello to a sandbox, break it, watch it come back
+	@scripts/demo.sh
+
+test: ## everything: install, build, unit tests, scripts, end to end on a real node
+	@scripts/test.sh
+
+unit: ## the tests that need no cluster
+	@scripts/test.sh unit
+
+e2e: tools build sandbox ## the tests on a real cluster
+	@scripts/test.sh e2e
+
+bench: ## benchmarks of evaluating and rendering
+	$(GO) test -run '^$$' -bench . -benchmem ./schema ./render
+
+lint: ## gofmt, go vet and golangci-lint on both modules
+	@scripts/lint.sh $(GOLANGCI_VERSION)
+
+clean: ## remove bin/ (sandboxes and caches stay)
+	rm -rf bin

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# The demo: a microservice goes from source to a healthy pod on a real Kubernetes,
+# a broken release of it is put back, and the first pods never notice.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/bin:$PATH" SHIPIT_SANDBOX="$PWD/bin/shipit-sandbox"
+start=$SECONDS
+name=demo
+
+bold() { if [[ -t 1 && -z ${NO_COLOR-} ]]; then printf '\n\033[1m%s\033[0m\n' "$1"; else printf '\n%s\n' "$1"; fi; }
+run() { printf '$ %s\n' "$*"; "$@"; }
+die() { printf 'demo: %s\n' "$1" >&2; exit 1; }
+pods() { shipit status -C examples/hello --sandbox="$name" -o json 2>/dev/null; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cp -r examples/hello "$work/hello"
+
+bold "1. A sandbox: Kubernetes and a registry on this machine"
+run shipit sandbox up "$name"
+
+bold "2. examples/hello, from source to healthy pods"
+run shipit deploy -C "$work/hello" --sandbox="$name"
+url=$(shipit sandbox open hello -n hello "$name")
+printf '$ curl %s\n' "$url"
+before=$(scripts/http-get.sh "$url") || die "hello does not answer at $url"
+printf '%s\n' "$before"
+shipit status -C "$work/hello" --sandbox="$name" -o json >"$work/before.json"
+
+bold "3. A broken release, on purpose: it exits at once"
+sed -i 's|GREETING: .*|&\n\t\t\tHELLO_CRASH: "broken on purpose"|' "$work/hello/hello.cue"
+diff "$work/hello/hello.cue" examples/hello/hello.cue || true
+code=0
+run shipit deploy -C "$work/hello" --sandbox="$name" || code=$?
+[[ $code -eq 4 ]] || die "the broken release ended with exit code $code, not 4 (rolled back)"
+echo "exit code 4: the rollout failed, and what was there before is back"
+
+bold "4. The first pods serve on, never restarted"
+run shipit status -C "$work/hello" --sandbox="$name"
+scripts/http-get.sh "$url" || die "hello does not answer any more"
+shipit sandbox kubeconfig "$name" >"$work/kubeconfig"
+restarts=$(shipit status -C "$work/hello" --sandbox="$name" -o json | grep -o '"restarts": *[0-9]*' | grep -o '[0-9]*$' | paste -sd+ | bc 2>/dev/null || echo 0)
+[[ ${restarts:-0} -eq 0 ]] || die "a pod was restarted"
+
+bold "Done in $((SECONDS - start))s. It is still running:"
+cat <<MSG
+  curl $url
+  bin/shipit status -C examples/hello --sandbox=$name
+  export KUBECONFIG=\$(mktemp); bin/shipit sandbox kubeconfig $name >\$KUBECONFIG     # for any other tool
+  edit examples/hello/hello.cue, then: bin/shipit deploy -C examples/hello --sandbox=$name
+
+To stop it and remove all of it:
+  bin/shipit sandbox down $name
+MSG

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# gofmt, go vet and golangci-lint on both modules. golangci-lint is compiled once, at the version given.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+version=$1
+bin="${XDG_CACHE_HOME:-$HOME/.cache}/shipit/bin/golangci-lint-$version"
+if [[ ! -x $bin/golangci-lint ]]; then
+  echo "compiling golangci-lint $version (once)" >&2
+  GOBIN=$bin GOFLAGS= go install "github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$version"
+fi
+unformatted=$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l)
+if [[ -n $unformatted ]]; then
+  echo "not gofmt-ed:" $unformatted >&2
+  exit 1
+fi
+for module in . sandbox; do
+  (cd "$module" && go vet ./... && "$bin/golangci-lint" run --config "$OLDPWD/.golangci.yml" ./...)
+done

@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Runs the tests: `unit` those that need no cluster, `e2e` those on a real one, no argument both,
+# after installing and building what they need. One sandbox serves the whole run and is
+# taken down at its end. Set SHIPIT_KEEP_SANDBOX=1 to keep it for the next run.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+what=${1:-all}
+start=$SECONDS
+say() { printf '\n== %s (%ds)\n' "$1" "$((SECONDS - start))" >&2; }
+
+# With a real node to be had, a test that skips it has failed.
+if [[ $(uname -s) == Linux && $EUID -eq 0 ]]; then
+  export SHIPIT_REQUIRE_NODE="${SHIPIT_REQUIRE_NODE-1}"
+fi
+
+unit() {
+  say "unit tests"
+  # No cluster is named, so what needs one says so by skipping: it runs under e2e.
+  env -u SHIPIT_REQUIRE_NODE -u SHIPIT_TEST_KUBECONFIG -u SHIPIT_TEST_REGISTRY go test ./...
+}
+
+e2e() {
+  say "starting a sandbox"
+  export SHIPIT_SANDBOX="$PWD/bin/shipit-sandbox"
+  local name=test
+  "$SHIPIT_SANDBOX" up "$name"
+  if [[ -z ${SHIPIT_KEEP_SANDBOX-} ]]; then
+    trap '"$SHIPIT_SANDBOX" down test' EXIT
+  fi
+  local dir
+  dir=$(mktemp -d)
+  "$SHIPIT_SANDBOX" kubeconfig "$name" >"$dir/kubeconfig"
+  export SHIPIT_TEST_KUBECONFIG="$dir/kubeconfig" SHIPIT_TEST_SANDBOX="$name"
+  SHIPIT_TEST_REGISTRY=$("$SHIPIT_SANDBOX" registry "$name")
+  export SHIPIT_TEST_REGISTRY
+
+  say "end to end"
+  go test -count=1 -timeout 20m ./apply/... ./cmd/... ./internal/...
+  say "the sandbox itself"
+  (cd sandbox && go test -count=1 -timeout 20m ./e2e/...)
+  rm -rf "$dir"
+}
+
+case $what in
+unit) unit ;;
+e2e) e2e ;;
+all)
+  say "installing what the node needs"
+  scripts/install-tools.sh
+  say "building"
+  scripts/build.sh
+  unit
+  scripts/build-sandbox.sh
+  e2e
+  ;;
+*)
+  echo "usage: scripts/test.sh [unit|e2e]" >&2
+  exit 64
+  ;;
+esac
+say "passed: $what"
