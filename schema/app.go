@@ -5,7 +5,6 @@ package schema
 
 import (
 	"fmt"
-	"strings"
 )
 
 // Pos is a place in the user's CUE, with 1-based line and column. File is
@@ -36,6 +35,7 @@ type App struct {
 	Namespace string // default: Name
 	Registry  string // where builds are pushed, host[:port][/path]; may be empty
 	Services  []*Service
+	Warnings  []*Error // what is not wrong, but should be known
 
 	positions map[string]Pos
 }
@@ -44,16 +44,7 @@ type App struct {
 // "services.web.probes.readiness". A path that was not written (a default, or
 // an absent field) gives its nearest written ancestor.
 func (a *App) Position(path string) Pos {
-	for {
-		if p, ok := a.positions[path]; ok {
-			return p
-		}
-		i := strings.LastIndexByte(path, '.')
-		if i < 0 {
-			return Pos{}
-		}
-		path = path[:i]
-	}
+	return nearest(a.positions, path)
 }
 
 // Service returns the service called name, or nil.

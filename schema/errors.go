@@ -1,0 +1,102 @@
+package schema
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Code names a kind of Error, for programs that read errors.
+type Code string
+
+// The codes of errors.
+const (
+	NoProject    Code = "no-project"
+	NoApp        Code = "no-app"
+	Syntax       Code = "syntax"
+	Import       Code = "import"
+	Tag          Code = "tag"
+	Reference    Code = "reference"
+	Conflict     Code = "conflict"
+	NoValue      Code = "no-value"
+	Evaluation   Code = "evaluation"
+	UnknownField Code = "unknown-field"
+	MissingField Code = "missing-field"
+	WrongValue   Code = "wrong-value"
+	WrongName    Code = "wrong-name"
+	Contradicts  Code = "contradicts" // values that are fine alone, but not together
+	StaleSchema  Code = "stale-schema"
+)
+
+// Error is one thing that the user wrote wrong.
+type Error struct {
+	Code    Code   // what kind of error
+	Pos     Pos    // where; may be unknown
+	Path    string // the value concerned, such as "services.web.replicas"; may be empty
+	Message string // what is wrong, in one line
+	Why     string // why that is so; may be empty
+	Hint    string // what to write or do instead; may be empty
+	Related []Pos  // other places that matter, such as the other one of two values
+	Raw     string // CUE's own words; may be empty
+}
+
+// Error gives the place and the message.
+func (e *Error) Error() string {
+	if e.Pos.IsValid() {
+		return e.Pos.String() + ": " + e.Message
+	}
+	return e.Message
+}
+
+// Text gives the whole error for a person: the place and the message, then an
+// indented line each for why, the other places, and the hint.
+func (e *Error) Text() string {
+	var b strings.Builder
+	b.WriteString(e.Error())
+	if e.Why != "" {
+		b.WriteString("\n    " + e.Why)
+	}
+	for _, p := range e.Related {
+		b.WriteString("\n    also: " + p.String())
+	}
+	if e.Hint != "" {
+		b.WriteString("\n    hint: " + e.Hint)
+	}
+	return b.String()
+}
+
+// Errors are all that is wrong with a project, sorted by position, each once.
+type Errors []*Error
+
+// Error gives one line per error.
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, err := range e {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives each error.
+func (e Errors) Unwrap() []error {
+	errs := make([]error, len(e))
+	for i, err := range e {
+		errs[i] = err
+	}
+	return errs
+}
+
+// sorted gives the errors by position, those without one first, each once.
+func (e Errors) sorted() Errors {
+	e = slices.Clone(e)
+	slices.SortStableFunc(e, func(a, b *Error) int {
+		return cmp.Or(a.Pos.compare(b.Pos), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
+	})
+	return slices.CompactFunc(e, func(a, b *Error) bool {
+		return a.Pos == b.Pos && a.Message == b.Message
+	})
+}
+
+func (p Pos) compare(q Pos) int {
+	return cmp.Or(cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+}

@@ -1,0 +1,162 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/cuecontext"
+	cueerrors "cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/load"
+	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
+	"cuelang.org/go/mod/modconfig"
+)
+
+// Options say how to load a project.
+type Options struct {
+	// Tags set fields that have a @tag attribute ("key=value"), and choose the
+	// files with an @if attribute ("key"), as CUE's own -t does.
+	Tags []string
+}
+
+// Load evaluates the CUE package in dir, or in the nearest folder above it (see
+// Find), with this program's own copy of the schema, and gives the App.
+//
+// What the user wrote wrong is all in an error of type Errors. Files outside
+// the project's module are never read, nor is the network. When ctx ends, its
+// error is given at once; CUE cannot be stopped, so its evaluation then still
+// runs to its end beside the caller.
+func Load(ctx context.Context, dir string, opts Options) (*App, error) {
+	p, err := Find(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	type result struct {
+		app *App
+		err error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- result{err: fmt.Errorf("evaluating %s: CUE panicked: %v\n%s", p.Dir, r, debug.Stack())}
+			}
+		}()
+		app, err := p.load(opts)
+		done <- result{app, err}
+	}()
+	select {
+	case r := <-done:
+		return r.app, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("evaluating %s: %w", p.Dir, context.Cause(ctx))
+	}
+}
+
+func (p Project) load(opts Options) (*App, error) {
+	strict, errs := p.instance(schemaFiles(), opts)
+	if errs != nil {
+		return nil, errs.sorted()
+	}
+	loc := newLocator(p, strict.Files)
+	cctx := cuecontext.New()
+	value := cctx.BuildInstance(strict)
+	err := value.Validate(cue.Concrete(true))
+	if err == nil {
+		err = p.checkMarker(value)
+	}
+	if err != nil {
+		return nil, p.explain(opts, loc, value, err)
+	}
+
+	b := &treeBuilder{loc: loc}
+	tree := b.tree(value, "", "")
+	d := &decoder{}
+	app := d.app(tree)
+	if len(d.errs) > 0 {
+		return nil, d.errs.sorted()
+	}
+	app.Dir = p.Dir
+	app.Source, _, _ = strings.Cut(strict.Module, "@")
+	app.positions = b.positions
+	if w := p.stale(); w != nil {
+		app.Warnings = append(app.Warnings, w)
+	}
+	return app, nil
+}
+
+// instance loads the syntax of the project's package and all it imports.
+func (p Project) instance(schema map[string][]byte, opts Options) (*build.Instance, Errors) {
+	real, err := filepath.EvalSymlinks(p.Root)
+	if err != nil {
+		return nil, Errors{{Code: NoProject, Message: err.Error()}}
+	}
+	overlay := p.overlay(schema)
+	cfg := &load.Config{
+		ModuleRoot: p.Root,
+		Dir:        p.Dir,
+		Tags:       opts.Tags,
+		Overlay:    overlay,
+		Env:        []string{},
+		Registry:   &modconfig.LazyRegistry{New: noRegistry},
+		ParseFile: func(name string, src any, cfg parser.Config) (*ast.File, error) {
+			if _, ok := overlay[name]; !ok {
+				if err := inside(real, name); err != nil {
+					return nil, err
+				}
+			}
+			return parser.ParseFile(name, src, cfg)
+		},
+	}
+	inst := load.Instances([]string{"."}, cfg)[0]
+	if inst.Err != nil {
+		return nil, p.loadErrors(inst)
+	}
+	return inst, nil
+}
+
+// inside gives an error when a file is really one outside the folder root.
+func inside(root, name string) error {
+	target, err := filepath.EvalSymlinks(name)
+	if err != nil {
+		return err
+	}
+	if rel, err := filepath.Rel(root, target); err == nil && filepath.IsLocal(rel) {
+		return nil
+	}
+	pos := token.NewFile(name, -1, 1).Pos(0, token.NoRelPos)
+	return cueerrors.Newf(pos, outsideFormat)
+}
+
+// outsideFormat is the message of an error for a file outside the project.
+const outsideFormat = "this is a link to a file outside the project"
+
+// noRegistry keeps CUE from the network.
+func noRegistry() (modconfig.CachedRegistry, error) {
+	return nil, errNoRegistry{}
+}
+
+type errNoRegistry struct{}
+
+func (errNoRegistry) Error() string { return "shipit reads no modules from a registry" }
+
+// checkMarker gives an error unless value is an App of this schema.
+func (p Project) checkMarker(value cue.Value) error {
+	if value.LookupPath(cue.MakePath(cue.Hid("_schema", importPath))).Exists() {
+		return nil
+	}
+	return errNoApp{}
+}
+
+type errNoApp struct{}
+
+func (errNoApp) Error() string { return "no App" }

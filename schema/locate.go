@@ -1,0 +1,108 @@
+package schema
+
+import (
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/token"
+)
+
+// locator finds where values were written. Most are found in the syntax: it
+// names the fields directly, where an evaluated value knows only of the
+// expressions that made it.
+type locator struct {
+	project Project
+	written map[string]Pos
+	files   []*ast.File
+}
+
+func newLocator(p Project, files []*ast.File) *locator {
+	l := &locator{project: p, written: map[string]Pos{}, files: files}
+	for _, f := range files {
+		l.decls("", f.Decls)
+	}
+	return l
+}
+
+// decls records the fields of a struct at path. What comprehensions and
+// references make is not here; pos finds those in the values.
+func (l *locator) decls(path string, decls []ast.Decl) {
+	for _, d := range decls {
+		switch d := d.(type) {
+		case *ast.Field:
+			name, _, err := ast.LabelName(d.Label)
+			if err != nil || name == "" || strings.HasPrefix(name, "#") || strings.HasPrefix(name, "_") {
+				continue
+			}
+			at := join(path, name)
+			l.record(at, d)
+			l.expr(at, d.Value)
+		case *ast.EmbedDecl:
+			l.expr(path, d.Expr)
+		}
+	}
+}
+
+func (l *locator) expr(path string, x ast.Expr) {
+	switch x := x.(type) {
+	case *ast.StructLit:
+		l.decls(path, x.Elts)
+	case *ast.BinaryExpr:
+		if x.Op == token.AND {
+			l.expr(path, x.X)
+			l.expr(path, x.Y)
+		}
+	case *ast.ParenExpr:
+		l.expr(path, x.X)
+	}
+}
+
+// record keeps the first place of a path: where a scalar or list is, and the
+// label of a struct.
+func (l *locator) record(path string, f *ast.Field) {
+	if _, ok := l.written[path]; ok {
+		return
+	}
+	pos := f.Value.Pos()
+	if _, ok := f.Value.(*ast.StructLit); ok || !pos.IsValid() {
+		pos = f.Label.Pos()
+	}
+	if p := l.project.pos(pos); p.IsValid() {
+		l.written[path] = p
+	}
+}
+
+// pos gives the place of the value v at path, or an invalid Pos when only the
+// schema or nobody wrote it.
+func (l *locator) pos(path string, v cue.Value) Pos {
+	if p, ok := l.written[path]; ok {
+		return p
+	}
+	return l.project.pos(v.Pos())
+}
+
+// nearest gives the place of path or of its nearest written ancestor.
+func (l *locator) nearest(path string) Pos {
+	return nearest(l.written, path)
+}
+
+func nearest(positions map[string]Pos, path string) Pos {
+	for {
+		if p, ok := positions[path]; ok {
+			return p
+		}
+		i := strings.LastIndexByte(path, '.')
+		if i < 0 {
+			return Pos{}
+		}
+		path = path[:i]
+	}
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}

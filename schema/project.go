@@ -1,0 +1,197 @@
+package schema
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"cuelang.org/go/cue/load"
+	"cuelang.org/go/cue/token"
+)
+
+//go:embed v1/*.cue
+var embedded embed.FS
+
+const (
+	importPath = "shipit.dev/v1"
+	moduleFile = "cue.mod/module.cue"
+	vendorDir  = "cue.mod/pkg/shipit.dev/v1"
+)
+
+// Project is a directory that holds a CUE package, and the module around it.
+type Project struct {
+	Dir  string // where the package is, absolute; positions are relative to it
+	Root string // the module's root, which holds cue.mod, absolute
+}
+
+// Find gives the project that dir belongs to: the module is the first one at or
+// above dir, and the package is in the nearest folder from dir up to the
+// module's root that holds CUE files. The error is of type Errors.
+func Find(dir string) (Project, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return Project{}, err
+	}
+	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
+		return Project{}, Errors{{
+			Code:    NoProject,
+			Message: fmt.Sprintf("there is no folder %s", dir),
+		}}
+	}
+	root := abs
+	for {
+		info, err := os.Stat(filepath.Join(root, "cue.mod"))
+		if err == nil && info.IsDir() {
+			break
+		}
+		parent := filepath.Dir(root)
+		if parent == root {
+			return Project{}, Errors{{
+				Code:    NoProject,
+				Message: fmt.Sprintf("no project here: neither %s nor a folder above it has a cue.mod", abs),
+				Hint:    "run `shipit init` to make one, or name the project's folder",
+			}}
+		}
+		root = parent
+	}
+	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(moduleFile))); err != nil {
+		return Project{}, Errors{{
+			Code:    NoProject,
+			Message: fmt.Sprintf("%s has a cue.mod, but no %s", root, moduleFile),
+			Hint:    "run `shipit init` to make one",
+		}}
+	}
+	for p := abs; ; p = filepath.Dir(p) {
+		if hasCUE(p) {
+			return Project{Dir: p, Root: root}, nil
+		}
+		if p == root {
+			return Project{}, Errors{{
+				Code:    NoApp,
+				Message: fmt.Sprintf("no CUE files in %s", abs),
+				Hint:    "run `shipit init` to make an App to start from",
+			}}
+		}
+	}
+}
+
+func hasCUE(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		if isSource(e.Name()) && !e.IsDir() {
+			return true
+		}
+	}
+	return false
+}
+
+// isSource reports whether CUE would read a file of this name.
+func isSource(name string) bool {
+	return strings.HasSuffix(name, ".cue") && !strings.HasPrefix(name, "_") && !strings.HasPrefix(name, ".")
+}
+
+// stale compares the project's vendored copy of the schema with this
+// program's. The binary never reads it; editors and `cue vet` do.
+func (p Project) stale() *Error {
+	dir := filepath.Join(p.Root, filepath.FromSlash(vendorDir))
+	warn := func(msg string) *Error {
+		return &Error{
+			Code:    StaleSchema,
+			Message: msg,
+			Why:     "shipit reads its own copy, but `cue vet` and editors read that one",
+			Hint:    "run `shipit init --update`",
+		}
+	}
+	have, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return warn(fmt.Sprintf("the project has no %s", vendorDir))
+	}
+	want := schemaFiles()
+	n := 0
+	for _, e := range have {
+		if !strings.HasSuffix(e.Name(), ".cue") {
+			continue
+		}
+		n++
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil || want[e.Name()] == nil || string(data) != string(want[e.Name()]) {
+			return warn(fmt.Sprintf("%s is not the one of this version of shipit", vendorDir))
+		}
+	}
+	if n != len(want) {
+		return warn(fmt.Sprintf("%s is not the one of this version of shipit", vendorDir))
+	}
+	return nil
+}
+
+// schemaFiles are the embedded schema's files by name.
+func schemaFiles() map[string][]byte {
+	files := map[string][]byte{}
+	entries, err := embedded.ReadDir("v1")
+	if err != nil {
+		panic(err) // embedded above
+	}
+	for _, e := range entries {
+		data, err := embedded.ReadFile("v1/" + e.Name())
+		if err != nil {
+			panic(err)
+		}
+		files[e.Name()] = data
+	}
+	return files
+}
+
+// overlay is what CUE's loader finds below cue.mod instead of what is on disk:
+// the given schema, whole. Other files of the same package there (a stale
+// vendored copy, or what cue.mod/gen and cue.mod/usr would add) become ones of
+// a package that nobody imports, as an overlay cannot remove them. (The loader
+// can also read from an fs.FS, but finds no packages in cue.mod/pkg then.)
+func (p Project) overlay(schema map[string][]byte) map[string]load.Source {
+	files := map[string]load.Source{}
+	for _, kind := range []string{"gen", "usr", "pkg"} {
+		dir := filepath.Join(p.Root, "cue.mod", kind, filepath.FromSlash(importPath))
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			continue // nothing to hide
+		}
+		for _, e := range entries {
+			if strings.HasSuffix(e.Name(), ".cue") {
+				files[filepath.Join(dir, e.Name())] = load.FromString("package hidden_by_shipit")
+			}
+		}
+	}
+	for name, data := range schema {
+		files[filepath.Join(p.Root, filepath.FromSlash(vendorDir), name)] = load.FromBytes(data)
+	}
+	return files
+}
+
+// file makes the name of one of the module's files relative to the project,
+// with slashes.
+func (p Project) file(name string) string {
+	rel, err := filepath.Rel(p.Dir, name)
+	if err != nil {
+		return name
+	}
+	return filepath.ToSlash(rel)
+}
+
+// pos translates a position of CUE's; one in the schema is the zero Pos, as it
+// means nothing to a user.
+func (p Project) pos(t token.Pos) Pos {
+	if !t.IsValid() || t.Filename() == "" || p.isSchema(t.Filename()) {
+		return Pos{}
+	}
+	return Pos{File: p.file(t.Filename()), Line: t.Line(), Column: t.Column()}
+}
+
+func (p Project) isSchema(file string) bool {
+	return filepath.Dir(file) == filepath.Join(p.Root, filepath.FromSlash(vendorDir))
+}

@@ -1,0 +1,160 @@
+package schema
+
+import (
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue"
+)
+
+// node is a value that CUE evaluated, as plain data that knows its place.
+type node struct {
+	name   string
+	path   string
+	pos    Pos // where it was written, or its nearest ancestor
+	kind   cue.Kind
+	bad    bool // it has an error of its own: say nothing more about it
+	value  cue.Value
+	text   string          // of a string, or of a number as Kubernetes writes it
+	fields []*node         // of a struct, as written
+	items  []*node         // of a list
+	meant  map[string]bool // of a struct: fields that unknown ones were probably meant to be
+}
+
+// get gives a field of a struct, or nil.
+func (n *node) get(name string) *node {
+	if n == nil {
+		return nil
+	}
+	for _, f := range n.fields {
+		if f.name == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// is reports whether n is there, of kind k, and without an error.
+func (n *node) is(k cue.Kind) bool { return n != nil && !n.bad && n.kind&k != 0 }
+
+// missing reports whether the struct n lacks a field, even misspelt.
+func (n *node) missing(name string) bool {
+	return n == nil || n.get(name) == nil && !n.meant[name]
+}
+
+func (n *node) str() string {
+	if !n.is(cue.StringKind) {
+		return ""
+	}
+	return n.text
+}
+
+func (n *node) int64() int64 {
+	if !n.is(cue.IntKind) {
+		return 0
+	}
+	i, err := n.value.Int64()
+	if err != nil {
+		return 0
+	}
+	return i
+}
+
+// bool gives the value of a bool, or fallback when there is none.
+func (n *node) bool(fallback bool) bool {
+	if !n.is(cue.BoolKind) {
+		return fallback
+	}
+	return n.text == "true"
+}
+
+func (n *node) strings() []string {
+	if !n.is(cue.ListKind) {
+		return nil
+	}
+	var list []string
+	for _, item := range n.items {
+		list = append(list, item.str())
+	}
+	return list
+}
+
+// treeBuilder turns an evaluated value into a tree of nodes.
+type treeBuilder struct {
+	loc       *locator
+	positions map[string]Pos
+	broken    map[string]bool // paths with an error of CUE's
+}
+
+func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
+	if b.positions == nil {
+		b.positions = map[string]Pos{}
+	}
+	n := &node{name: name, path: path, value: v}
+	if p := b.loc.pos(path, v); p.IsValid() {
+		n.pos = p
+		b.positions[path] = p
+	} else {
+		n.pos = nearest(b.positions, path)
+	}
+	if b.broken[path] {
+		n.bad = true
+		return n
+	}
+	v, _ = v.Default()
+	n.value = v
+	n.kind = v.IncompleteKind()
+	if n.kind == cue.BottomKind {
+		// A struct whose fields have errors is one itself, with fields.
+		n.kind = cue.StructKind
+	}
+	switch n.kind {
+	case cue.StructKind:
+		fields, err := v.Fields()
+		if err != nil {
+			n.bad = true
+			return n
+		}
+		for fields.Next() {
+			name := fields.Selector().Unquoted()
+			n.fields = append(n.fields, b.tree(fields.Value(), join(path, name), name))
+		}
+	case cue.ListKind:
+		list, err := v.List()
+		if err != nil {
+			n.bad = true
+			return n
+		}
+		for i := 0; list.Next(); i++ {
+			index := strconv.Itoa(i)
+			n.items = append(n.items, b.tree(list.Value(), join(path, index), index))
+		}
+	default:
+		text, err := scalar(v, n.kind)
+		n.text, n.bad = text, err != nil
+	}
+	return n
+}
+
+// scalar gives the text of a concrete value.
+func scalar(v cue.Value, k cue.Kind) (string, error) {
+	switch k {
+	case cue.StringKind:
+		return v.String()
+	case cue.BytesKind:
+		b, err := v.Bytes()
+		return string(b), err
+	case cue.BoolKind:
+		b, err := v.Bool()
+		return strconv.FormatBool(b), err
+	case cue.NullKind:
+		return "null", v.Null()
+	case cue.IntKind:
+		b, err := v.AppendInt(nil, 10)
+		return string(b), err
+	default:
+		b, err := v.MarshalJSON()
+		// Kubernetes writes exponents in upper or lower case, without a plus.
+		return strings.ReplaceAll(string(b), "+", ""), err
+	}
+}
