@@ -1,0 +1,193 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"time"
+
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+)
+
+// goSource is a GoBuild that was looked at: its directories exist.
+type goSource struct {
+	name      string // of the service and the binary
+	pkg       string // as the caller wrote it
+	dir       string // the package's directory, absolute
+	module    string // the directory of its go.mod, absolute
+	platforms []v1.Platform
+}
+
+func newGoSource(spec Build) (*goSource, error) {
+	g := spec.Go
+	s := &goSource{name: spec.Name, pkg: g.Package, dir: filepath.Join(g.Dir, filepath.FromSlash(g.Package))}
+	if !filepath.IsAbs(s.dir) {
+		return nil, &NoPackage{Package: s.pkg, Dir: s.dir, Reason: "its directory is not absolute"}
+	}
+	switch info, err := os.Stat(s.dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &NoPackage{Package: s.pkg, Dir: s.dir, Reason: "no such directory"}
+	case err != nil:
+		return nil, err
+	case !info.IsDir():
+		return nil, &NoPackage{Package: s.pkg, Dir: s.dir, Reason: "it is a file, not a directory"}
+	}
+	if s.module = moduleDir(s.dir); s.module == "" {
+		return nil, &NoModule{Package: s.pkg, Dir: s.dir}
+	}
+	platforms := g.Platforms
+	if len(platforms) == 0 {
+		platforms = []string{"linux/" + runtime.GOARCH}
+	}
+	for _, p := range platforms {
+		parsed, err := parsePlatform(p)
+		if err != nil {
+			return nil, err
+		}
+		s.platforms = append(s.platforms, parsed)
+	}
+	return s, nil
+}
+
+// moduleDir finds the nearest go.mod, in dir or above, as the go command does.
+func moduleDir(dir string) string {
+	for {
+		if info, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil && !info.IsDir() {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			return ""
+		}
+		dir = up
+	}
+}
+
+// parsePlatform reads linux/ARCH[/VARIANT]. Scratch images have no other
+// operating system to run on.
+func parsePlatform(s string) (v1.Platform, error) {
+	parts := strings.Split(s, "/")
+	if len(parts) < 2 || len(parts) > 3 || parts[1] == "" {
+		return v1.Platform{}, &BadPlatform{Platform: s, Reason: "write it as linux/ARCH, such as linux/arm64"}
+	}
+	if parts[0] != "linux" {
+		return v1.Platform{}, &BadPlatform{Platform: s, Reason: "only linux images are built"}
+	}
+	p := v1.Platform{OS: "linux", Architecture: parts[1]}
+	if len(parts) == 3 {
+		p.Variant = parts[2]
+		if !variantPattern().MatchString(p.Variant) {
+			return v1.Platform{}, &BadPlatform{Platform: s, Reason: "a variant is such as v7"}
+		}
+	}
+	return p, nil
+}
+
+func variantPattern() *regexp.Regexp { return regexp.MustCompile(`^v[0-9]+(\.[0-9]+)?$`) }
+
+// buildFlags make the binary depend on its source and toolchain alone: no
+// paths of this machine, no version control state (which changes with every
+// commit, whether or not it touches this package), no build id.
+const (
+	buildFlags = "-trimpath -buildvcs=false"
+	ldflags    = "-s -w -buildid="
+)
+
+// goEnv is what the go command gets on top of the caller's environment.
+// Whatever changes the binary is given a value, because an empty one falls
+// back to the user's `go env -w`. The choice of toolchain stays the user's
+// (GOTOOLCHAIN, GOEXPERIMENT, GOFIPS140) and is part of the inputs' hash.
+func goEnv(p v1.Platform) []string {
+	env := []string{
+		"GO111MODULE=on",
+		"CGO_ENABLED=0",
+		"GOFLAGS=" + buildFlags,
+		"GOOS=" + p.OS,
+		"GOARCH=" + p.Architecture,
+	}
+	version := strings.TrimPrefix(p.Variant, "v")
+	switch p.Architecture {
+	case "amd64":
+		env = append(env, "GOAMD64=v"+or(version, "1"))
+	case "arm64":
+		env = append(env, "GOARM64=v"+or(version, "8")+dotZero(version))
+	case "arm":
+		env = append(env, "GOARM="+or(version, "7"))
+	case "386":
+		env = append(env, "GO386=sse2")
+	case "ppc64", "ppc64le":
+		env = append(env, "GOPPC64=power8")
+	case "riscv64":
+		env = append(env, "GORISCV64=rva20u64")
+	case "mips", "mipsle":
+		env = append(env, "GOMIPS=hardfloat")
+	case "mips64", "mips64le":
+		env = append(env, "GOMIPS64=hardfloat")
+	}
+	return env
+}
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}
+
+// dotZero completes "8" to "8.0": OCI writes arm64's variant v8, Go v8.0.
+func dotZero(version string) string {
+	if strings.Contains(version, ".") {
+		return ""
+	}
+	return ".0"
+}
+
+// goCommand runs the go command in the package's directory. Cancelling ctx
+// kills it with the compilers it started.
+func (b *Builder) goCommand(ctx context.Context, s *goSource, p v1.Platform, args ...string) (stdout, stderr []byte, err error) {
+	cmd := exec.CommandContext(ctx, b.opts.GoCommand, args...)
+	cmd.Dir = s.dir
+	cmd.Env = b.opts.Env
+	cmd.Env = append(cmd.Environ(), goEnv(p)...)
+	cmd.WaitDelay = 2 * time.Second
+	killGroup(cmd)
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err = cmd.Run()
+	if cerr := ctx.Err(); cerr != nil {
+		return nil, nil, cerr
+	}
+	if err != nil && (errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist)) {
+		return nil, nil, &NoGo{Err: err}
+	}
+	return out.Bytes(), errs.Bytes(), err
+}
+
+// compile builds the binary for p to the file out.
+func (b *Builder) compile(ctx context.Context, s *goSource, p v1.Platform, out string) error {
+	_, stderr, err := b.goCommand(ctx, s, p, "build", "-ldflags="+ldflags, "-o", out, ".")
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		return &CompileError{Package: s.pkg, Output: fromProject(string(stderr), s.pkg)}
+	}
+	return err
+}
+
+// fromProject rewrites the file names in the go command's messages, which are
+// relative to the package's directory, to be relative to the project's.
+func fromProject(output, pkg string) string {
+	position := regexp.MustCompile(`(?m)^(\t?(?:vet: )?)([^\s:/][^\s:]*\.(?:go|s|mod|sum|work)):(\d+)`)
+	output = position.ReplaceAllStringFunc(output, func(m string) string {
+		sub := position.FindStringSubmatch(m)
+		return sub[1] + path.Join(pkg, sub[2]) + ":" + sub[3]
+	})
+	return strings.TrimRight(output, "\n")
+}
