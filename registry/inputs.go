@@ -101,8 +101,8 @@ type goPackage struct {
 }
 
 type goModule struct {
-	Path, Version string
-	Replace       *goModule
+	Path, Version, GoVersion string
+	Replace                  *goModule
 }
 
 const listFields = "Dir,ImportPath,Name,DefaultGODEBUG,Standard,DepOnly,Module,Error,GoFiles,SFiles,HFiles,SysoFiles,EmbedFiles"
@@ -172,7 +172,7 @@ func hashPackage(h hash.Hash, pkg *goPackage) error {
 		if m.Replace != nil {
 			r = m.Replace
 		}
-		fmt.Fprintf(h, "module %q %q %q %q\n", m.Path, m.Version, r.Path, r.Version)
+		fmt.Fprintf(h, "module %q %q %q %q go %q\n", m.Path, m.Version, r.Path, r.Version, m.GoVersion)
 		if r.Version != "" && strings.Contains(pkg.Dir, "@"+r.Version) {
 			// In the module cache, which the go command checks against
 			// go.sum; vendored copies it does not check.

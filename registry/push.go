@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 
 	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
@@ -25,18 +27,32 @@ func (b *Builder) find(ctx context.Context, ref name.Reference) (digest string, 
 	if err == nil {
 		return desc.Digest.String(), true, nil
 	}
-	var terr *transport.Error
-	if !errors.As(err, &terr) {
-		// Not every registry answers HEAD with all that it should.
-		if got, gerr := b.puller.Get(actx, ref); gerr == nil {
+	if incomplete(err) {
+		var got *remote.Descriptor
+		if got, err = b.puller.Get(actx, ref); err == nil {
 			return got.Digest.String(), true, nil
 		}
-		return "", false, b.typed(ctx, ref, err)
 	}
-	if terr.StatusCode == http.StatusNotFound {
+	if status(err) == http.StatusNotFound {
 		return "", false, nil
 	}
 	return "", false, b.typed(ctx, ref, err)
+}
+
+// incomplete tells an answer to HEAD that lacks a header or refuses the
+// method, as some registries' do, from a registry that did not answer.
+func incomplete(err error) bool {
+	var network *url.Error
+	return !errors.As(err, &network) && (status(err) == 0 || status(err) == http.StatusMethodNotAllowed)
+}
+
+// status is the HTTP status of a registry's error, or 0.
+func status(err error) int {
+	var terr *transport.Error
+	if errors.As(err, &terr) {
+		return terr.StatusCode
+	}
+	return 0
 }
 
 // push uploads img, what is missing of it, under its digest and, when there is
@@ -62,8 +78,14 @@ func (b *Builder) push(ctx context.Context, repo repository, img pushable, key s
 	case key != "":
 		err = b.pusher.Put(ctx, ref, img)
 	}
-	if err != nil {
-		return "", false, fmt.Errorf("pushing %s: %w", imageName(repo), b.typed(ctx, ref, err))
+	switch {
+	case err == nil:
+		return digest, !found, nil
+	case status(err) == http.StatusNotFound:
+		// Some registries want a repository, or its project, to be made first.
+		err = &Refused{Registry: registryName(repo), Repository: repo.RepositoryStr(), Reason: reason(err)}
+	default:
+		err = b.typed(ctx, ref, err)
 	}
-	return digest, !found, nil
+	return "", false, fmt.Errorf("pushing %s: %w", imageName(repo), err)
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"golang.org/x/sync/errgroup"
 )
 
 // Options configure a Builder. The zero value is ready to use.
@@ -25,7 +26,8 @@ type Options struct {
 	// process's own. Whatever would change the binary (GOFLAGS, GOOS, GOARCH,
 	// CGO_ENABLED and the like) is replaced.
 	Env []string
-	// GoCommand is the go command's name or path; default "go", found in PATH.
+	// GoCommand is the go command's path, or its name in this process's PATH;
+	// default "go".
 	GoCommand string
 	// Jobs bounds how many go builds run at once; default one per processor.
 	Jobs int
@@ -115,7 +117,8 @@ type Result struct {
 // manifests from removing a deployed image.
 //
 // Errors a caller can tell apart: *CompileError, *NotMain, *NoModule,
-// *NoPackage, *NoGo, *BadPlatform, *BadReference, *Unreachable, *Unauthorized.
+// *NoPackage, *NoGo, *BadPlatform, *BadReference, *Unreachable, *Unauthorized,
+// *Refused.
 func (b *Builder) Build(ctx context.Context, spec Build) (Result, error) {
 	if spec.Go == nil {
 		return Result{}, fmt.Errorf("service %s: nothing to build", spec.Name)
@@ -130,13 +133,14 @@ func (b *Builder) Build(ctx context.Context, spec Build) (Result, error) {
 	}
 	// The registry is asked for something cheap while the sources are read, so
 	// that one that is down is known before anything is compiled.
-	reached := make(chan error, 1)
-	go func() { reached <- b.reach(ctx, repo) }()
-	key, err := b.inputsKey(ctx, src)
-	if rerr := <-reached; err == nil {
-		err = rerr
-	}
-	if err != nil {
+	var key string
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return b.reach(gctx, repo) })
+	g.Go(func() (err error) {
+		key, err = b.inputsKey(gctx, src)
+		return err
+	})
+	if err := g.Wait(); err != nil {
 		return Result{}, err
 	}
 	if key != "" {

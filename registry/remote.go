@@ -75,35 +75,37 @@ func transient(err error) bool {
 // package. It keeps codes and short messages only: bodies, addresses with
 // queries and headers may hold tokens.
 func (b *Builder) typed(ctx context.Context, ref name.Reference, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) || ctx.Err() != nil {
-		return err
+	if cerr := ctx.Err(); err == nil || cerr != nil {
+		return cerr
 	}
 	repo := ref.Context()
-	host := registryName(repo)
-	var terr *transport.Error
-	if errors.As(err, &terr) {
-		reason := diagnosis(terr)
-		switch {
-		case terr.StatusCode == http.StatusUnauthorized || terr.StatusCode == http.StatusForbidden:
-			return &Unauthorized{Registry: host, Repository: repo.RepositoryStr(), Anonymous: b.anonymous(ctx, repo), Reason: reason}
-		case terr.StatusCode == http.StatusNotFound:
-			return &NotFound{Reference: referenceName(ref)}
-		case terr.StatusCode >= 500 || terr.StatusCode == http.StatusTooManyRequests:
-			return &Unreachable{Registry: host, Err: errors.New(reason)}
-		}
-		return &Refused{Registry: host, Repository: repo.RepositoryStr(), Reason: reason}
+	host, path := registryName(repo), repo.RepositoryStr()
+	switch code := status(err); {
+	case code == 0:
+		return &Unreachable{Registry: host, Err: plain(err)}
+	case code == http.StatusUnauthorized || code == http.StatusForbidden:
+		return &Unauthorized{Registry: host, Repository: path, Anonymous: b.anonymous(ctx, repo), Reason: reason(err)}
+	case code == http.StatusNotFound:
+		return &NotFound{Reference: referenceName(ref)}
+	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
+		return &Unreachable{Registry: host, Err: errors.New(reason(err))}
+	default:
+		return &Refused{Registry: host, Repository: path, Reason: reason(err)}
 	}
-	return &Unreachable{Registry: host, Err: plain(err)}
 }
 
-// diagnosis is the status and the codes of a registry's error.
-func diagnosis(e *transport.Error) string {
+// reason is what a registry's error says: its codes and their messages.
+func reason(err error) string {
+	var terr *transport.Error
+	if !errors.As(err, &terr) {
+		return err.Error()
+	}
 	var said []string
-	for _, d := range e.Errors {
+	for _, d := range terr.Errors {
 		said = append(said, strings.TrimSuffix(string(d.Code)+": "+d.Message, ": "))
 	}
 	if len(said) == 0 {
-		return http.StatusText(e.StatusCode)
+		return strings.ToLower(http.StatusText(terr.StatusCode))
 	}
 	return truncate(strings.Join(said, "; "), 300)
 }
