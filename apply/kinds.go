@@ -1,7 +1,9 @@
 package apply
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -14,6 +16,7 @@ import (
 // kinds maps kinds to resources. What every cluster serves is known without
 // asking; discovery (dozens of requests) happens at the first other kind.
 type kinds struct {
+	discovery  discovery.CachedDiscoveryInterface
 	builtin    meta.RESTMapper
 	discovered *restmapper.DeferredDiscoveryRESTMapper
 }
@@ -23,9 +26,11 @@ func newKinds(cfg *rest.Config, h *http.Client) (*kinds, error) {
 	if err != nil {
 		return nil, err
 	}
+	cached := memory.NewMemCacheClient(dc)
 	return &kinds{
+		discovery:  cached,
 		builtin:    builtinKinds(),
-		discovered: restmapper.NewDeferredDiscoveryRESTMapper(memory.NewMemCacheClient(dc)),
+		discovered: restmapper.NewDeferredDiscoveryRESTMapper(cached),
 	}, nil
 }
 
@@ -34,6 +39,38 @@ func (k *kinds) mapping(gvk schema.GroupVersionKind) (*meta.RESTMapping, error) 
 		return m, nil
 	}
 	return k.discovered.RESTMapping(gvk.GroupKind(), gvk.Version)
+}
+
+// all lists every namespaced resource that can be listed, each in the server's
+// preferred version.
+func (k *kinds) all() ([]schema.GroupVersionResource, error) {
+	lists, err := discovery.ServerPreferredNamespacedResources(k.discovery)
+	if err != nil {
+		return nil, err
+	}
+	lists = discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "create"}}, lists)
+	found, err := discovery.GroupVersionResources(lists)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Collect(maps.Keys(found)), nil
+}
+
+// usual are the kinds that an app's objects may be of when no index tells.
+func (k *kinds) usual() []kindRef {
+	return []kindRef{
+		{"v1", "ConfigMap"}, {"v1", "Secret"}, {"v1", "Service"}, {"v1", "ServiceAccount"}, {"v1", "PersistentVolumeClaim"},
+		{"apps/v1", "Deployment"}, {"apps/v1", "StatefulSet"}, {"apps/v1", "DaemonSet"},
+		{"batch/v1", "Job"}, {"batch/v1", "CronJob"},
+		{"networking.k8s.io/v1", "Ingress"}, {"networking.k8s.io/v1", "NetworkPolicy"},
+	}
+}
+
+// namespaced reports whether the kind is known, without asking, to live in
+// namespaces.
+func (k *kinds) namespaced(gvk schema.GroupVersionKind) bool {
+	m, err := k.builtin.RESTMapping(gvk.GroupKind(), gvk.Version)
+	return err == nil && m.Scope.Name() == meta.RESTScopeNameNamespace
 }
 
 func builtinKinds() meta.RESTMapper {

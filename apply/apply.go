@@ -1,0 +1,171 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// retryFor is how long a write is tried again while the server does not answer,
+// or says that it is too busy. Server-side apply and deletion by UID give the
+// same result however often they arrive.
+const retryFor = 30 * time.Second
+
+// phase orders writes: what pods need before the pods' workloads, what acts on
+// workloads after them.
+func phase(ref Ref) int {
+	switch {
+	case isWorkload(kindRef{ref.APIVersion, ref.Kind}), ref.Kind == "CronJob":
+		return 1
+	case ref.Kind == "HorizontalPodAutoscaler":
+		return 2
+	}
+	return 0
+}
+
+// writer applies and deletes under a lock.
+type writer struct {
+	c    *Client
+	em   *emitter
+	lock *lock
+	// mayForce decides about a conflict: whether every one of the fields may be
+	// taken from the other manager. nil never forces.
+	mayForce func(ch *change, fields []string) bool
+	action   Action // reported instead of the planned one, if set
+}
+
+// apply writes creates and updates, phase after phase, everything of a phase in
+// flight at once. It goes on to the end of a phase when one fails, so that every
+// change says how it ended; the error is the first in the plan's order.
+func (w *writer) apply(ctx context.Context, changes []*change) error {
+	for n := range 3 {
+		g := &errgroup.Group{}
+		g.SetLimit(inFlight)
+		for _, ch := range changes {
+			if phase(ch.ref) == n && (ch.action == ActionCreate || ch.action == ActionUpdate) {
+				g.Go(func() error {
+					w.one(ctx, ch)
+					return nil
+				})
+			}
+		}
+		_ = g.Wait()
+		for _, ch := range changes {
+			if ch.err != nil && ch.action != ActionDelete {
+				return ch.err
+			}
+		}
+	}
+	return nil
+}
+
+// delete removes what the plan deletes, claims excepted when keepClaims is set.
+func (w *writer) delete(ctx context.Context, changes []*change, keepClaims bool) error {
+	g := &errgroup.Group{}
+	g.SetLimit(inFlight)
+	for _, ch := range changes {
+		if ch.action != ActionDelete || keepClaims && ch.ref.Kind == "PersistentVolumeClaim" {
+			continue
+		}
+		g.Go(func() error {
+			ch.err = w.remove(ctx, ch)
+			w.tell(ch)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	for _, ch := range changes {
+		if ch.action == ActionDelete && ch.err != nil {
+			return ch.err
+		}
+	}
+	return nil
+}
+
+func (w *writer) tell(ch *change) {
+	action := ch.action
+	if w.action != "" && action != ActionDelete {
+		action = w.action
+	}
+	ref := ch.ref
+	w.em.emit(Event{Kind: EventApplied, Unit: ch.unit, Object: &ref, Action: action, Err: ch.err})
+}
+
+func (w *writer) one(ctx context.Context, ch *change) {
+	force := false
+	ch.err = w.retry(ctx, func(ctx context.Context) error {
+		got, err := w.send(ctx, ch, force)
+		if fields := conflictFields(err); len(fields) > 0 && !force && w.mayForce != nil && w.mayForce(ch, fields) {
+			force = true
+			got, err = w.send(ctx, ch, true)
+		}
+		if err == nil {
+			ch.applied, ch.done = got, true
+		}
+		return err
+	})
+	ch.err = w.c.typed(ch.err, ch.ref, ch.live)
+	w.tell(ch)
+}
+
+func (w *writer) send(ctx context.Context, ch *change, force bool) (*unstructured.Unstructured, error) {
+	r, err := w.c.resource(ch.ref)
+	if err != nil {
+		return nil, err
+	}
+	return r.Apply(ctx, ch.ref.Name, ch.desired, metav1.ApplyOptions{FieldManager: w.c.owner.Manager(), Force: force})
+}
+
+// remove deletes the object that was planned, not one that took its name.
+func (w *writer) remove(ctx context.Context, ch *change) error {
+	r, err := w.c.resource(ch.ref)
+	if err != nil {
+		return err
+	}
+	background := metav1.DeletePropagationBackground
+	err = w.retry(ctx, func(ctx context.Context) error {
+		return r.Delete(ctx, ch.ref.Name, metav1.DeleteOptions{
+			PropagationPolicy: &background,
+			Preconditions:     &metav1.Preconditions{UID: ptrTo(ch.live.GetUID())},
+		})
+	})
+	if err == nil || apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		ch.done = true
+		return nil
+	}
+	return w.c.typed(err, ch.ref, ch.live)
+}
+
+// retry does one write while the lock is held.
+func (w *writer) retry(ctx context.Context, do func(context.Context) error) error {
+	start := time.Now()
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
+		err := w.lock.hold(ctx)
+		if err == nil {
+			err = do(ctx)
+		}
+		if err == nil || !isTransient(err) && !isUnreachable(err) || ctx.Err() != nil || time.Since(start) > retryFor {
+			return err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), err)
+		}
+	}
+}
+
+func isUnreachable(err error) bool {
+	var unreachable *UnreachableError
+	return errors.As(err, &unreachable) || !isStatus(err) && isNetwork(err)
+}
+
+func isStatus(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status)
+}

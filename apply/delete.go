@@ -1,0 +1,217 @@
+package apply
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// deleteTimeout is how long deleted objects and their pods may take to go: twice
+// the default termination grace, and more.
+const deleteTimeout = 2 * time.Minute
+
+// Delete removes units with all their objects and records, claims included, and
+// waits until their pods are gone. Without units it removes the app: its state,
+// and its namespace if shipit made it and nothing of anybody else is in it. It
+// ends as Removed, Unchanged (there was nothing), Refused, Failed or Interrupted.
+func (c *Client) Delete(ctx context.Context, req DeleteRequest, sink func(Event)) (*Result, error) {
+	return call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
+		d := &deleter{c: c, em: em, id: newDeployID(), req: req, result: &Result{Outcome: Refused}}
+		err := d.run(ctx)
+		d.result.Took = time.Since(em.start)
+		return d.result, err
+	})
+}
+
+type deleter struct {
+	c      *Client
+	em     *emitter
+	id     string
+	req    DeleteRequest
+	units  []string
+	snap   *snapshot
+	live   map[Ref]*unstructured.Unstructured
+	lock   *lock
+	result *Result
+}
+
+func (d *deleter) run(ctx context.Context) error {
+	exists, err := d.c.namespaceExists(ctx)
+	if err != nil {
+		return err
+	}
+	if !exists {
+		d.result.Outcome = Unchanged
+		return nil
+	}
+	if err := d.look(ctx); err != nil {
+		return err
+	}
+	if len(d.units) == 0 && d.snap.version == "" {
+		d.result.Outcome = Unchanged
+		return nil
+	}
+	if d.lock, d.snap, err = d.c.acquire(ctx, d.em, d.snap, d.id, d.units, d.req.LockWait); err != nil {
+		return err
+	}
+	defer d.lock.drop(context.WithoutCancel(ctx))
+	d.result.DeployID, d.result.Outcome = d.id, Interrupted
+	if err := d.remove(ctx); err != nil {
+		if ctx.Err() == nil {
+			d.result.Outcome = Failed
+		}
+		d.result.Interrupted = ctx.Err() != nil
+		d.release(ctx)
+		return err
+	}
+	if err := d.forget(ctx); err != nil {
+		return err
+	}
+	d.result.Outcome = Removed
+	return nil
+}
+
+// look finds the units. Without a request for some, objects that carry the
+// labels of a lost index count too.
+func (d *deleter) look(ctx context.Context) (err error) {
+	if d.snap, err = (store{d.c}).read(ctx); err != nil {
+		return err
+	}
+	kinds := d.snap.Kinds
+	if len(d.req.Units) > 0 {
+		if d.units, err = d.snap.named(d.req.Units); err != nil {
+			return err
+		}
+	} else {
+		kinds = kindsOf(nil, slices.Concat(kinds, d.c.kinds.usual()))
+	}
+	if d.live, err = d.c.live(ctx, kinds); err != nil {
+		return err
+	}
+	if len(d.req.Units) == 0 {
+		for name := range d.snap.Units {
+			d.units = append(d.units, name)
+		}
+		for _, o := range d.live {
+			if entry(o, d.c.owner.Manager()) != nil {
+				d.units = append(d.units, o.GetLabels()[labelName])
+			}
+		}
+		slices.Sort(d.units)
+		d.units = slices.Compact(d.units)
+	}
+	return nil
+}
+
+// remove marks the units, deletes their objects and waits until all is gone.
+func (d *deleter) remove(ctx context.Context) error {
+	timeout := d.req.Timeout
+	if timeout == 0 {
+		timeout = deleteTimeout
+	}
+	var err error
+	d.snap, err = store{d.c}.swap(ctx, d.snap, func(ix *index) error {
+		for _, name := range d.units {
+			ix.Units[name].State = StateDeploying
+		}
+		return d.lock.owns(ix)
+	})
+	if err != nil {
+		return err
+	}
+	w := d.c.watch(ctx, d.em, d.snap.Kinds)
+	defer w.close()
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	p := &plan{}
+	for _, name := range d.units {
+		p.changes = append(p.changes, d.c.plan([]target{{unit: name}}, d.live).changes...)
+	}
+	err = (&writer{c: d.c, em: d.em, lock: d.lock}).delete(ctx, p.changes, false)
+	for _, name := range d.units {
+		u := UnitResult{Name: name, Outcome: Removed}
+		if was := d.snap.Units[name]; was != nil {
+			u.Previous = was.Release
+		}
+		if err == nil {
+			err = d.c.awaitGone(ctx, w, name, p.of(name))
+		}
+		if err != nil {
+			u.Outcome = Failed
+		}
+		for _, ch := range p.of(name) {
+			u.Objects = append(u.Objects, ch.result())
+		}
+		d.result.Units = append(d.result.Units, u)
+	}
+	return err
+}
+
+func (d *deleter) release(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := d.lock.release(ctx, nil); err != nil {
+		d.em.emit(Event{Kind: EventWarning, Message: "the lock was not released", Err: err})
+	}
+}
+
+// forget removes the units from the state, and the state with its last unit.
+func (d *deleter) forget(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	s := store{d.c}
+	var dropped []string
+	snap, err := s.swap(ctx, d.snap, func(ix *index) error {
+		if err := d.lock.owns(ix); err != nil {
+			return err
+		}
+		before := ix.deploys()
+		for _, name := range d.units {
+			delete(ix.Units, name)
+		}
+		after := ix.deploys()
+		dropped = slices.DeleteFunc(before, func(d string) bool { return slices.Contains(after, d) })
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(snap.Units) > 0 {
+		return s.forget(ctx, &snap.index, dropped)
+	}
+	gone, err := s.erase(ctx, snap)
+	d.lock.drop(ctx)
+	if err != nil || !gone {
+		return err
+	}
+	return d.c.removeNamespace(ctx, d.em)
+}
+
+// erase deletes all state. It reports false, and leaves all, when the index was
+// changed meanwhile: somebody deploys again.
+func (s store) erase(ctx context.Context, snap *snapshot) (bool, error) {
+	secrets := s.c.core.Secrets(s.c.owner.Namespace)
+	list, err := secrets.List(ctx, metav1.ListOptions{
+		LabelSelector: s.selector(), FieldSelector: "type=" + string(intentType),
+	})
+	if err != nil {
+		return false, s.c.typed(err, s.ref(""), nil)
+	}
+	err = secrets.Delete(ctx, s.indexName(), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &snap.version}})
+	if apierrors.IsConflict(err) {
+		return false, nil
+	}
+	if err != nil && !apierrors.IsNotFound(err) {
+		return false, s.c.typed(err, s.ref(s.indexName()), nil)
+	}
+	for i := range list.Items {
+		err := secrets.Delete(ctx, list.Items[i].Name, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return false, s.c.typed(err, s.ref(list.Items[i].Name), nil)
+		}
+	}
+	return true, nil
+}

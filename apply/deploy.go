@@ -1,0 +1,63 @@
+package apply
+
+import (
+	"context"
+	"slices"
+)
+
+// Deploy moves units to new releases and waits until they are healthy, or puts
+// them back. See Outcome for how it may end. The error is nil exactly when the
+// outcome is Unchanged or Deployed; the Result is never nil. sink may be nil; it
+// is called on the caller's goroutine.
+func (c *Client) Deploy(ctx context.Context, req Request, sink func(Event)) (*Result, error) {
+	return call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
+		targets, err := c.accept(req.Units)
+		if err == nil && len(req.Only) > 0 {
+			targets, err = only(targets, req.Only)
+		}
+		if err != nil {
+			return &Result{Outcome: Refused}, err
+		}
+		m := &mover{
+			c: c, em: em, id: req.DeployID, targets: targets, prune: len(req.Only) == 0,
+			timeout: req.Timeout, lockWait: req.LockWait, noRollback: req.NoRollback, abort: req.Abort,
+		}
+		if m.id == "" {
+			m.id = newDeployID()
+		}
+		return m.run(ctx)
+	})
+}
+
+// call runs one of the calls with its events on the caller's goroutine.
+func call(ctx context.Context, sink func(Event), fn func(context.Context, *emitter) (*Result, error)) (*Result, error) {
+	type answer struct {
+		res *Result
+		err error
+	}
+	a := withEvents(ctx, sink, func(ctx context.Context, em *emitter) answer {
+		res, err := fn(ctx, em)
+		return answer{res, err}
+	})
+	return a.res, a.err
+}
+
+// only picks the named targets.
+func only(targets []target, names []string) ([]target, error) {
+	var out []target
+	for _, t := range targets {
+		if slices.Contains(names, t.unit) {
+			out = append(out, t)
+		}
+	}
+	for _, name := range names {
+		if !slices.ContainsFunc(out, func(t target) bool { return t.unit == name }) {
+			e := &UnknownUnitError{Unit: name}
+			for _, t := range targets {
+				e.Known = append(e.Known, t.unit)
+			}
+			return nil, e
+		}
+	}
+	return out, nil
+}

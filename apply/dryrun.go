@@ -1,0 +1,92 @@
+package apply
+
+import (
+	"slices"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+)
+
+// sameObject reports whether a dry run's answer is what is there already: equal
+// but for what every write may touch, and owned alike.
+func sameObject(dry, live *unstructured.Unstructured, manager string) bool {
+	a, okA := ownedFields(dry, manager)
+	b, okB := ownedFields(live, manager)
+	if okA != okB || okA && !a.Equals(b) {
+		return false
+	}
+	return equality.Semantic.DeepEqual(content(dry), content(live))
+}
+
+// content is o without the metadata that the server keeps, and without status.
+func content(o *unstructured.Unstructured) map[string]any {
+	out := make(map[string]any, len(o.Object))
+	for k, v := range o.Object {
+		switch k {
+		case "status":
+		case "metadata":
+			m, _ := v.(map[string]any)
+			meta := make(map[string]any, len(m))
+			for k, v := range m {
+				switch k {
+				case "managedFields", "resourceVersion", "generation", "creationTimestamp", "uid":
+				default:
+					meta[k] = v
+				}
+			}
+			out[k] = meta
+		default:
+			out[k] = v
+		}
+	}
+	return out
+}
+
+// changedFields keeps of the candidates those in which a dry run's answer
+// differs from what is there, as server-side apply writes them.
+func changedFields(candidates []fieldpath.Path, dry, live *unstructured.Unstructured) []string {
+	var out []string
+	for _, p := range candidates {
+		a, okA := valueAt(dry.Object, p)
+		b, okB := valueAt(live.Object, p)
+		if okA != okB || !equality.Semantic.DeepEqual(a, b) {
+			out = append(out, p.String())
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// valueAt returns the value at p.
+func valueAt(v any, p fieldpath.Path) (any, bool) {
+	for _, pe := range p {
+		switch {
+		case pe.FieldName != nil:
+			m, ok := v.(map[string]any)
+			if !ok {
+				return nil, false
+			}
+			if v, ok = m[*pe.FieldName]; !ok {
+				return nil, false
+			}
+		case pe.Index != nil:
+			l, ok := v.([]any)
+			if !ok || *pe.Index < 0 || *pe.Index >= len(l) {
+				return nil, false
+			}
+			v = l[*pe.Index]
+		default:
+			l, ok := v.([]any)
+			if !ok {
+				return nil, false
+			}
+			i := indexIn(l, pe)
+			if i < 0 {
+				return nil, false
+			}
+			v = l[i]
+		}
+	}
+	return v, true
+}

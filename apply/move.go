@@ -1,0 +1,318 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// mover takes units from where they are to their targets, or back. One is made
+// for each call.
+type mover struct {
+	c  *Client
+	em *emitter
+
+	id         string
+	targets    []target
+	prune      bool           // remove the units of our source that are no targets, once the targets are healthy
+	releases   map[string]int // of a rollback: the recorded release of each target; nil makes new ones
+	timeout    time.Duration
+	lockWait   time.Duration
+	noRollback bool
+	abort      <-chan struct{}
+
+	snap     *snapshot
+	live     map[Ref]*unstructured.Unstructured
+	plan     *plan
+	lock     *lock
+	watcher  *watcher
+	moved    []string              // the targets' units that are not where they should be
+	removals []string              // the units to remove
+	before   map[string]*unitState // what the index said of moved and removals, nil if nothing
+	tried    map[string]int        // the release that each moved unit was to get
+	homes    map[string]home       // where each moved unit goes back to
+	undone   map[string][]ObjectResult
+	result   *Result
+}
+
+// home is where a unit returns to.
+type home struct {
+	release int // 0: it is removed
+	target  target
+	err     error // why there is no way back
+}
+
+// run moves the units. The Result is complete in every case.
+func (m *mover) run(ctx context.Context) (*Result, error) {
+	m.result = &Result{Outcome: Refused}
+	err := m.steps(ctx)
+	m.fill()
+	m.result.Took = time.Since(m.em.start)
+	return m.result, err
+}
+
+func (m *mover) steps(ctx context.Context) error {
+	for {
+		if err := m.look(ctx); err != nil {
+			return err
+		}
+		if len(m.moved) == 0 && len(m.removals) == 0 {
+			return m.verify(ctx)
+		}
+		held, err := m.enter(ctx)
+		if err != nil {
+			return err
+		}
+		if held {
+			break
+		}
+	}
+	defer m.lock.drop(context.WithoutCancel(ctx))
+	m.result.DeployID = m.id
+	if err := m.begin(ctx); err != nil {
+		m.leave(ctx)
+		return err
+	}
+	defer m.watcher.close()
+	m.result.Outcome = Interrupted
+	if err := m.forward(ctx); err != nil {
+		return m.backward(ctx, err)
+	}
+	return m.arrive(ctx)
+}
+
+// look reads the index and what is live, and compares. It writes nothing but a
+// missing namespace, without which nothing can be asked.
+func (m *mover) look(ctx context.Context) error {
+	kinds := kindsOf(m.targets, nil)
+	var live map[Ref]*unstructured.Unstructured
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		m.snap, err = store{m.c}.read(gctx)
+		return err
+	})
+	g.Go(func() (err error) {
+		live, err = m.c.live(gctx, kinds)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	if m.snap.version == "" {
+		exists, err := m.c.namespaceExists(ctx)
+		if err == nil && !exists {
+			err = m.c.createNamespace(ctx, m.em)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := m.listMore(ctx, kinds, live); err != nil {
+		return err
+	}
+	m.live = live
+	m.plan = m.c.plan(m.targets, live)
+	if err := m.c.refine(ctx, m.plan); err != nil {
+		return err
+	}
+	m.removals = nil
+	if m.prune {
+		m.removals = m.abandoned()
+	}
+	m.moved = nil
+	for _, t := range m.targets {
+		if m.moves(t.unit) {
+			m.moved = append(m.moved, t.unit)
+		}
+	}
+	return nil
+}
+
+// abandoned are the units of our source that are no targets any more.
+func (m *mover) abandoned() []string {
+	var out []string
+	for name, u := range m.snap.Units {
+		target := slices.ContainsFunc(m.targets, func(t target) bool { return t.unit == name })
+		if !target && u.Source == m.c.owner.Source && u.Release > 0 {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// listMore lists the kinds that the app had before and has no more.
+func (m *mover) listMore(ctx context.Context, listed []kindRef, live map[Ref]*unstructured.Unstructured) error {
+	var more []kindRef
+	for _, k := range m.snap.Kinds {
+		if !slices.Contains(listed, k) {
+			more = append(more, k)
+		}
+	}
+	old, err := m.c.live(ctx, more)
+	for ref, o := range old {
+		live[ref] = o
+	}
+	return err
+}
+
+// moves reports whether a unit is not yet, or not surely, where it should be.
+func (m *mover) moves(unit string) bool {
+	u := m.snap.Units[unit]
+	if !u.settled() || u.Source != m.c.owner.Source || m.releases != nil && u.Release != m.releases[unit] {
+		return true
+	}
+	return slices.ContainsFunc(m.plan.of(unit), func(ch *change) bool { return ch.action != ActionUnchanged })
+}
+
+// enter takes the lock of what moves. It reports false when the index changed
+// since look so that other units move now: then it holds nothing.
+func (m *mover) enter(ctx context.Context) (bool, error) {
+	units := slices.Concat(m.moved, m.removals)
+	looked := m.snap.version
+	l, snap, err := m.c.acquire(ctx, m.em, m.snap, m.id, units, m.lockWait)
+	if err != nil {
+		return false, err
+	}
+	m.lock = l
+	if snap.base != looked {
+		// Somebody was there between: look again, inside the lock.
+		err = m.look(ctx)
+		missing := func(u string) bool { return !slices.Contains(units, u) }
+		if err == nil && !slices.ContainsFunc(slices.Concat(m.moved, m.removals), missing) {
+			return true, nil
+		}
+		if released := l.release(context.WithoutCancel(ctx), nil); err == nil {
+			err = released
+		}
+		return false, err
+	}
+	m.snap = snap
+	return true, nil
+}
+
+// begin records what is about to happen: from here on a dead process leaves a
+// deploy that the next one finds.
+func (m *mover) begin(ctx context.Context) error {
+	m.before = map[string]*unitState{}
+	for _, name := range slices.Concat(m.moved, m.removals) {
+		if u := m.snap.Units[name]; u != nil {
+			m.before[name] = u
+		}
+	}
+	m.homes = m.findHomes(ctx)
+	if err := m.record(ctx); err != nil {
+		return err
+	}
+	kinds := m.snap.Kinds
+	m.watcher = m.c.watch(ctx, m.em, kinds)
+	for _, ch := range m.plan.changes {
+		if slices.Contains(m.moved, ch.unit) {
+			ref := ch.ref
+			m.em.emit(Event{Kind: EventPlan, Unit: ch.unit, Object: &ref, Action: ch.action})
+		}
+	}
+	return nil
+}
+
+// leave gives the lock back; nothing was changed.
+func (m *mover) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := m.lock.release(ctx, nil); err != nil {
+		m.em.emit(Event{Kind: EventWarning, Message: "the lock was not released", Err: err})
+	}
+}
+
+// forward applies, waits, and then removes what is no longer wanted.
+func (m *mover) forward(ctx context.Context) error {
+	w := &writer{c: m.c, em: m.em, lock: m.lock}
+	changes := m.movedChanges()
+	if err := w.apply(ctx, changes); err != nil {
+		return err
+	}
+	healths, err := m.c.wait(ctx, m.em, m.watcher, m.goals(), m.timeout)
+	m.note(healths)
+	if err != nil {
+		return err
+	}
+	// The new release is there and healthy. What cannot be removed now does not
+	// undo that.
+	if err := w.delete(ctx, changes, false); err != nil {
+		m.em.emit(Event{Kind: EventWarning, Message: "not everything that is no longer wanted was removed", Err: err})
+	}
+	return nil
+}
+
+func (m *mover) movedChanges() []*change {
+	var out []*change
+	for _, ch := range m.plan.changes {
+		if slices.Contains(m.moved, ch.unit) {
+			out = append(out, ch)
+		}
+	}
+	return out
+}
+
+// goals are the moved units as the server answered, or as they were found.
+func (m *mover) goals() []goal {
+	var out []goal
+	for _, unit := range m.moved {
+		var objects []*unstructured.Unstructured
+		moved := false
+		for _, ch := range m.plan.of(unit) {
+			switch {
+			case ch.applied != nil:
+				objects, moved = append(objects, ch.applied), true
+			case ch.live != nil && ch.action == ActionUnchanged:
+				objects = append(objects, ch.live)
+			}
+		}
+		out = append(out, newGoal(unit, objects, moved))
+	}
+	return out
+}
+
+// verify looks whether what is unchanged is healthy too, waiting for what is
+// not. It writes nothing, so there is nothing to go back to.
+func (m *mover) verify(ctx context.Context) error {
+	var goals []goal
+	for _, t := range m.targets {
+		var objects []*unstructured.Unstructured
+		for _, ch := range m.plan.of(t.unit) {
+			objects = append(objects, ch.live)
+		}
+		if !healthyNow(objects) {
+			goals = append(goals, newGoal(t.unit, objects, false))
+		}
+	}
+	if len(goals) > 0 {
+		m.watcher = m.c.watch(ctx, m.em, kindsOf(m.targets, nil))
+		defer m.watcher.close()
+		healths, err := m.c.wait(ctx, m.em, m.watcher, goals, m.timeout)
+		m.note(healths)
+		if errors.Is(err, errNotHealthy) {
+			m.result.Outcome = Failed
+			return &RolloutError{Outcome: Failed, Diagnoses: m.result.Diagnoses()}
+		}
+		if err != nil {
+			m.result.Interrupted = ctx.Err() != nil
+			return err
+		}
+	}
+	m.result.Outcome = Unchanged
+	return nil
+}
+
+func healthyNow(objects []*unstructured.Unstructured) bool {
+	for _, o := range objects {
+		if isWorkload(kindRef{o.GetAPIVersion(), o.GetKind()}) && !evaluate(&workload{object: o}, 0).healthy {
+			return false
+		}
+	}
+	return true
+}

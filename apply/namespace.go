@@ -1,0 +1,142 @@
+package apply
+
+import (
+	"context"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// annotationCreatedFor marks a namespace that shipit made, with the field manager
+// it was made for: the only kind of namespace that Delete removes.
+const annotationCreatedFor = "shipit.dev/created-for"
+
+func (c *Client) namespaceRef() Ref {
+	return Ref{APIVersion: "v1", Kind: "Namespace", Name: c.owner.Namespace}
+}
+
+// namespaceExists looks for the namespace; one that is being deleted is an
+// error. Who may not look is taken to work in a namespace that was made for them.
+func (c *Client) namespaceExists(ctx context.Context) (bool, error) {
+	ns, err := c.core.Namespaces().Get(ctx, c.owner.Namespace, metav1.GetOptions{})
+	switch {
+	case apierrors.IsNotFound(err):
+		return false, nil
+	case apierrors.IsForbidden(err):
+		return true, nil
+	case err != nil:
+		return false, c.typed(err, c.namespaceRef(), nil)
+	case ns.DeletionTimestamp != nil:
+		return false, &TerminatingError{Namespace: c.owner.Namespace}
+	}
+	return true, nil
+}
+
+// createNamespace makes the namespace, marked as ours.
+func (c *Client) createNamespace(ctx context.Context, em *emitter) error {
+	_, err := c.core.Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+		Name:        c.owner.Namespace,
+		Labels:      map[string]string{labelManagedBy: managedByShipit},
+		Annotations: map[string]string{annotationCreatedFor: c.owner.Manager()},
+	}}, metav1.CreateOptions{FieldManager: c.owner.Manager()})
+	if apierrors.IsAlreadyExists(err) {
+		return nil // somebody was faster
+	}
+	if err == nil {
+		em.emit(Event{Kind: EventNamespace, Message: c.owner.Namespace})
+	}
+	return c.typed(err, c.namespaceRef(), nil)
+}
+
+// removeNamespace deletes the namespace if it was made for this app and holds
+// nothing that somebody could miss, and waits until it is gone.
+func (c *Client) removeNamespace(ctx context.Context, em *emitter) error {
+	ns, err := c.core.Namespaces().Get(ctx, c.owner.Namespace, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) || apierrors.IsForbidden(err) {
+		return nil
+	}
+	if err != nil {
+		return c.typed(err, c.namespaceRef(), nil)
+	}
+	if ns.Annotations[annotationCreatedFor] != c.owner.Manager() || ns.DeletionTimestamp != nil {
+		return nil
+	}
+	left, err := c.leftIn(ctx)
+	if err != nil {
+		em.emit(Event{Kind: EventWarning, Message: "namespace " + ns.Name + " was kept: what is in it could not be listed", Err: err})
+		return nil
+	}
+	if len(left) > 0 {
+		em.emit(Event{Kind: EventWarning, Message: "namespace " + ns.Name + " was kept: it has " + left[0].String()})
+		return nil
+	}
+	err = c.core.Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
+		UID: &ns.UID, ResourceVersion: &ns.ResourceVersion,
+	}})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return c.typed(err, c.namespaceRef(), nil)
+	}
+	ref := c.namespaceRef()
+	em.emit(Event{Kind: EventApplied, Object: &ref, Action: ActionDelete})
+	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+	defer cancel()
+	return c.objectGone(ctx, ref, ns.UID)
+}
+
+// leftIn lists what is in the namespace beside what Kubernetes puts there by
+// itself. It asks for every kind that the cluster serves.
+func (c *Client) leftIn(ctx context.Context) ([]Ref, error) {
+	lists, err := c.kinds.all()
+	if err != nil {
+		return nil, err
+	}
+	found := make([][]Ref, len(lists))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(inFlight)
+	for i, r := range lists {
+		g.Go(func() error {
+			list, err := c.dyn.Resource(r).Namespace(c.owner.Namespace).List(gctx, metav1.ListOptions{})
+			if apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			for j := range list.Items {
+				if o := &list.Items[j]; !byKubernetes(o) {
+					found[i] = append(found[i], refOf(o))
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(found...), nil
+}
+
+// byKubernetes reports whether nobody made o by hand: it is there in every
+// namespace, is derived from what was deleted, or is owned by another object and
+// goes with it.
+func byKubernetes(o *unstructured.Unstructured) bool {
+	if len(o.GetOwnerReferences()) > 0 || o.GetDeletionTimestamp() != nil {
+		return true
+	}
+	switch o.GetKind() {
+	case "Event", "Endpoints", "EndpointSlice", "PodMetrics", "ControllerRevision":
+		return true
+	case "ServiceAccount":
+		return o.GetName() == "default"
+	case "ConfigMap":
+		return o.GetName() == "kube-root-ca.crt"
+	case "Secret":
+		t, _, _ := unstructured.NestedString(o.Object, "type")
+		return t == string(corev1.SecretTypeServiceAccountToken)
+	}
+	return false
+}

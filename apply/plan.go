@@ -1,0 +1,276 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/client-go/dynamic"
+	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+)
+
+// The labels by which an app's objects are found. What decides whether an object
+// is ours is its field manager.
+const (
+	labelName      = "app.kubernetes.io/name"
+	labelPartOf    = "app.kubernetes.io/part-of"
+	labelManagedBy = "app.kubernetes.io/managed-by"
+
+	managedByShipit = "shipit"
+)
+
+// inFlight bounds the requests that one call has under way.
+const inFlight = 48
+
+// change is what is to be done to one object.
+type change struct {
+	unit    string
+	ref     Ref
+	action  Action
+	desired *unstructured.Unstructured // nil of a delete
+	live    *unstructured.Unstructured // nil of a create
+	maybe   []fieldpath.Path           // what compare found: the dry run decides
+	fields  []string                   // what changes
+	applied *unstructured.Unstructured // the object as the server answered
+	done    bool
+	err     error
+}
+
+func (ch *change) result() ObjectResult {
+	return ObjectResult{Object: ch.ref, Action: ch.action, Done: ch.done, Fields: ch.fields, Err: ch.err}
+}
+
+// target is where one unit is to go. No objects removes it.
+type target struct {
+	unit    string
+	objects []*unstructured.Unstructured
+	keep    []Ref // objects that must be there, of which no values are known
+}
+
+// plan is the way there from what is live, in the order of targets.
+type plan struct {
+	changes []*change
+}
+
+func (p *plan) unchanged() bool {
+	return !slices.ContainsFunc(p.changes, func(ch *change) bool { return ch.action != ActionUnchanged })
+}
+
+func (p *plan) of(unit string) []*change {
+	var out []*change
+	for _, ch := range p.changes {
+		if ch.unit == unit {
+			out = append(out, ch)
+		}
+	}
+	return out
+}
+
+// resource returns the client of an object's kind, in its namespace if it has
+// one.
+func (c *Client) resource(ref Ref) (dynamic.ResourceInterface, error) {
+	m, err := c.kinds.mapping(ref.GVK())
+	if err != nil {
+		if meta.IsNoMatchError(err) {
+			return nil, &InvalidError{Object: ref, Err: fmt.Errorf("the cluster has no kind %s in %s", ref.Kind, ref.APIVersion)}
+		}
+		return nil, c.typed(err, ref, nil)
+	}
+	r := c.dyn.Resource(m.Resource)
+	if m.Scope.Name() == meta.RESTScopeNameNamespace {
+		return r.Namespace(c.owner.Namespace), nil
+	}
+	return r, nil
+}
+
+func (c *Client) selector() string {
+	return labels.SelectorFromSet(labels.Set{labelPartOf: c.owner.App, labelManagedBy: managedByShipit}).String()
+}
+
+// live lists what carries the app's labels, of every kind, in parallel: one
+// request per kind.
+func (c *Client) live(ctx context.Context, kinds []kindRef) (map[Ref]*unstructured.Unstructured, error) {
+	lists := make([][]unstructured.Unstructured, len(kinds))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(inFlight)
+	for i, k := range kinds {
+		g.Go(func() error {
+			ref := Ref{APIVersion: k.APIVersion, Kind: k.Kind, Namespace: c.owner.Namespace}
+			r, err := c.resource(ref)
+			if err != nil {
+				return err
+			}
+			list, err := r.List(ctx, metav1.ListOptions{LabelSelector: c.selector()})
+			if err != nil {
+				return c.typed(err, ref, nil)
+			}
+			lists[i] = list.Items
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	out := map[Ref]*unstructured.Unstructured{}
+	for i, items := range lists {
+		for j := range items {
+			o := &items[j]
+			o.SetAPIVersion(kinds[i].APIVersion)
+			o.SetKind(kinds[i].Kind)
+			out[refOf(o)] = o
+		}
+	}
+	return out, nil
+}
+
+// kindsOf returns the kinds of objects and those of more, each once, in order.
+func kindsOf(targets []target, more []kindRef) []kindRef {
+	out := slices.Clone(more)
+	for _, t := range targets {
+		for _, o := range t.objects {
+			out = append(out, kindRef{APIVersion: o.GetAPIVersion(), Kind: o.GetKind()})
+		}
+	}
+	slices.SortFunc(out, func(a, b kindRef) int {
+		return compareRefs(Ref{Kind: a.Kind, Name: a.APIVersion}, Ref{Kind: b.Kind, Name: b.APIVersion})
+	})
+	return slices.Compact(out)
+}
+
+// plan compares targets with what is live. An object of a target's unit that the
+// target does not have is deleted, if this app made it.
+func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured) *plan {
+	p := &plan{}
+	for _, t := range targets {
+		wanted := map[Ref]bool{}
+		for _, o := range t.objects {
+			ch := &change{unit: t.unit, ref: refOf(o), desired: o, live: live[refOf(o)]}
+			wanted[ch.ref] = true
+			c.decide(ch)
+			p.changes = append(p.changes, ch)
+		}
+		for _, ref := range t.keep {
+			ch := &change{unit: t.unit, ref: ref, action: ActionUnchanged, live: live[ref]}
+			if ch.live == nil {
+				ch.err = fmt.Errorf("%s is gone, and a release record keeps no secret values", ref)
+			}
+			wanted[ref] = true
+			p.changes = append(p.changes, ch)
+		}
+		var gone []*change
+		for ref, o := range live {
+			if o.GetLabels()[labelName] == t.unit && !wanted[ref] && entry(o, c.owner.Manager()) != nil && o.GetDeletionTimestamp() == nil {
+				gone = append(gone, &change{unit: t.unit, ref: ref, action: ActionDelete, live: o})
+			}
+		}
+		slices.SortFunc(gone, func(a, b *change) int { return compareRefs(a.ref, b.ref) })
+		p.changes = append(p.changes, gone...)
+	}
+	return p
+}
+
+// decide compares one object with what is live.
+func (c *Client) decide(ch *change) {
+	if ch.live == nil {
+		ch.action = ActionCreate
+		return
+	}
+	ch.action = ActionUpdate
+	owned, ok := ownedFields(ch.live, c.owner.Manager())
+	if !ok {
+		return // not ours: refine refuses it
+	}
+	ch.maybe = compare(ch.desired, ch.live, owned)
+	if len(ch.maybe) == 0 {
+		ch.action = ActionUnchanged
+	}
+}
+
+// refine asks the server about every object that may change: objects that are
+// there and not ours are refused, and a dry run of the rest finds conflicts,
+// invalid values, and updates that change nothing. It writes nothing. All
+// refusals are collected; the error is the first, in the plan's order.
+func (c *Client) refine(ctx context.Context, p *plan) error {
+	g := &errgroup.Group{}
+	g.SetLimit(inFlight)
+	for _, ch := range p.changes {
+		if ch.action == ActionCreate || ch.action == ActionUpdate {
+			g.Go(func() error {
+				ch.err = c.refineOne(ctx, ch)
+				return nil
+			})
+		}
+	}
+	_ = g.Wait()
+	for _, ch := range p.changes {
+		if ch.err != nil {
+			return ch.err
+		}
+	}
+	return nil
+}
+
+func (c *Client) refineOne(ctx context.Context, ch *change) error {
+	r, err := c.resource(ch.ref)
+	if err != nil {
+		return err
+	}
+	if ch.live == nil {
+		live, err := r.Get(ctx, ch.ref.Name, metav1.GetOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return c.typed(err, ch.ref, nil)
+		}
+		if err == nil {
+			ch.live = live
+			c.decide(ch)
+		}
+	}
+	if ch.live != nil {
+		if err := c.ours(ch.live); err != nil {
+			return err
+		}
+		if ch.live.GetDeletionTimestamp() != nil {
+			return &InvalidError{Object: ch.ref, Err: fmt.Errorf("the object is being deleted")}
+		}
+	}
+	if ch.action == ActionUnchanged {
+		return nil
+	}
+	dry, err := r.Apply(ctx, ch.ref.Name, ch.desired, metav1.ApplyOptions{FieldManager: c.owner.Manager(), DryRun: []string{metav1.DryRunAll}})
+	if err != nil {
+		return c.typed(err, ch.ref, ch.live)
+	}
+	if ch.live == nil {
+		return nil
+	}
+	if sameObject(dry, ch.live, c.owner.Manager()) {
+		ch.action = ActionUnchanged
+		return nil
+	}
+	ch.fields = changedFields(ch.maybe, dry, ch.live)
+	return nil
+}
+
+// ours returns nil if this app applied o.
+func (c *Client) ours(o *unstructured.Unstructured) error {
+	if entry(o, c.owner.Manager()) != nil {
+		return nil
+	}
+	e := &NotOursError{Object: refOf(o)}
+	if app := o.GetLabels()[labelPartOf]; app != c.owner.App {
+		e.App = app
+	}
+	for _, f := range o.GetManagedFields() {
+		if f.Subresource == "" {
+			e.Manager = f.Manager
+			break
+		}
+	}
+	return e
+}

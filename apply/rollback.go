@@ -1,0 +1,100 @@
+package apply
+
+import (
+	"context"
+	"slices"
+)
+
+// Rollback moves units back to a release of their history: the recorded objects
+// are applied, what the release does not have is deleted, and the units are
+// waited for. It may end as a Deploy may; a unit that does not become healthy
+// returns to where it was.
+func (c *Client) Rollback(ctx context.Context, req RollbackRequest, sink func(Event)) (*Result, error) {
+	return call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
+		targets, releases, err := c.past(ctx, req)
+		if err != nil {
+			return &Result{Outcome: Refused}, err
+		}
+		m := &mover{
+			c: c, em: em, id: newDeployID(), targets: targets, releases: releases,
+			timeout: req.Timeout, lockWait: req.LockWait, abort: req.Abort,
+		}
+		return m.run(ctx)
+	})
+}
+
+// past finds the recorded releases that a request means.
+func (c *Client) past(ctx context.Context, req RollbackRequest) ([]target, map[string]int, error) {
+	s := store{c}
+	snap, err := s.read(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	names, err := snap.named(req.Units)
+	if err != nil {
+		return nil, nil, err
+	}
+	var targets []target
+	releases := map[string]int{}
+	intents := map[string]*intent{}
+	var none error
+	for _, name := range names {
+		u := snap.Units[name]
+		number := req.To
+		if number == 0 {
+			number = u.previous()
+		}
+		if number == 0 || u.release(number) == nil {
+			none = &NoReleaseError{Unit: name, Release: req.To}
+			if len(req.Units) > 0 {
+				return nil, nil, none
+			}
+			continue // of all units, those that have one return
+		}
+		t, err := s.recordedTarget(ctx, intents, name, u, number)
+		if err != nil {
+			return nil, nil, err
+		}
+		targets, releases[name] = append(targets, t), number
+	}
+	if len(targets) == 0 {
+		if none == nil {
+			none = &UnknownUnitError{}
+		}
+		return nil, nil, none
+	}
+	return targets, releases, nil
+}
+
+// previous is the newest healthy release before the current one; 0 if there is
+// none. Of a unit whose current release is not healthy it is the last healthy.
+func (u *unitState) previous() int {
+	for _, r := range u.Releases {
+		if r.Number < u.Release && r.Outcome == Deployed {
+			return r.Number
+		}
+	}
+	return 0
+}
+
+// named returns the wanted units, or all that have a release, in order.
+func (ix *index) named(want []string) ([]string, error) {
+	var known []string
+	for name, u := range ix.Units {
+		if u.Last > 0 {
+			known = append(known, name)
+		}
+	}
+	slices.Sort(known)
+	if len(want) == 0 {
+		return known, nil
+	}
+	for _, name := range want {
+		if !slices.Contains(known, name) {
+			return nil, &UnknownUnitError{Unit: name, Known: known}
+		}
+	}
+	names := slices.Clone(want)
+	slices.Sort(names)
+	return slices.Compact(names), nil
+}

@@ -1,0 +1,150 @@
+package apply
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// AppStatus is what is there, unit by unit in order of name.
+type AppStatus struct {
+	App, Namespace string
+	Units          []UnitStatus
+}
+
+// UnitStatus is one unit as the cluster has it now.
+type UnitStatus struct {
+	Name      string
+	Source    string
+	State     State
+	Release   int // 0 when it has none
+	Healthy   int // its last healthy release
+	DeployID  string
+	Deployed  time.Time
+	By        string
+	Pods      Pods
+	Images    []string     // references in the templates of its workloads
+	Ready     bool         // rolled out, and probes pass
+	Message   string       // where the rollout is, in kstatus' words
+	Diagnosis *Diagnosis   // what is wrong, nil when nothing is known to be
+	Lock      *LockedError // who moves it now, nil when nobody does
+}
+
+// Status reads the state and the workloads; it writes nothing.
+func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
+	snap, err := store{c}.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &AppStatus{App: c.owner.App, Namespace: c.owner.Namespace}
+	names, err := snap.named(nil)
+	if err != nil || len(names) == 0 {
+		return out, err
+	}
+	all, err := c.workloads(ctx, snap.Kinds)
+	if err != nil {
+		return nil, err
+	}
+	out.Units = make([]UnitStatus, len(names))
+	g := &errgroup.Group{}
+	g.SetLimit(8)
+	for i, name := range names {
+		g.Go(func() error {
+			out.Units[i] = c.unitStatus(ctx, name, snap.Units[name], all)
+			return nil
+		})
+	}
+	return out, g.Wait()
+}
+
+// workloads lists the app's workloads with their pods.
+func (c *Client) workloads(ctx context.Context, kinds []kindRef) ([]*workload, error) {
+	kinds = slices.DeleteFunc(slices.Clone(kinds), func(k kindRef) bool { return !isWorkload(k) })
+	opts := metav1.ListOptions{LabelSelector: c.selector()}
+	ns := c.owner.Namespace
+	var live map[Ref]*workload
+	var pods []*corev1.Pod
+	var sets []*appsv1.ReplicaSet
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		objects, err := c.live(gctx, kinds)
+		live = map[Ref]*workload{}
+		for ref, o := range objects {
+			live[ref] = &workload{object: o}
+		}
+		return err
+	})
+	g.Go(func() error {
+		list, err := c.core.Pods(ns).List(gctx, opts)
+		if err != nil {
+			return c.typed(err, Ref{APIVersion: "v1", Kind: "Pod", Namespace: ns}, nil)
+		}
+		for i := range list.Items {
+			pods = append(pods, &list.Items[i])
+		}
+		return nil
+	})
+	g.Go(func() error {
+		list, err := c.apps.ReplicaSets(ns).List(gctx, opts)
+		if err != nil {
+			return c.typed(err, Ref{APIVersion: "apps/v1", Kind: "ReplicaSet", Namespace: ns}, nil)
+		}
+		for i := range list.Items {
+			sets = append(sets, &list.Items[i])
+		}
+		return nil
+	})
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []*workload
+	for _, w := range live {
+		out = append(out, newWorkload(w.object, sets, pods))
+	}
+	slices.SortFunc(out, func(a, b *workload) int { return compareRefs(refOf(a.object), refOf(b.object)) })
+	return out, nil
+}
+
+func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all []*workload) UnitStatus {
+	s := UnitStatus{
+		Name: name, Source: u.Source, State: u.State, Release: u.Release, Healthy: u.Healthy,
+		DeployID: u.Deploy, Deployed: u.At, By: u.By, Ready: u.Release > 0,
+	}
+	if u.Lock != nil {
+		s.Lock = &LockedError{Unit: name, Holder: u.Lock.By, DeployID: u.Lock.Deploy, Since: u.Lock.Since}
+	}
+	found := false
+	for _, w := range all {
+		if w.object.GetLabels()[labelName] != name {
+			continue
+		}
+		found = true
+		v := evaluate(w, 0)
+		s.Pods.Wanted += v.pods.Wanted
+		s.Pods.Updated += v.pods.Updated
+		s.Pods.Ready += v.pods.Ready
+		s.Images = append(s.Images, images([]*unstructured.Unstructured{w.object})...)
+		if v.healthy {
+			continue
+		}
+		s.Ready, s.Message = false, v.message
+		if s.Diagnosis == nil && len(v.problems) > 0 {
+			pr := v.problems[0]
+			lasted := time.Duration(0)
+			if p := w.pod(pr.Pod); p != nil && p.Status.StartTime != nil {
+				lasted = time.Since(p.Status.StartTime.Time)
+			}
+			s.Diagnosis, _ = c.diagnose(ctx, name, w, pr, lasted)
+		}
+	}
+	if r := u.release(u.Release); !found && r != nil && len(r.Images) > 0 {
+		s.Ready, s.Message = false, "its workloads are gone"
+	}
+	return s
+}

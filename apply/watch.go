@@ -1,0 +1,274 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/go-logr/logr"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+)
+
+// watcher keeps the app's workloads, ReplicaSets and pods as the API server last
+// told them. It watches, and lists again after whatever ends a watch, until it
+// is stopped.
+type watcher struct {
+	c       *Client
+	em      *emitter
+	changed chan struct{} // holds one token when there is something new
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	workloads   map[kindRef]*watched
+	pods        *watched
+	replicaSets *watched
+
+	mu      sync.Mutex
+	offline bool
+	failed  error // no use to go on watching
+}
+
+// isWorkload reports whether objects of the kind have pods to wait for.
+func isWorkload(k kindRef) bool {
+	switch k {
+	case kindRef{"apps/v1", "Deployment"}, kindRef{"apps/v1", "StatefulSet"}, kindRef{"apps/v1", "DaemonSet"}, kindRef{"batch/v1", "Job"}:
+		return true
+	}
+	return false
+}
+
+// watch starts watching the workloads of kinds and all pods and ReplicaSets of
+// the app. stop must be called.
+func (c *Client) watch(ctx context.Context, em *emitter, kinds []kindRef) *watcher {
+	ctx, stop := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), logr.Discard()))
+	w := &watcher{c: c, em: em, changed: make(chan struct{}, 1), stop: stop, workloads: map[kindRef]*watched{}}
+	ns := c.owner.Namespace
+	pods, sets := c.core.Pods(ns), c.apps.ReplicaSets(ns)
+	w.pods = w.run(ctx, &corev1.Pod{},
+		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return pods.List(ctx, o) }, pods.Watch)
+	w.replicaSets = w.run(ctx, &appsv1.ReplicaSet{},
+		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return sets.List(ctx, o) }, sets.Watch)
+	for _, k := range kinds {
+		if !isWorkload(k) || w.workloads[k] != nil {
+			continue
+		}
+		example := &unstructured.Unstructured{}
+		example.SetAPIVersion(k.APIVersion)
+		example.SetKind(k.Kind)
+		m, err := c.kinds.mapping(example.GroupVersionKind())
+		if err != nil {
+			continue // not among the built-in kinds that isWorkload knows: cannot be
+		}
+		r := c.dyn.Resource(m.Resource).Namespace(ns)
+		w.workloads[k] = w.run(ctx, example,
+			func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return r.List(ctx, o) }, r.Watch)
+	}
+	return w
+}
+
+// close ends the watches and waits for their goroutines.
+func (w *watcher) close() {
+	w.stop()
+	w.running.Wait()
+}
+
+// run keeps one kind in a store.
+func (w *watcher) run(ctx context.Context, example runtime.Object,
+	list func(context.Context, metav1.ListOptions) (runtime.Object, error),
+	watch func(context.Context, metav1.ListOptions) (watch.Interface, error),
+) *watched {
+	s := &watched{Store: cache.NewStore(cache.MetaNamespaceKeyFunc), notify: w.notify, synced: make(chan struct{})}
+	selector := w.c.selector()
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+			o.LabelSelector = selector
+			l, err := list(ctx, o)
+			w.heard(ctx, err)
+			return l, err
+		},
+		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watchInterface, error) {
+			o.LabelSelector = selector
+			i, err := watch(ctx, o)
+			w.heard(ctx, err)
+			return i, err
+		},
+	}
+	logger := logr.Discard()
+	r := cache.NewReflectorWithOptions(lw, example, s, cache.ReflectorOptions{
+		Name: "shipit", Logger: &logger,
+		// Somebody is looking on: come back soon after the server does.
+		Backoff: &wait.Backoff{Duration: 250 * time.Millisecond, Cap: 3 * time.Second, Steps: 6, Factor: 2, Jitter: 0.5},
+	})
+	w.running.Go(func() { r.RunWithContext(ctx) })
+	return s
+}
+
+type watchInterface = watch.Interface
+
+// heard learns from the answer to a list or watch request whether the server is
+// there.
+func (w *watcher) heard(ctx context.Context, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	typed := w.c.typed(err, Ref{}, nil)
+	var unreachable *UnreachableError
+	var forbidden *ForbiddenError
+	var unauthorized *UnauthorizedError
+	w.mu.Lock()
+	was := w.offline
+	switch {
+	case err == nil:
+		w.offline = false
+	case errors.As(typed, &unreachable):
+		w.offline = true
+	case errors.As(typed, &forbidden), errors.As(typed, &unauthorized):
+		w.failed = typed
+	}
+	is := w.offline
+	w.mu.Unlock()
+	if is && !was {
+		w.em.emit(Event{Kind: EventDisconnected, Err: typed})
+	} else if was && !is {
+		w.em.emit(Event{Kind: EventReconnected})
+	}
+	if err != nil {
+		w.notify()
+	}
+}
+
+func (w *watcher) notify() {
+	select {
+	case w.changed <- struct{}{}:
+	default:
+	}
+}
+
+// state says whether watching has failed for good, and whether the server does
+// not answer now.
+func (w *watcher) state() (failed error, offline bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.failed, w.offline
+}
+
+// synced returns when everything was listed once.
+func (w *watcher) synced(ctx context.Context) error {
+	stores := []*watched{w.pods, w.replicaSets}
+	for _, s := range w.workloads {
+		stores = append(stores, s)
+	}
+	for _, s := range stores {
+		for done := false; !done; {
+			select {
+			case <-s.synced:
+				done = true
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-w.changed:
+				if failed, _ := w.state(); failed != nil {
+					return failed
+				}
+			}
+		}
+	}
+	w.notify()
+	return nil
+}
+
+// workload returns the object named ref with its current ReplicaSet and pods,
+// and nil when it is not there.
+func (w *watcher) workload(ref Ref) *workload {
+	s := w.workloads[kindRef{ref.APIVersion, ref.Kind}]
+	if s == nil {
+		return nil
+	}
+	o, ok, _ := s.GetByKey(ref.Namespace + "/" + ref.Name)
+	if !ok {
+		return nil
+	}
+	var sets []*appsv1.ReplicaSet
+	for _, o := range w.replicaSets.List() {
+		sets = append(sets, o.(*appsv1.ReplicaSet))
+	}
+	var pods []*corev1.Pod
+	for _, o := range w.pods.List() {
+		pods = append(pods, o.(*corev1.Pod))
+	}
+	return newWorkload(o.(*unstructured.Unstructured), sets, pods)
+}
+
+// watched is a store that tells of changes.
+type watched struct {
+	cache.Store
+	notify func()
+	synced chan struct{}
+	once   sync.Once
+}
+
+func (s *watched) told(err error) error { s.notify(); return err }
+
+func (s *watched) Add(o any) error    { return s.told(s.Store.Add(o)) }
+func (s *watched) Update(o any) error { return s.told(s.Store.Update(o)) }
+func (s *watched) Delete(o any) error { return s.told(s.Store.Delete(o)) }
+func (s *watched) Replace(l []any, v string) error {
+	defer s.once.Do(func() { close(s.synced) })
+	return s.told(s.Store.Replace(l, v))
+}
+
+// workload is one workload object with the pods of its current template.
+type workload struct {
+	object     *unstructured.Unstructured
+	replicaSet *appsv1.ReplicaSet // of a Deployment
+	pods       []*corev1.Pod      // sorted by name
+}
+
+const revisionAnnotation = "deployment.kubernetes.io/revision"
+
+func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods []*corev1.Pod) *workload {
+	w := &workload{object: o}
+	owner, match := o.GetUID(), func(*corev1.Pod) bool { return true }
+	switch o.GetKind() {
+	case "Deployment":
+		revision := o.GetAnnotations()[revisionAnnotation]
+		for _, rs := range sets {
+			if revision != "" && ownedBy(rs, o.GetUID()) && rs.Annotations[revisionAnnotation] == revision {
+				w.replicaSet = rs
+			}
+		}
+		if w.replicaSet == nil {
+			return w
+		}
+		owner = w.replicaSet.UID
+	case "StatefulSet", "DaemonSet":
+		revision, _, _ := unstructured.NestedString(o.Object, "status", "updateRevision")
+		match = func(p *corev1.Pod) bool {
+			return revision == "" || p.Labels[appsv1.ControllerRevisionHashLabelKey] == revision
+		}
+	}
+	for _, p := range pods {
+		if ownedBy(p, owner) && match(p) {
+			w.pods = append(w.pods, p)
+		}
+	}
+	slices.SortFunc(w.pods, func(a, b *corev1.Pod) int {
+		return compareRefs(Ref{Name: a.Name}, Ref{Name: b.Name})
+	})
+	return w
+}
+
+func ownedBy(o metav1.Object, uid types.UID) bool {
+	ref := metav1.GetControllerOf(o)
+	return ref != nil && ref.UID == uid
+}
