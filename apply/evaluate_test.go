@@ -1,0 +1,270 @@
+package apply
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+func waiting(reason, message string) corev1.ContainerStatus {
+	return corev1.ContainerStatus{Name: "web", State: corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}}}
+}
+
+func exited(code int32, reason string) *corev1.ContainerStateTerminated {
+	return &corev1.ContainerStateTerminated{ExitCode: code, Reason: reason}
+}
+
+func after(s corev1.ContainerStatus, restarts int32, t *corev1.ContainerStateTerminated) corev1.ContainerStatus {
+	s.RestartCount, s.LastTerminationState.Terminated = restarts, t
+	return s
+}
+
+func running(restarts int32, started bool) corev1.ContainerStatus {
+	return corev1.ContainerStatus{Name: "web", RestartCount: restarts, Started: &started, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}
+}
+
+func podOf(s corev1.ContainerStatus, container corev1.Container) *corev1.Pod {
+	container.Name = "web"
+	if container.Image == "" {
+		container.Image = "reg.example.com/web@sha256:abc"
+	}
+	return &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: "web-1", Namespace: "ns"},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{container}},
+		Status:     corev1.PodStatus{ContainerStatuses: []corev1.ContainerStatus{s}},
+	}
+}
+
+func probe(p corev1.Probe) *corev1.Probe {
+	p.HTTPGet = &corev1.HTTPGetAction{Path: "/", Port: intstr.FromInt32(80)}
+	return &p
+}
+
+func TestPodProblems(t *testing.T) {
+	t.Parallel()
+	const image = "reg.example.com/web@sha256:abc"
+	notFound := `failed to pull and unpack image "` + image + `": failed to resolve reference "` + image + `": ` + image + `: not found`
+	refused := `failed to pull and unpack image "` + image + `": failed to do request: Head "https://reg.example.com/v2/web": dial tcp 10.0.0.1:443: connect: connection refused`
+	one := int32(1)
+	zero := int32(0)
+	tests := []struct {
+		name    string
+		pod     *corev1.Pod
+		code    Code // "" when there is no problem
+		field   string
+		message string
+		exit    *int32
+		grace   time.Duration
+	}{
+		{name: "ready", pod: podOf(corev1.ContainerStatus{Name: "web", Ready: true}, corev1.Container{})},
+		{
+			name: "no such image", pod: podOf(waiting("ErrImagePull", notFound), corev1.Container{}),
+			code: CodeImagePull, field: "image", message: "cannot pull " + image + ": not found",
+		},
+		{
+			name: "back-off names its cause", pod: podOf(waiting("ImagePullBackOff", `Back-off pulling image "`+image+`": ErrImagePull: `+notFound), corev1.Container{}),
+			code: CodeImagePull, field: "image", message: "cannot pull " + image + ": not found",
+		},
+		{
+			name: "registry does not answer", pod: podOf(waiting("ErrImagePull", refused), corev1.Container{}),
+			code: CodeImagePull, field: "image", grace: gracePull, message: "cannot pull " + image + `: dial tcp 10.0.0.1:443: connect: connection refused`,
+		},
+		{
+			name: "invalid name", pod: podOf(waiting("InvalidImageName", "couldn't parse image name"), corev1.Container{}),
+			code: CodeImagePull, field: "image", message: "cannot pull " + image + ": couldn't parse image name",
+		},
+		{
+			name: "crash loop", pod: podOf(after(waiting("CrashLoopBackOff", "back-off 10s"), 1, exited(1, "Error")), corev1.Container{}),
+			code: CodeCrashLoop, field: "command", exit: &one, message: "the process exited with code 1",
+		},
+		{name: "first exit may be chance", pod: podOf(corev1.ContainerStatus{Name: "web", State: corev1.ContainerState{Terminated: exited(1, "Error")}}, corev1.Container{})},
+		{
+			name: "second exit", pod: podOf(corev1.ContainerStatus{Name: "web", RestartCount: 1, State: corev1.ContainerState{Terminated: exited(1, "Error")}}, corev1.Container{}),
+			code: CodeCrashLoop, field: "command", exit: &one, message: "the process exited with code 1",
+		},
+		{
+			name: "done, not failed", pod: podOf(after(waiting("CrashLoopBackOff", ""), 1, exited(0, "Completed")), corev1.Container{}),
+			code: CodeCrashLoop, field: "command", exit: &zero, message: "the process ended by itself (exit code 0); a service must keep running",
+		},
+		{
+			name: "out of memory", pod: podOf(after(waiting("CrashLoopBackOff", ""), 1, exited(137, "OOMKilled")), corev1.Container{}),
+			code: CodeOOMKilled, field: "resources.memory", exit: ptrTo(int32(137)), message: "the container used more memory than its limit",
+		},
+		{
+			name: "no such command",
+			pod: podOf(after(waiting("CrashLoopBackOff", ""), 1, &corev1.ContainerStateTerminated{
+				ExitCode: 128, Reason: "StartError",
+				Message: `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/nope": stat /nope: no such file or directory: unknown`,
+			}), corev1.Container{}),
+			code: CodeCrashLoop, field: "command", exit: ptrTo(int32(128)), message: `the container cannot be started: "/nope": stat /nope: no such file or directory`,
+		},
+		{
+			name: "a missing ConfigMap", pod: podOf(waiting("CreateContainerConfigError", `configmap "app" not found`), corev1.Container{}),
+			code: CodeConfigMissing, field: "env", message: `configmap "app" not found`,
+		},
+		{
+			name: "root is not allowed", pod: podOf(waiting("CreateContainerConfigError", "container has runAsNonRoot and image will run as root"), corev1.Container{}),
+			code: CodeAdmissionDenied, field: "security", message: "container has runAsNonRoot and image will run as root",
+		},
+		{
+			name: "starting", pod: podOf(waiting("ContainerCreating", ""), corev1.Container{}),
+			code: CodeDeadlineExceeded, grace: graceStart, message: "the container was not started",
+		},
+		{
+			name: "not ready", pod: podOf(running(0, true), corev1.Container{ReadinessProbe: probe(corev1.Probe{PeriodSeconds: 1})}),
+			code: CodeProbeFailing, field: "probes.readiness", grace: readinessAtLeast, message: "the container runs and its readiness probe does not pass",
+		},
+		{
+			name: "not started", pod: podOf(running(0, false), corev1.Container{StartupProbe: probe(corev1.Probe{PeriodSeconds: 5, FailureThreshold: 6}), ReadinessProbe: probe(corev1.Probe{})}),
+			code: CodeProbeFailing, field: "probes.startup", grace: 31 * time.Second, message: "the container runs and its startup probe does not pass",
+		},
+		{name: "running, no probe", pod: podOf(running(0, true), corev1.Container{})},
+		{
+			name: "unschedulable",
+			pod: &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
+				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
+				Message: "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+			}}}},
+			code: CodeUnschedulable, field: "resources.cpu", grace: graceSchedule, message: "0/1 nodes are available: 1 Insufficient cpu",
+		},
+		{name: "going away", pod: func() *corev1.Pod {
+			p := podOf(waiting("CrashLoopBackOff", ""), corev1.Container{})
+			p.DeletionTimestamp = &metav1.Time{}
+			return p
+		}()},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got := podProblems(tt.pod)
+			if tt.code == "" {
+				if len(got) != 0 {
+					t.Fatalf("got %+v, want no problem", got)
+				}
+				return
+			}
+			if len(got) != 1 {
+				t.Fatalf("got %d problems, want 1: %+v", len(got), got)
+			}
+			p := got[0]
+			if p.Code != tt.code || p.Field != tt.field || p.Message != tt.message || p.grace != tt.grace {
+				t.Errorf("got %s %q %q after %s\nwant %s %q %q after %s", p.Code, p.Field, p.Message, p.grace, tt.code, tt.field, tt.message, tt.grace)
+			}
+			if (p.ExitCode == nil) != (tt.exit == nil) || tt.exit != nil && *p.ExitCode != *tt.exit {
+				t.Errorf("exit code %v, want %v", p.ExitCode, tt.exit)
+			}
+		})
+	}
+}
+
+func TestRefineByEvents(t *testing.T) {
+	t.Parallel()
+	event := func(reason, message string) corev1.Event {
+		return corev1.Event{
+			Type: corev1.EventTypeWarning, Reason: reason, Message: message,
+			InvolvedObject: corev1.ObjectReference{FieldPath: "spec.containers{web}"},
+		}
+	}
+	tests := []struct {
+		name    string
+		d       Diagnosis
+		events  []corev1.Event
+		want    Diagnosis
+		certain bool
+	}{
+		{
+			name:    "readiness in the kubelet's words",
+			d:       Diagnosis{Code: CodeProbeFailing, Container: "web", Field: "probes.readiness", Message: "x"},
+			events:  []corev1.Event{event("Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 503")},
+			want:    Diagnosis{Code: CodeProbeFailing, Field: "probes.readiness", Message: "readiness probe: HTTP probe failed with statuscode: 503 (for 21s)"},
+			certain: true,
+		},
+		{
+			name:    "a crash that was the liveness probe",
+			d:       Diagnosis{Code: CodeCrashLoop, Container: "web", Field: "command", Message: "the process exited with code 143"},
+			events:  []corev1.Event{event("Unhealthy", "Liveness probe failed: dial tcp 10.0.0.1:80: connection refused"), event("Killing", "Container web failed liveness probe, will be restarted")},
+			want:    Diagnosis{Code: CodeProbeFailing, Field: "probes.liveness", Message: "the liveness probe failed, so the kubelet restarted the container: dial tcp 10.0.0.1:80: connection refused"},
+			certain: true,
+		},
+		{
+			name:   "a node is coming",
+			d:      Diagnosis{Code: CodeUnschedulable, Message: "m"},
+			events: []corev1.Event{event("TriggeredScaleUp", "pod triggered scale-up")},
+			want:   Diagnosis{Code: CodeUnschedulable, Message: "m"},
+		},
+		{
+			name:    "a mounted ConfigMap is missing",
+			d:       Diagnosis{Code: CodeDeadlineExceeded},
+			events:  []corev1.Event{event("FailedMount", `MountVolume.SetUp failed for volume "c" : configmap "c" not found`)},
+			want:    Diagnosis{Code: CodeConfigMissing, Message: `MountVolume.SetUp failed for volume "c" : configmap "c" not found`},
+			certain: true,
+		},
+		{
+			name:   "still pulling",
+			d:      Diagnosis{Code: CodeDeadlineExceeded},
+			events: []corev1.Event{event("Pulling", "Pulling image")},
+			want:   Diagnosis{Code: CodeImagePull, Field: "image", Message: "the image is still being pulled"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := tt.d
+			certain := refineByEvents(&d, &corev1.Pod{}, tt.events, 21*time.Second)
+			if d.Code != tt.want.Code || d.Field != tt.want.Field || d.Message != tt.want.Message || certain != tt.certain {
+				t.Errorf("got %s %q %q certain=%v\nwant %s %q %q certain=%v", d.Code, d.Field, d.Message, certain, tt.want.Code, tt.want.Field, tt.want.Message, tt.certain)
+			}
+		})
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name string
+		yaml string
+		want time.Duration
+	}{
+		{"no probe", deploymentOf("args: [a]"), allowPull + 2*allowStart},
+		{"two pods, one after the other", deploymentOf("readinessProbe: {periodSeconds: 2, failureThreshold: 3, tcpSocket: {port: 80}}"), allowPull + 2*(allowStart+21*time.Second)},
+		{"defaults of a probe", deploymentOf("readinessProbe: {tcpSocket: {port: 80}}"), allowPull + 2*(allowStart+93*time.Second)},
+		{"startup and readiness", deploymentOf("startupProbe: {periodSeconds: 10, failureThreshold: 30, tcpSocket: {port: 80}}\nreadinessProbe: {periodSeconds: 1, tcpSocket: {port: 80}}"), allowPull + 2*(allowStart+301*time.Second+20*time.Second)},
+		{"a Service", serviceOf("ports: [{port: 80}]"), allowPull},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if got := deadline(parse(t, tt.yaml)); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestBatches(t *testing.T) {
+	t.Parallel()
+	deployment := func(spec string) string { return "apiVersion: apps/v1\nkind: Deployment\nspec: " + spec }
+	tests := []struct {
+		yaml string
+		want int
+	}{
+		{deployment("{}"), 1},
+		{deployment("{replicas: 1}"), 1},
+		{deployment("{replicas: 2}"), 2},                                            // surge 1, unavailable 0
+		{deployment("{replicas: 10}"), 2},                                           // surge 3, unavailable 2
+		{deployment("{replicas: 10, strategy: {type: Recreate}}"), 1},               //
+		{deployment("{replicas: 10, strategy: {rollingUpdate: {maxSurge: 1}}}"), 4}, // 1 + 2
+		{deployment("{replicas: 10, strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}}"), 10},
+		{deployment(`{replicas: 4, strategy: {rollingUpdate: {maxSurge: "50%", maxUnavailable: 0}}}`), 2},
+		{"apiVersion: apps/v1\nkind: StatefulSet\nspec: {replicas: 3}", 3},
+		{"apiVersion: apps/v1\nkind: StatefulSet\nspec: {replicas: 3, podManagementPolicy: Parallel}", 1},
+	}
+	for _, tt := range tests {
+		if got := batches(parse(t, tt.yaml)); got != tt.want {
+			t.Errorf("%s: got %d, want %d", tt.yaml, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,47 @@
+// Command app is the program of the test image. It serves HTTP on :8080 and does
+// what its environment says, so that one image can be every kind of release.
+//
+//	EXIT=3       writes two lines and exits with 3 at once
+//	UNREADY=503  /readyz answers 503
+//	IGNORE_TERM=1 does not end on SIGTERM
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+)
+
+func main() {
+	fmt.Println("starting version", os.Getenv("VERSION"))
+	if code, err := strconv.Atoi(os.Getenv("EXIT")); err == nil {
+		fmt.Println("fatal: told to exit with", code)
+		os.Exit(code)
+	}
+	if os.Getenv("IGNORE_TERM") != "" {
+		signal.Ignore(syscall.SIGTERM)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
+		if code, err := strconv.Atoi(os.Getenv("UNREADY")); err == nil {
+			fmt.Println("not ready: told to be so")
+			w.WriteHeader(code)
+		}
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "version", os.Getenv("VERSION")) })
+	server := &http.Server{Addr: ":8080", Handler: mux}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		_ = server.Close()
+	}()
+	if err := server.ListenAndServe(); err != http.ErrServerClosed {
+		fmt.Println("fatal:", err)
+		os.Exit(1)
+	}
+}
