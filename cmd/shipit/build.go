@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shipit-dev/shipit/internal/deploy"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+func newBuildCommand(s streams) *cobra.Command {
+	var project projectFlags
+	var sandbox string
+	cmd := &cobra.Command{
+		Use:   "build [SERVICE...]",
+		Short: "Build and push images, and print their digests",
+		Long: `Build and push the images of a project, or of some of its services. Prints one
+line for each, "SERVICE REFERENCE", with the digest.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx := cmd.Context()
+			app, err := project.open(ctx, s, "", "")
+			if err != nil {
+				return err
+			}
+			if sandbox != "" {
+				t, err := sandboxTarget(ctx, s, sandbox)
+				if err != nil {
+					return err
+				}
+				app.Registry = project.registryFor(app, t)
+			}
+			services, err := deploy.Services(app, args)
+			if err != nil {
+				return err
+			}
+			images, err := images(ctx, s, app, services)
+			if err != nil {
+				return err
+			}
+			for _, img := range images {
+				fmt.Fprintln(s.out, img.Service, img.Ref)
+			}
+			return nil
+		},
+	}
+	project.add(cmd)
+	cmd.Flags().StringVar(&sandbox, "sandbox", "", "push to the registry of this sandbox, starting it when needed")
+	cmd.Flags().Lookup("sandbox").NoOptDefVal = defaultSandbox
+	return cmd
+}
+
+// registryFor is where app's images go when it is deployed to t: what --registry
+// says, else a sandbox's own registry, else the app's.
+func (f *projectFlags) registryFor(app *schema.App, t *target) string {
+	switch {
+	case f.registry != "":
+		return f.registry
+	case t.registry != "":
+		return t.registry + "/" + app.Name
+	}
+	return app.Registry
+}
+
+// images makes every service's image and says so on the way.
+func images(ctx context.Context, s streams, app *schema.App, services []*schema.Service) ([]deploy.Image, error) {
+	return deploy.Images(ctx, app, services, func(img deploy.Image) {
+		how := "pinned"
+		switch {
+		case img.Built && img.Pushed:
+			how = "built and pushed"
+		case img.Built:
+			how = "built, already in the registry"
+		case img.Build:
+			how = "unchanged"
+		}
+		s.step("image", img.Service, fmt.Sprintf("%s  %s  %s", shortRef(img.Ref), how, short(img.Took)))
+	})
+}
+
+// shortRef cuts a digest to what a person compares: 12 digits.
+func shortRef(ref string) string {
+	name, digest, ok := strings.Cut(ref, "@sha256:")
+	if !ok || len(digest) < 12 {
+		return ref
+	}
+	return name + "@sha256:" + digest[:12]
+}
+
+// short writes a duration as a person would: 0.3s, 12s, 3m20s, 5h, 3d.
+func short(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	case d < time.Hour:
+		return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
+	case d < 48*time.Hour:
+		return fmt.Sprintf("%.0fh", d.Hours())
+	}
+	return fmt.Sprintf("%.0fd", d.Hours()/24)
+}

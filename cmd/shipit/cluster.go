@@ -1,0 +1,94 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+
+	"github.com/spf13/cobra"
+	"k8s.io/cli-runtime/pkg/genericclioptions"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// clusterFlags say which cluster a command talks to: the usual kube flags, or a
+// sandbox.
+type clusterFlags struct {
+	kube    *genericclioptions.ConfigFlags
+	sandbox string
+}
+
+func (f *clusterFlags) add(cmd *cobra.Command) {
+	f.kube = genericclioptions.NewConfigFlags(true)
+	// Kept: --kubeconfig --context -n --as --as-group --request-timeout. The others
+	// say again what a kubeconfig says.
+	for _, p := range []**string{
+		&f.kube.CacheDir, &f.kube.ClusterName, &f.kube.AuthInfoName, &f.kube.BearerToken, &f.kube.APIServer,
+		&f.kube.TLSServerName, &f.kube.CertFile, &f.kube.KeyFile, &f.kube.CAFile, &f.kube.ImpersonateUID,
+	} {
+		*p = nil
+	}
+	f.kube.Insecure, f.kube.DisableCompression = nil, nil
+	f.kube.AddFlags(cmd.Flags())
+	cmd.Flags().Lookup("namespace").Usage = "the namespace (instead of the app's)"
+	cmd.Flags().StringVar(&f.sandbox, "sandbox", "", "use the cluster and registry of this sandbox, starting it when needed")
+	cmd.Flags().Lookup("sandbox").NoOptDefVal = defaultSandbox
+}
+
+// namespace is what -n says, or "".
+func (f *clusterFlags) namespace() string { return *f.kube.Namespace }
+
+// target is a cluster, and what comes with it when it is a sandbox.
+type target struct {
+	config   *rest.Config
+	label    string // what to call it: a context, or a sandbox
+	registry string // a sandbox's own registry, host:port
+}
+
+// connect finds the cluster; it starts a sandbox, and does not talk to others.
+func (f *clusterFlags) connect(ctx context.Context, s streams) (*target, error) {
+	if f.sandbox != "" {
+		return sandboxTarget(ctx, s, f.sandbox)
+	}
+	loader := f.kube.ToRawKubeConfigLoader()
+	raw, err := loader.RawConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	if api.IsConfigEmpty(&raw) {
+		config, err := rest.InClusterConfig()
+		if err != nil {
+			return nil, errNoCluster
+		}
+		return &target{config: config, label: "this cluster"}, nil
+	}
+	config, err := loader.ClientConfig()
+	if err != nil {
+		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	return &target{config: config, label: "context " + cmp.Or(*f.kube.Context, raw.CurrentContext)}, nil
+}
+
+// errNoCluster is a machine where nothing says which cluster to use.
+var errNoCluster = errors.New("no cluster is configured: there is no kubeconfig, and KUBECONFIG is not set")
+
+// client makes the engine's client for app on t.
+func (t *target) client(app *schema.App) (*apply.Client, error) {
+	return apply.New(t.config, apply.Owner{App: app.Name, Namespace: app.Namespace, Source: app.Source, By: whoami()})
+}
+
+// whoami is what somebody who waits for our lock gets to read.
+func whoami() string {
+	host, _ := os.Hostname()
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return name + "@" + host
+}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/internal/deploy"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+func newDeployCommand(s streams) *cobra.Command {
+	var (
+		project projectFlags
+		cluster clusterFlags
+		req     apply.Request
+		output  string
+	)
+	cmd := &cobra.Command{
+		Use:   "deploy [SERVICE...]",
+		Short: "Build, apply, wait until healthy, or put everything back",
+		Long: `Build and push what changed, apply it, and wait until it is healthy. When a
+service does not become healthy, say why, and put every service back to its
+last healthy release (--no-rollback leaves it). With names, only those services
+are touched.`,
+		Example: "  shipit deploy --sandbox\n  shipit deploy web --context prod-eu",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkFormat(output); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			app, err := project.open(ctx, s, cluster.namespace(), "")
+			if err != nil {
+				return err
+			}
+			services, err := deploy.Services(app, args)
+			if err != nil {
+				return err
+			}
+			t, err := cluster.connect(ctx, s)
+			if err != nil {
+				return err
+			}
+			client, err := t.client(app)
+			if err != nil {
+				return err
+			}
+			app.Registry = project.registryFor(app, t)
+			s.note("%s to %s, namespace %s", app.Name, t.label, app.Namespace)
+			built, err := images(ctx, s, app, services)
+			if err != nil {
+				return err
+			}
+			if req.Units, err = deploy.Units(app, built); err != nil {
+				return err
+			}
+			req.Only = args
+			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
+				return client.Deploy(ctx, req, sink)
+			})
+		},
+	}
+	project.add(cmd)
+	cluster.add(cmd)
+	cmd.Flags().DurationVar(&req.Timeout, "timeout", 0, "how long a service may take to become healthy (default: computed from its probes)")
+	cmd.Flags().BoolVar(&req.NoRollback, "no-rollback", false, "leave a failed deploy as it is")
+	addResultFlags(cmd, &req.LockWait, &output)
+	return cmd
+}
+
+// addResultFlags adds what deploy, rollback and delete have in common.
+func addResultFlags(cmd *cobra.Command, lockWait *time.Duration, output *string) {
+	cmd.Flags().DurationVar(lockWait, "lock-wait", 0, "how long to wait for another deploy of the same services")
+	cmd.Flags().StringVarP(output, "output", "o", "text", "text or json")
+}
+
+func checkFormat(output string) error {
+	if output != "text" && output != "json" {
+		return usagef("-o %s: the formats are text and json", output)
+	}
+	return nil
+}
+
+func newRollbackCommand(s streams) *cobra.Command {
+	var (
+		project projectFlags
+		cluster clusterFlags
+		req     apply.RollbackRequest
+		output  string
+	)
+	cmd := &cobra.Command{
+		Use:   "rollback [SERVICE...]",
+		Short: "Return to an earlier healthy release",
+		Long: `Return the services named, or all, to the healthy release before their current
+one, or to the one that --to names.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkFormat(output); err != nil {
+				return err
+			}
+			app, client, err := openApp(cmd.Context(), s, &project, &cluster)
+			if err != nil {
+				return err
+			}
+			req.Units = args
+			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
+				return client.Rollback(cmd.Context(), req, sink)
+			})
+		},
+	}
+	project.add(cmd)
+	cluster.add(cmd)
+	cmd.Flags().IntVar(&req.To, "to", 0, "the release to return to (default: the healthy one before the current)")
+	cmd.Flags().DurationVar(&req.Timeout, "timeout", 0, "how long a service may take to become healthy (default: computed from its probes)")
+	addResultFlags(cmd, &req.LockWait, &output)
+	return cmd
+}
+
+func newDeleteCommand(s streams) *cobra.Command {
+	var (
+		project projectFlags
+		cluster clusterFlags
+		req     apply.DeleteRequest
+		output  string
+		yes     bool
+	)
+	cmd := &cobra.Command{
+		Use:   "delete [SERVICE...]",
+		Short: "Remove services, or the whole app, from the cluster",
+		Long: `Remove the services named from the cluster, or the whole app with its history,
+and its namespace if shipit made it and nothing else is in it. Waits until the
+pods are gone.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkFormat(output); err != nil {
+				return err
+			}
+			app, client, err := openApp(cmd.Context(), s, &project, &cluster)
+			if err != nil {
+				return err
+			}
+			req.Units = args
+			if !yes {
+				if err := confirmDelete(s, app, args); err != nil {
+					return err
+				}
+			}
+			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
+				return client.Delete(cmd.Context(), req, sink)
+			})
+		},
+	}
+	project.add(cmd)
+	cluster.add(cmd)
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().DurationVar(&req.Timeout, "timeout", 2*time.Minute, "how long the objects may take to be gone")
+	addResultFlags(cmd, &req.LockWait, &output)
+	return cmd
+}
+
+// openApp loads the project and makes a client for it: what a command needs
+// that works on what is deployed already.
+func openApp(ctx context.Context, s streams, project *projectFlags, cluster *clusterFlags) (*schema.App, *apply.Client, error) {
+	app, err := project.open(ctx, s, cluster.namespace(), "")
+	if err != nil {
+		return nil, nil, err
+	}
+	t, err := cluster.connect(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := t.client(app)
+	return app, client, err
+}

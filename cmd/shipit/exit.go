@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/registry"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// The exit codes, all of them.
+const (
+	exitDone       = 0  // done, or nothing to do
+	exitError      = 1  // an error; nothing is left half-done unless it says so
+	exitInvalid    = 3  // the configuration is invalid; nothing was touched
+	exitRolledBack = 4  // the rollout failed, and what was there before is back
+	exitFailed     = 5  // the rollout failed, and what was there before is not back
+	exitLocked     = 6  // another deploy holds the lock
+	exitUsage      = 64 // the command line is wrong
+)
+
+// usageError is a mistake in the command line itself.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// outcomeError says that a deploy ended other than well. Its text was printed
+// with the result.
+type outcomeError struct{ outcome apply.Outcome }
+
+func (e outcomeError) Error() string { return string(e.outcome) }
+
+// exitCode prints what is left to say of err and maps it to a code.
+func exitCode(s streams, err error) int {
+	var (
+		usage   usageError
+		invalid schema.Errors
+		compile *registry.CompileError
+		outcome outcomeError
+		locked  *apply.LockedError
+		status  exitStatus
+	)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &status):
+		return int(status)
+	case errors.As(err, &outcome):
+		return outcomeCode(outcome.outcome)
+	case errors.As(err, &usage):
+		s.fail(err, "run the command with --help to see its flags")
+		return exitUsage
+	case errors.As(err, &invalid):
+		s.invalid(invalid)
+		return exitInvalid
+	case errors.As(err, &locked):
+		s.fail(err, hint(err))
+		return exitLocked
+	case errors.As(err, &compile):
+		s.fail(err, hint(err))
+		return exitInvalid
+	}
+	s.fail(err, hint(err))
+	return exitError
+}
+
+// outcomeCode maps how a deploy ended to an exit code.
+func outcomeCode(o apply.Outcome) int {
+	switch o {
+	case apply.Unchanged, apply.Deployed:
+		return exitDone
+	case apply.RolledBack, apply.Removed:
+		return exitRolledBack
+	case apply.Failed:
+		return exitFailed
+	}
+	return exitError
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/fatih/color"
+
+	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/internal/deploy"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// step prints one line of progress in columns: what is done, to which service.
+func (s streams) step(verb, subject, text string) {
+	if subject != "" {
+		text = fmt.Sprintf("%-12s %s", subject, text)
+	}
+	s.note("  %s %s", s.paint(color.Faint, fmt.Sprintf("%-9s", verb)), strings.TrimRight(text, " "))
+}
+
+// follow runs a call of the engine, prints what happens on the way to stderr
+// and how it ended to stdout, and returns an outcomeError when that is bad.
+func (s streams) follow(app *schema.App, output string, call func(sink func(apply.Event)) (*apply.Result, error)) error {
+	result, err := call(func(e apply.Event) { s.event(app, e) })
+	if result == nil {
+		return err
+	}
+	if output == "json" {
+		if jsonErr := s.resultJSON(app, result); jsonErr != nil {
+			return jsonErr
+		}
+	} else {
+		s.result(result)
+	}
+	if err == nil {
+		return nil
+	}
+	switch result.Outcome {
+	case apply.RolledBack, apply.Removed, apply.Failed, apply.Interrupted:
+		s.ending(result, err)
+		return outcomeError{result.Outcome}
+	}
+	return err
+}
+
+// event prints one event.
+func (s streams) event(app *schema.App, e apply.Event) {
+	switch e.Kind {
+	case apply.EventNamespace:
+		s.step("namespace", "", e.Message+" created")
+	case apply.EventLockWait:
+		s.step("wait", e.Unit, e.Message)
+	case apply.EventTakeover:
+		s.step("take over", e.Unit, e.Message)
+	case apply.EventApplied:
+		if e.Action != apply.ActionUnchanged {
+			s.step(string(e.Action), e.Unit, e.Object.String())
+		}
+	case apply.EventWaiting:
+		s.step("wait", e.Unit, fmt.Sprintf("at most %s", short(e.Deadline)))
+	case apply.EventProgress:
+		s.step("wait", e.Unit, strings.TrimSpace(fmt.Sprintf("%d/%d ready, %d new  %s", e.Pods.Ready, e.Pods.Wanted, e.Pods.Updated, e.Message)))
+	case apply.EventHealthy:
+		s.step("healthy", e.Unit, fmt.Sprintf("%d/%d ready  %s", e.Pods.Ready, e.Pods.Wanted, short(e.Elapsed)))
+	case apply.EventFailed:
+		s.diagnosis(app, e.Diagnosis)
+	case apply.EventInterrupted:
+		s.warn("interrupted: putting things back; interrupt again to stop at once")
+	case apply.EventRollback:
+		if e.Release == 0 {
+			s.step("remove", e.Unit, "it has no healthy release to return to")
+			return
+		}
+		s.step("roll back", e.Unit, fmt.Sprintf("to release %d", e.Release))
+	case apply.EventDisconnected:
+		s.warn("the API server does not answer (%v); waiting for it", e.Err)
+	case apply.EventReconnected:
+		s.step("connected", "", "the API server answers again")
+	case apply.EventWarning:
+		s.warn("%s", strings.TrimPrefix(e.Unit+": "+e.Message, ": "))
+	}
+}
+
+// diagnosis prints why a service is not healthy, and the line of CUE to change.
+func (s streams) diagnosis(app *schema.App, d *apply.Diagnosis) {
+	if d == nil {
+		return
+	}
+	s.note("%s %s", s.paint(color.FgRed, "failed:"), d)
+	for _, line := range d.Logs {
+		s.note("  log | %s", printable(line))
+	}
+	for _, line := range d.Events {
+		s.note("  event | %s", printable(line))
+	}
+	if path, pos := deploy.Blame(app, d); pos.IsValid() {
+		s.note("  at %s (%s)", pos, path)
+	}
+	if d.Hint != "" {
+		s.note("  %s %s", s.paint(color.FgCyan, "hint:"), d.Hint)
+	}
+}
+
+// printable drops what a program's log could do to a terminal.
+func printable(line string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+			return -1
+		}
+		return r
+	}, line)
+}
+
+// result prints a line for each service, on stdout.
+func (s streams) result(r *apply.Result) {
+	for _, u := range r.Units {
+		line := fmt.Sprintf("%-12s %-11s", u.Name, u.Outcome)
+		if u.Release > 0 {
+			line += fmt.Sprintf(" release %-3d %d/%d ready", u.Release, u.Pods.Ready, u.Pods.Wanted)
+			for _, image := range u.Images {
+				line += "  " + shortRef(image)
+			}
+		}
+		fmt.Fprintln(s.out, strings.TrimRight(line, " "))
+	}
+}
+
+// ending says in one sentence in which state a deploy left things.
+func (s streams) ending(r *apply.Result, err error) {
+	switch r.Outcome {
+	case apply.RolledBack:
+		s.fail(fmt.Errorf("the deploy failed; what was there before is back and healthy (%s)", short(r.Took)), "")
+	case apply.Removed:
+		s.fail(fmt.Errorf("the first deploy failed, and what it had made is removed (%s)", short(r.Took)), "")
+	case apply.Interrupted:
+		s.fail(fmt.Errorf("stopped half-way: %w", err), "deploy again: it finishes or replaces this one")
+	default:
+		s.fail(fmt.Errorf("the deploy failed and was left as it is: %w", err), "")
+		for _, u := range r.Units {
+			for _, o := range u.Objects {
+				switch {
+				case o.Err != nil:
+					s.note("  %s: %v", o.Object, o.Err)
+				case !o.Done && o.Action != apply.ActionUnchanged:
+					s.note("  %s: %s was not done", o.Object, o.Action)
+				}
+			}
+		}
+	}
+}
+
+// jsonResult is what -o json prints; times are in seconds.
+type jsonResult struct {
+	App         string     `json:"app"`
+	Namespace   string     `json:"namespace"`
+	DeployID    string     `json:"deployId,omitempty"`
+	Outcome     string     `json:"outcome"`
+	Interrupted bool       `json:"interrupted,omitempty"`
+	Seconds     float64    `json:"seconds"`
+	Services    []jsonUnit `json:"services"`
+}
+
+type jsonUnit struct {
+	Name      string           `json:"name"`
+	Outcome   string           `json:"outcome"`
+	Release   int              `json:"release"`
+	Tried     int              `json:"tried,omitempty"`
+	Previous  int              `json:"previous,omitempty"`
+	Pods      apply.Pods       `json:"pods"`
+	Images    []string         `json:"images"`
+	Diagnosis *apply.Diagnosis `json:"diagnosis,omitempty"`
+	Path      string           `json:"path,omitempty"`
+	Position  *schema.Pos      `json:"position,omitempty"`
+}
+
+func (s streams) resultJSON(app *schema.App, r *apply.Result) error {
+	out := jsonResult{
+		App: app.Name, Namespace: app.Namespace, DeployID: r.DeployID, Outcome: string(r.Outcome),
+		Interrupted: r.Interrupted, Seconds: r.Took.Seconds(), Services: []jsonUnit{},
+	}
+	for _, u := range r.Units {
+		j := jsonUnit{
+			Name: u.Name, Outcome: string(u.Outcome), Release: u.Release, Tried: u.Tried, Previous: u.Previous,
+			Pods: u.Pods, Images: append([]string{}, u.Images...), Diagnosis: u.Diagnosis,
+		}
+		if u.Diagnosis != nil {
+			if path, pos := deploy.Blame(app, u.Diagnosis); pos.IsValid() {
+				j.Path, j.Position = path, &pos
+			}
+		}
+		out.Services = append(out.Services, j)
+	}
+	return s.json(out)
+}
+
+func (s streams) json(v any) error {
+	enc := json.NewEncoder(s.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/shipit-dev/shipit/apply"
+)
+
+// hint returns what to do about err, or "". Libraries say what is wrong; which
+// command to type next is known here.
+func hint(err error) string {
+	var (
+		hinter    interface{ Hint() string }
+		reach     *apply.UnreachableError
+		auth      *apply.UnauthorizedError
+		forbidden *apply.ForbiddenError
+		conflict  *apply.ConflictError
+		notOurs   *apply.NotOursError
+		locked    *apply.LockedError
+		newer     *apply.NewerFormatError
+	)
+	switch {
+	case errors.Is(err, errNoCluster):
+		return "name one with --kubeconfig or --context, or use a local one with --sandbox"
+	case errors.Is(err, errNoSandbox):
+		return "build it with `make sandbox`, or name it in SHIPIT_SANDBOX"
+	case errors.As(err, &reach):
+		return "is the cluster running, and is this its address? Use --context for another one, or --sandbox for a local one"
+	case errors.As(err, &auth):
+		return "the credentials may have expired: log in again, or name others with --context"
+	case errors.As(err, &forbidden):
+		return "ask for a Role that allows it, or deploy as somebody else with --as or --context"
+	case errors.As(err, &conflict):
+		return "drop the field from the CUE, or make the other manager give it up"
+	case errors.As(err, &notOurs):
+		return "give the service another name, deploy to another namespace with -n, or remove the object"
+	case errors.As(err, &locked):
+		return "wait for it with --lock-wait 5m"
+	case errors.As(err, &newer):
+		return "install a newer shipit"
+	case errors.As(err, &hinter):
+		return hinter.Hint()
+	}
+	return ""
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shipit-dev/shipit/schema"
+)
+
+func newInitCommand(s streams) *cobra.Command {
+	var opts schema.InitOptions
+	var update bool
+	cmd := &cobra.Command{
+		Use:   "init [DIR]",
+		Short: "Make a project, or refresh the schema in one",
+		Long: `Make a project in DIR (default: here): a CUE module, a first app, and a copy of
+the schema shipit.dev/v1, so that cue vet and the CUE language server work on it
+with no network. Files that exist are never overwritten; --update writes the
+copy of the schema again, and nothing else.`,
+		Example: "  shipit init shop\n  shipit init --update",
+		Args:    maxArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			dir := "."
+			if len(args) == 1 {
+				dir = args[0]
+			}
+			run := func() ([]string, error) { return schema.Init(dir, opts) }
+			if update {
+				run = func() ([]string, error) { return schema.Update(dir) }
+			}
+			files, err := run()
+			if err != nil {
+				return err
+			}
+			for _, f := range files {
+				s.note("wrote %s", filepath.Join(dir, f))
+			}
+			if update && len(files) == 0 {
+				s.note("the schema is up to date")
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&opts.Name, "name", "", "the app's name (default: the directory's)")
+	cmd.Flags().StringVar(&opts.Module, "module", "", "the CUE module's path (default: NAME.example)")
+	cmd.Flags().BoolVar(&update, "update", false, "write the copy of the schema again")
+	return cmd
+}

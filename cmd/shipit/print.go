@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/fatih/color"
+	"golang.org/x/term"
+
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// streams are where a command reads and writes: data to out, the rest to err.
+type streams struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+// terminal reports whether stream is a person's screen.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// paint colours text for err when that is a terminal and NO_COLOR is unset.
+func (s streams) paint(attribute color.Attribute, text string) string {
+	c := color.New(attribute)
+	if terminal(s.err) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
+		c.EnableColor()
+	} else {
+		c.DisableColor()
+	}
+	return c.Sprint(text)
+}
+
+// note prints one line of progress.
+func (s streams) note(format string, args ...any) {
+	fmt.Fprintf(s.err, format+"\n", args...)
+}
+
+func (s streams) warn(format string, args ...any) {
+	fmt.Fprintf(s.err, "%s %s\n", s.paint(color.FgYellow, "warning:"), fmt.Sprintf(format, args...))
+}
+
+// fail prints an error and, when there is one, the way out of it.
+func (s streams) fail(err error, hint string) {
+	fmt.Fprintf(s.err, "%s %v\n", s.paint(color.FgRed, "error:"), err)
+	if hint != "" {
+		fmt.Fprintf(s.err, "%s %s\n", s.paint(color.FgCyan, "hint:"), hint)
+	}
+}
+
+// invalid prints every error of a configuration and counts them.
+func (s streams) invalid(errs schema.Errors) {
+	for _, e := range errs {
+		fmt.Fprintf(s.err, "%s %s\n", s.paint(color.FgRed, "error:"), e.Error())
+		if e.Why != "" {
+			fmt.Fprintf(s.err, "  why: %s\n", e.Why)
+		}
+		if e.Hint != "" {
+			fmt.Fprintf(s.err, "  %s %s\n", s.paint(color.FgCyan, "hint:"), e.Hint)
+		}
+		for _, p := range e.Related {
+			fmt.Fprintf(s.err, "  see: %s\n", p)
+		}
+	}
+	fmt.Fprintf(s.err, "%s; nothing was changed\n", plural(len(errs), "error"))
+}
+
+// plural counts things: "1 error", "2 errors".
+func plural(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shipit-dev/shipit/internal/deploy"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// projectFlags say which project a command works on.
+type projectFlags struct {
+	dir      string
+	tags     []string
+	registry string
+}
+
+func (f *projectFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&f.dir, "dir", "C", ".", "the project's directory")
+	cmd.Flags().StringArrayVarP(&f.tags, "tag", "t", nil, "a CUE tag, key=value (repeatable)")
+	cmd.Flags().StringVar(&f.registry, "registry", "", "push images there: host[:port][/path] (instead of the app's registry)")
+}
+
+// open loads the project and prints what it warns of. namespace and registry,
+// when not empty, replace the app's; the --registry flag comes before both.
+func (f *projectFlags) open(ctx context.Context, s streams, namespace, registry string) (*schema.App, error) {
+	if f.registry != "" {
+		registry = f.registry
+	}
+	app, err := deploy.Open(ctx, deploy.Options{Dir: f.dir, Tags: f.tags, Namespace: namespace, Registry: registry})
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range app.Warnings {
+		s.warn("%s", w.Error())
+		if w.Hint != "" {
+			s.note("  hint: %s", w.Hint)
+		}
+	}
+	return app, nil
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+const rootHelp = `shipit takes a CUE description of microservices to running, healthy pods,
+and back again when they are not healthy.
+
+Every flag can be set in the environment: --registry as SHIPIT_REGISTRY.
+
+Exit codes: 0 done · 1 error · 3 invalid configuration · 4 the rollout failed
+and what was there before is back · 5 it failed and is not back · 6 another
+deploy holds the lock · 64 usage.`
+
+// execute runs one command line.
+func execute(ctx context.Context, args []string, s streams) error {
+	root := newRootCommand(s)
+	root.SetArgs(args)
+	return root.ExecuteContext(ctx)
+}
+
+func newRootCommand(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:                        "shipit",
+		Short:                      "Deploy microservices described in CUE, to healthy or back",
+		Long:                       rootHelp,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		Args:                       noArgs,
+		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
+		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) },
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SuggestionsMinimumDistance: 2,
+	}
+	root.SetIn(s.in)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(
+		newInitCommand(s),
+		newValidateCommand(s),
+		newRenderCommand(s),
+		newBuildCommand(s),
+		newDeployCommand(s),
+		newStatusCommand(s),
+		newRollbackCommand(s),
+		newDeleteCommand(s),
+		newSandboxCommand(s),
+		newCompletionCommand(s),
+		newVersionCommand(s),
+	)
+	return root
+}
+
+// fromEnvironment gives every flag that the command line left alone the value
+// of its SHIPIT_ variable, if that is set.
+func fromEnvironment(flags *pflag.FlagSet) error {
+	var first error
+	flags.VisitAll(func(f *pflag.Flag) {
+		name := "SHIPIT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
+		value, ok := os.LookupEnv(name)
+		// SHIPIT_SANDBOX names the sandbox's program, which is older than the flag.
+		if !ok || f.Changed || first != nil || f.Name == "help" || f.Name == "sandbox" {
+			return
+		}
+		if err := flags.Set(f.Name, value); err != nil {
+			first = usagef("%s=%q: %w", name, value, err)
+		}
+	})
+	return first
+}
+
+// noArgs is cobra.NoArgs as a usage error, naming the nearest command.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.HasParent() {
+		return usagef("%s takes no arguments, not %q", cmd.CommandPath(), args[0])
+	}
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("there is no command %q; did you mean %q?", args[0], near[0])
+	}
+	return usagef("there is no command %q", args[0])
+}
+
+// maxArgs is cobra.MaximumNArgs as a usage error.
+func maxArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usagef("%s takes at most %d argument(s), not %d", cmd.CommandPath(), n, len(args))
+		}
+		return nil
+	}
+}

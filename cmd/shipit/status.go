@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+func newStatusCommand(s streams) *cobra.Command {
+	var (
+		project projectFlags
+		cluster clusterFlags
+		output  string
+	)
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what is deployed, and what is wrong with it",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkFormat(output); err != nil {
+				return err
+			}
+			app, client, err := openApp(cmd.Context(), s, &project, &cluster)
+			if err != nil {
+				return err
+			}
+			status, err := client.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return s.json(status)
+			}
+			return s.status(app, status)
+		},
+	}
+	project.add(cmd)
+	cluster.add(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+// status prints a table on stdout, and what is wrong on stderr.
+func (s streams) status(app *schema.App, status *apply.AppStatus) error {
+	if len(status.Units) == 0 {
+		s.note("nothing of %s is deployed in namespace %s", status.App, status.Namespace)
+		return nil
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SERVICE\tSTATE\tREADY\tRELEASE\tAGE\tIMAGE")
+	for _, u := range status.Units {
+		state := string(u.State)
+		if u.State == apply.StateDeployed && !u.Ready {
+			state = "unhealthy"
+		}
+		var refs []string
+		for _, image := range u.Images {
+			refs = append(refs, shortRef(image))
+		}
+		age := "-"
+		if !u.Deployed.IsZero() {
+			age = short(time.Since(u.Deployed).Round(time.Second))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\t%s\n", u.Name, state, u.Pods.Ready, u.Pods.Wanted, u.Release, age, strings.Join(refs, " "))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	for _, u := range status.Units {
+		if u.Lock != nil {
+			s.note("%s", u.Lock)
+		}
+		s.diagnosis(app, u.Diagnosis)
+	}
+	return nil
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shipit-dev/shipit/internal/deploy"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+func newValidateCommand(s streams) *cobra.Command {
+	var project projectFlags
+	var raw bool
+	cmd := &cobra.Command{
+		Use:   "validate",
+		Short: "Check a project, without a cluster",
+		Args:  noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			app, err := project.open(cmd.Context(), s, "", "")
+			var invalid schema.Errors
+			if raw && errors.As(err, &invalid) {
+				for _, e := range invalid {
+					e.Message = cmp.Or(e.Raw, e.Message)
+				}
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := deploy.Render(app, deploy.Unbuilt(app)); err != nil {
+				return err
+			}
+			s.note("%s: %s, valid", app.Name, plural(len(app.Services), "service"))
+			return nil
+		},
+	}
+	project.add(cmd)
+	cmd.Flags().BoolVar(&raw, "raw", false, "show CUE's own words where it had any")
+	return cmd
+}
