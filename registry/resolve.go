@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
@@ -13,7 +14,7 @@ import (
 //
 // Errors: *BadReference, *NotFound, *Unreachable, *Unauthorized.
 func (b *Builder) Resolve(ctx context.Context, reference string) (string, error) {
-	ref, err := name.ParseReference(reference)
+	ref, err := parseReference(reference)
 	if err != nil {
 		return "", badReference(reference, err)
 	}
@@ -30,12 +31,34 @@ func (b *Builder) Resolve(ctx context.Context, reference string) (string, error)
 	return imageName(ref.Context()) + "@" + digest, nil
 }
 
+// parseReference is name.ParseReference with errors that say what is wrong.
+func parseReference(s string) (name.Reference, error) {
+	if err := noScheme(s); err != nil {
+		return nil, err
+	}
+	if strings.Contains(s, "@") {
+		return name.NewDigest(s)
+	}
+	return name.NewTag(s)
+}
+
 func parseRepository(s string) (repository, error) {
 	repo, err := name.NewRepository(s)
+	if serr := noScheme(s); serr != nil {
+		err = serr
+	}
 	if err != nil {
 		return repo, badReference(s, err)
 	}
 	return repo, nil
+}
+
+// noScheme refuses an address: "https:" would be taken for a registry's name.
+func noScheme(s string) error {
+	if strings.Contains(s, "://") {
+		return errors.New("write it without a scheme: host[:port]/path")
+	}
+	return nil
 }
 
 // badReference leaves out what may be a password: all before an @ that no
@@ -44,10 +67,7 @@ func badReference(s string, err error) error {
 	if i := strings.LastIndex(s, "@"); i >= 0 && !strings.HasPrefix(s[i:], "@sha256:") {
 		return &BadReference{Reference: "…" + s[i:], Reason: "credentials do not belong in it: log in to the registry instead"}
 	}
-	if strings.Contains(s, "://") {
-		return &BadReference{Reference: s, Reason: "write it without a scheme: host[:port]/path"}
-	}
-	return &BadReference{Reference: s, Reason: strings.TrimPrefix(err.Error(), "could not parse reference: ")}
+	return &BadReference{Reference: s, Reason: err.Error()}
 }
 
 // registryName is the registry's host, under the name that people and
