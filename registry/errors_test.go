@@ -52,27 +52,27 @@ func TestBuildBadSource(t *testing.T) {
 			"go.mod:1: unknown directive: modle",
 		}, {
 			"library", "-- go.mod --\nmodule m\n-- lib/f.go --\npackage lib\n", "./lib",
-			is(func(e *NotMain) string { return e.Error() }),
+			is(func(e *NotMainError) string { return e.Error() }),
 			"./lib is package lib, not package main",
 		}, {
 			"no module", "-- web/main.go --\npackage main\n", "./web",
-			is(func(e *NoModule) string { return e.Error() + "; " + e.Hint() }),
+			is(func(e *NoModuleError) string { return e.Error() + "; " + e.Hint() }),
 			"run `go mod init NAME` in ",
 		}, {
 			"no directory", "-- go.mod --\nmodule m\n", "./wbe",
-			is(func(e *NoPackage) string { return e.Error() }),
+			is(func(e *NoPackageError) string { return e.Error() }),
 			"no Go package at ./wbe: no such directory",
 		}, {
 			"a file", "-- go.mod --\nmodule m\n-- main.go --\npackage main\n", "./main.go",
-			is(func(e *NoPackage) string { return e.Error() }),
+			is(func(e *NoPackageError) string { return e.Error() }),
 			"it is a file, not a directory",
 		}, {
 			"no Go files", "-- go.mod --\nmodule m\n-- web/index.html --\nhi\n", "./web",
-			is(func(e *NoPackage) string { return e.Error() }),
+			is(func(e *NoPackageError) string { return e.Error() }),
 			"no Go package at ./web: no Go files",
 		}, {
 			"no Go files for Linux", "-- go.mod --\nmodule m\n-- web/main_windows.go --\npackage main\n", "./web",
-			is(func(e *NoPackage) string { return e.Error() }),
+			is(func(e *NoPackageError) string { return e.Error() }),
 			"no Go files for linux/",
 		},
 	} {
@@ -110,7 +110,7 @@ func TestBuildBadPlatform(t *testing.T) {
 		spec := helloBuild("registry.local", project(t, hello))
 		spec.Go.Platforms = []string{platform}
 		_, err := newBuilder(t, Options{}).Build(t.Context(), spec)
-		var bad *BadPlatform
+		var bad *BadPlatformError
 		if !errors.As(err, &bad) || bad.Platform != platform {
 			t.Errorf("%q: got %v", platform, err)
 		}
@@ -122,7 +122,7 @@ func TestBuildWithoutGo(t *testing.T) {
 	srv := newServer(t)
 	for _, command := range []string{"a-go-that-is-not-there", "/nowhere/bin/go"} {
 		_, err := newBuilder(t, Options{GoCommand: command}).Build(t.Context(), helloBuild(srv.Host, project(t, hello)))
-		var missing *NoGo
+		var missing *NoGoError
 		if !errors.As(err, &missing) {
 			t.Errorf("%s: got %v", command, err)
 		}
@@ -140,7 +140,7 @@ func TestBuildRegistryDown(t *testing.T) {
 	l.Close()
 	start := time.Now()
 	_, err = newBuilder(t, Options{}).Build(t.Context(), helloBuild(host, project(t, hello)))
-	var down *Unreachable
+	var down *UnreachableError
 	if !errors.As(err, &down) || down.Registry != host || !strings.Contains(err.Error(), "connection refused") {
 		t.Errorf("got %v", err)
 	}
@@ -161,11 +161,11 @@ func TestBuildRegistryTrouble(t *testing.T) {
 		want   func(error) (string, bool)
 		says   string
 	}{
-		{"broken", 503, "", always, is(func(e *Unreachable) string { return e.Error() }), "service unavailable"},
-		{"no login", 401, "", always, is(func(e *Unauthorized) string { return e.Error() }), "without credentials"},
-		{"read only", 403, `{"errors":[{"code":"DENIED","message":"you may not push"}]}`, uploads, is(func(e *Unauthorized) string { return e.Repository + ": " + e.Reason }), "shop/web: DENIED: you may not push"},
-		{"no such project", 404, `{"errors":[{"code":"NAME_UNKNOWN","message":"no project shop"}]}`, uploads, is(func(e *Refused) string { return e.Error() }), "NAME_UNKNOWN: no project shop"},
-		{"full", 413, "", uploads, is(func(e *Refused) string { return e.Error() }), "request entity too large"},
+		{"broken", 503, "", always, is(func(e *UnreachableError) string { return e.Error() }), "service unavailable"},
+		{"no login", 401, "", always, is(func(e *UnauthorizedError) string { return e.Error() }), "without credentials"},
+		{"read only", 403, `{"errors":[{"code":"DENIED","message":"you may not push"}]}`, uploads, is(func(e *UnauthorizedError) string { return e.Repository + ": " + e.Reason }), "shop/web: DENIED: you may not push"},
+		{"no such project", 404, `{"errors":[{"code":"NAME_UNKNOWN","message":"no project shop"}]}`, uploads, is(func(e *RefusedError) string { return e.Error() }), "NAME_UNKNOWN: no project shop"},
+		{"full", 413, "", uploads, is(func(e *RefusedError) string { return e.Error() }), "request entity too large"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -220,7 +220,7 @@ func TestCredentials(t *testing.T) {
 	mustBuild(t, newBuilder(t, Options{Keychain: login{Username: "ann", Password: secret}}), helloBuild(srv.Host, dir))
 
 	_, err := newBuilder(t, Options{Keychain: login{Username: "bob", Password: secret}}).Build(t.Context(), helloBuild(srv.Host, dir))
-	var denied *Unauthorized
+	var denied *UnauthorizedError
 	if !errors.As(err, &denied) || denied.Registry != srv.Host || denied.Anonymous {
 		t.Errorf("got %v", err)
 	}
@@ -229,7 +229,7 @@ func TestCredentials(t *testing.T) {
 	}
 
 	_, err = newBuilder(t, Options{}).Build(t.Context(), helloBuild("ann:"+secret+"@"+srv.Host, dir))
-	var bad *BadReference
+	var bad *BadReferenceError
 	if !errors.As(err, &bad) || strings.Contains(err.Error(), secret) {
 		t.Errorf("got %v", err)
 	}

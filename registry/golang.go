@@ -30,18 +30,18 @@ func newGoSource(spec Build) (*goSource, error) {
 	g := spec.Go
 	s := &goSource{name: spec.Name, pkg: g.Package, dir: filepath.Join(g.Dir, filepath.FromSlash(g.Package))}
 	if !filepath.IsAbs(s.dir) {
-		return nil, &NoPackage{Package: s.pkg, Dir: s.dir, Reason: "its directory is not absolute"}
+		return nil, &NoPackageError{Package: s.pkg, Dir: s.dir, Reason: "its directory is not absolute"}
 	}
 	switch info, err := os.Stat(s.dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, &NoPackage{Package: s.pkg, Dir: s.dir, Reason: "no such directory"}
+		return nil, &NoPackageError{Package: s.pkg, Dir: s.dir, Reason: "no such directory"}
 	case err != nil:
 		return nil, err
 	case !info.IsDir():
-		return nil, &NoPackage{Package: s.pkg, Dir: s.dir, Reason: "it is a file, not a directory"}
+		return nil, &NoPackageError{Package: s.pkg, Dir: s.dir, Reason: "it is a file, not a directory"}
 	}
 	if s.module = moduleDir(s.dir); s.module == "" {
-		return nil, &NoModule{Package: s.pkg, Dir: s.dir}
+		return nil, &NoModuleError{Package: s.pkg, Dir: s.dir}
 	}
 	platforms := g.Platforms
 	if len(platforms) == 0 {
@@ -76,16 +76,16 @@ func moduleDir(dir string) string {
 func parsePlatform(s string) (v1.Platform, error) {
 	parts := strings.Split(s, "/")
 	if len(parts) < 2 || len(parts) > 3 || parts[1] == "" {
-		return v1.Platform{}, &BadPlatform{Platform: s, Reason: "write it as linux/ARCH, such as linux/arm64"}
+		return v1.Platform{}, &BadPlatformError{Platform: s, Reason: "write it as linux/ARCH, such as linux/arm64"}
 	}
 	if parts[0] != "linux" {
-		return v1.Platform{}, &BadPlatform{Platform: s, Reason: "only linux images are built"}
+		return v1.Platform{}, &BadPlatformError{Platform: s, Reason: "only linux images are built"}
 	}
 	p := v1.Platform{OS: "linux", Architecture: parts[1]}
 	if len(parts) == 3 {
 		p.Variant = parts[2]
 		if !variantPattern().MatchString(p.Variant) {
-			return v1.Platform{}, &BadPlatform{Platform: s, Reason: "a variant is such as v7"}
+			return v1.Platform{}, &BadPlatformError{Platform: s, Reason: "a variant is such as v7"}
 		}
 	}
 	return p, nil
@@ -166,7 +166,7 @@ func (b *Builder) goCommand(ctx context.Context, s *goSource, p v1.Platform, arg
 		return nil, nil, cerr
 	}
 	if err != nil && (errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist)) {
-		return nil, nil, &NoGo{Err: err}
+		return nil, nil, &NoGoError{Err: err}
 	}
 	return out.Bytes(), errs.Bytes(), err
 }

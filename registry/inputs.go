@@ -116,7 +116,7 @@ func (b *Builder) packagesSum(ctx context.Context, s *goSource, p v1.Platform) (
 	if err != nil {
 		var exit *exec.ExitError
 		if errors.As(err, &exit) && bytes.Contains(stderr, []byte("matched no packages")) {
-			return nil, &NoPackage{Package: s.pkg, Dir: s.dir, Reason: "no Go files"}
+			return nil, &NoPackageError{Package: s.pkg, Dir: s.dir, Reason: "no Go files"}
 		}
 		return nil, goFailed(err, s, stderr)
 	}
@@ -152,12 +152,12 @@ func (b *Builder) packagesSum(ctx context.Context, s *goSource, p v1.Platform) (
 func checkMain(s *goSource, pkg *goPackage) error {
 	if pkg.Name == "" && pkg.Error != nil {
 		if strings.Contains(pkg.Error.Err, "no Go files") || strings.Contains(pkg.Error.Err, "build constraints exclude all Go files") {
-			return &NoPackage{Package: s.pkg, Dir: s.dir, Reason: "no Go files for " + s.platforms[0].String()}
+			return &NoPackageError{Package: s.pkg, Dir: s.dir, Reason: "no Go files for " + s.platforms[0].String()}
 		}
 		return nil // the compiler says it better
 	}
 	if pkg.Name != "main" {
-		return &NotMain{Package: s.pkg, Name: pkg.Name}
+		return &NotMainError{Package: s.pkg, Name: pkg.Name}
 	}
 	return nil
 }

@@ -83,7 +83,7 @@ func (b *Builder) push(ctx context.Context, repo repository, img pushable, key s
 		return digest, !found, nil
 	case status(err) == http.StatusNotFound:
 		// Some registries want a repository, or its project, to be made first.
-		err = &Refused{Registry: registryName(repo), Repository: repo.RepositoryStr(), Reason: reason(err)}
+		err = &RefusedError{Registry: registryName(repo), Repository: repo.RepositoryStr(), Reason: reason(err)}
 	default:
 		err = b.typed(ctx, ref, err)
 	}

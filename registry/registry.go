@@ -116,9 +116,9 @@ type Result struct {
 // which spares the push. The tag also keeps registries that collect untagged
 // manifests from removing a deployed image.
 //
-// Errors a caller can tell apart: *CompileError, *NotMain, *NoModule,
-// *NoPackage, *NoGo, *BadPlatform, *BadReference, *Unreachable, *Unauthorized,
-// *Refused.
+// Errors a caller can tell apart: *CompileError, *NotMainError, *NoModuleError,
+// *NoPackageError, *NoGoError, *BadPlatformError, *BadReferenceError, *UnreachableError, *UnauthorizedError,
+// *RefusedError.
 func (b *Builder) Build(ctx context.Context, spec Build) (Result, error) {
 	if spec.Go == nil {
 		return Result{}, fmt.Errorf("service %s: nothing to build", spec.Name)

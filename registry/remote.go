@@ -82,15 +82,15 @@ func (b *Builder) typed(ctx context.Context, ref name.Reference, err error) erro
 	host, path := registryName(repo), repo.RepositoryStr()
 	switch code := status(err); {
 	case code == 0:
-		return &Unreachable{Registry: host, Err: plain(err)}
+		return &UnreachableError{Registry: host, Err: plain(err)}
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return &Unauthorized{Registry: host, Repository: path, Anonymous: b.anonymous(ctx, repo), Reason: reason(err)}
+		return &UnauthorizedError{Registry: host, Repository: path, Anonymous: b.anonymous(ctx, repo), Reason: reason(err)}
 	case code == http.StatusNotFound:
-		return &NotFound{Reference: referenceName(ref)}
+		return &NotFoundError{Reference: referenceName(ref)}
 	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
-		return &Unreachable{Registry: host, Err: errors.New(reason(err))}
+		return &UnreachableError{Registry: host, Err: errors.New(reason(err))}
 	default:
-		return &Refused{Registry: host, Repository: path, Reason: reason(err)}
+		return &RefusedError{Registry: host, Repository: path, Reason: reason(err)}
 	}
 }
 

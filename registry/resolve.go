@@ -12,7 +12,7 @@ import (
 // Docker Hub's short names written out (nginx is docker.io/library/nginx:latest).
 // A reference that has a digest is returned as it is, and not looked up.
 //
-// Errors: *BadReference, *NotFound, *Unreachable, *Unauthorized.
+// Errors: *BadReferenceError, *NotFoundError, *UnreachableError, *UnauthorizedError.
 func (b *Builder) Resolve(ctx context.Context, reference string) (string, error) {
 	ref, err := parseReference(reference)
 	if err != nil {
@@ -26,7 +26,7 @@ func (b *Builder) Resolve(ctx context.Context, reference string) (string, error)
 		return "", err
 	}
 	if !found {
-		return "", &NotFound{Reference: referenceName(ref)}
+		return "", &NotFoundError{Reference: referenceName(ref)}
 	}
 	return imageName(ref.Context()) + "@" + digest, nil
 }
@@ -65,9 +65,9 @@ func noScheme(s string) error {
 // digest follows, and the parser's words, which repeat it.
 func badReference(s string, err error) error {
 	if i := strings.LastIndex(s, "@"); i >= 0 && !strings.HasPrefix(s[i:], "@sha256:") {
-		return &BadReference{Reference: "…" + s[i:], Reason: "credentials do not belong in it: log in to the registry instead"}
+		return &BadReferenceError{Reference: "…" + s[i:], Reason: "credentials do not belong in it: log in to the registry instead"}
 	}
-	return &BadReference{Reference: s, Reason: err.Error()}
+	return &BadReferenceError{Reference: s, Reason: err.Error()}
 }
 
 // registryName is the registry's host, under the name that people and

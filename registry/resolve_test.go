@@ -46,7 +46,7 @@ func TestResolve(t *testing.T) {
 				t.Errorf("got %s, %v\nwant %s", got, err, want)
 			}
 			_, err = b.Resolve(t.Context(), srv.Host+"/team/app:1.3")
-			var missing *NotFound
+			var missing *NotFoundError
 			if !errors.As(err, &missing) || missing.Reference != srv.Host+"/team/app:1.3" {
 				t.Errorf("got %v", err)
 			}
@@ -74,7 +74,7 @@ func TestResolveBadReference(t *testing.T) {
 		"a:b:c":                 "",
 	} {
 		_, err := newBuilder(t, Options{}).Resolve(t.Context(), ref)
-		var bad *BadReference
+		var bad *BadReferenceError
 		if !errors.As(err, &bad) || !strings.Contains(bad.Reason, says) {
 			t.Errorf("%q: got %v", ref, err)
 		}

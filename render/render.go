@@ -34,10 +34,10 @@ type Unit struct {
 	Objects []*unstructured.Unstructured
 }
 
-// MissingImage is a service that is built, for which Render was given no image.
-type MissingImage struct{ Service string }
+// MissingImageError is a service that is built, for which Render was given no image.
+type MissingImageError struct{ Service string }
 
-func (e *MissingImage) Error() string {
+func (e *MissingImageError) Error() string {
 	return fmt.Sprintf("service %s: no image was built for it", e.Service)
 }
 
@@ -59,7 +59,7 @@ func (e *FieldError) Unwrap() error { return e.Err }
 //
 // Objects hold only what is meant: no status, nulls or empty maps, and
 // quantities as the API server writes them, so that server-side apply owns
-// these fields and no others. Errors: *MissingImage, *FieldError.
+// these fields and no others. Errors: *MissingImageError, *FieldError.
 func Render(app *schema.App, images map[string]string) ([]Unit, error) {
 	services := slices.Clone(app.Services)
 	slices.SortFunc(services, func(a, b *schema.Service) int { return cmp.Compare(a.Name, b.Name) })
@@ -70,7 +70,7 @@ func Render(app *schema.App, images map[string]string) ([]Unit, error) {
 			image = s.Image
 		}
 		if image == "" {
-			return nil, &MissingImage{Service: s.Name}
+			return nil, &MissingImageError{Service: s.Name}
 		}
 		objects, err := (&service{app: app, Service: s, image: image}).objects()
 		if err != nil {
