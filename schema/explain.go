@@ -1,23 +1,201 @@
 package schema
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/cuecontext"
 	cueerrors "cuelang.org/go/cue/errors"
 )
 
-func (p Project) loadErrors(inst *build.Instance) Errors {
-	var errs Errors
-	for _, e := range cueerrors.Errors(inst.Err) {
-		errs = append(errs, &Error{Code: Syntax, Pos: p.pos(e.Position()), Message: e.Error(), Raw: e.Error()})
+// explain says what is wrong with a project that CUE refused with err, or that
+// is no App when err is nil. It evaluates the project once more, without the
+// schema's constraints: what fails then is wrong in itself (references,
+// conflicts, missing values), and the rest is data that is compared with the
+// schema field by field, so that all errors are found at once and none is told
+// in CUE's words.
+func (p Project) explain(opts Options, shapes *shapes, err error) error {
+	inst, errs := p.instance(shapes.relaxed(), opts)
+	if errs != nil {
+		return errs.sorted()
 	}
-	return errs
-}
+	ctx := cuecontext.New()
+	value := ctx.BuildInstance(inst)
+	t := &translator{project: p, syntax: newSyntax(p, inst.Files), loc: newLocator(p, inst.Files)}
+	if err := value.Err(); err != nil && value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {
+		return t.translate(err).sorted()
+	}
+	if !isApp(value) {
+		return append(t.noApp(value), t.translate(value.Validate())...).sorted()
+	}
+	errs = t.translate(value.Validate(cue.Concrete(true)))
 
-func (p Project) explain(opts Options, loc *locator, value cue.Value, err error) error {
-	var errs Errors
-	for _, e := range cueerrors.Errors(err) {
-		errs = append(errs, &Error{Code: Evaluation, Pos: p.pos(e.Position()), Message: e.Error(), Raw: e.Error()})
+	b := newTreeBuilder(t.loc)
+	b.broken = map[string]bool{}
+	for _, e := range errs {
+		b.broken[e.Path] = true
+	}
+	tree := b.tree(value, "", "")
+	check, cerr := newChecker(ctx, shapes, t.loc, true)
+	if cerr != nil {
+		return cerr
+	}
+	for _, err := range b.errs {
+		errs = append(errs, t.translate(err)...)
+	}
+	errs = dropConsequences(errs)
+	check.app(tree)
+	d := &decoder{}
+	d.app(tree)
+	errs = slices.Concat(errs, check.errs, d.errs)
+	if len(errs) == 0 {
+		// The schema refuses something that the comparison does not see.
+		errs = t.translate(err)
 	}
 	return errs.sorted()
 }
+
+// childrenOnly reports whether a value is wrong only in some of its fields.
+func childrenOnly(v cue.Value) bool {
+	_, err := v.Fields()
+	return err == nil
+}
+
+// translator puts CUE's errors into words for people who do not know CUE.
+type translator struct {
+	project Project
+	syntax  *syntax
+	loc     *locator
+}
+
+// noApp says that a package is no App, and where one is instead.
+func (t *translator) noApp(v cue.Value) Errors {
+	e := &Error{
+		Code:    NoApp,
+		Message: "this package is no App: it does not use v1.#App",
+		Hint:    "import \"shipit.dev/v1\" and put everything into v1.#App & {…}",
+	}
+	if len(t.syntax.files) > 0 {
+		e.Pos = Pos{File: t.syntax.files[0], Line: 1, Column: 1}
+	}
+	fields, err := v.Fields(cue.Definitions(true), cue.Hidden(true))
+	if err != nil {
+		return Errors{e}
+	}
+	for fields.Next() {
+		if f := fields.Value(); isApp(f) {
+			name := fields.Selector().String()
+			e.Pos = t.loc.pos(name, f)
+			e.Message = "the App is the field " + name + ", not the package itself"
+			e.Hint = "write v1.#App & {…} without " + name + ": in front of it; an App has a package of its own"
+			break
+		}
+	}
+	return Errors{e}
+}
+
+// translate gives one Error for each path that CUE has errors about.
+func (t *translator) translate(err error) Errors {
+	if err == nil {
+		return nil
+	}
+	if already, ok := err.(Errors); ok {
+		return already
+	}
+	type group struct {
+		path string
+		errs []cueerrors.Error
+	}
+	var groups []*group
+	byPath := map[string]*group{}
+	at, _ := err.(pathError)
+	for _, e := range cueerrors.Errors(err) {
+		path := cmp.Or(at.path, plainPath(e.Path()))
+		key := path
+		if path == "" {
+			key = e.Position().String()
+		}
+		g := byPath[key]
+		if g == nil {
+			g = &group{path: path}
+			byPath[key] = g
+			groups = append(groups, g)
+		}
+		g.errs = append(g.errs, e)
+	}
+	var errs Errors
+	for _, g := range groups {
+		e := t.one(g.path, g.errs)
+		var raw []string
+		for _, c := range g.errs {
+			raw = append(raw, strings.TrimSpace(cueerrors.Details(c, &cueerrors.Config{Cwd: t.project.Dir, ToSlash: true})))
+		}
+		e.Raw = strings.Join(raw, "\n")
+		errs = append(errs, e)
+	}
+	return dropConsequences(errs)
+}
+
+// dropConsequences keeps of errors at a path and below it the lower ones, and of
+// missing values that come from the same place the first.
+func dropConsequences(errs Errors) Errors {
+	var kept Errors
+	for i, e := range errs {
+		redundant := false
+		for j, other := range errs {
+			if i == j {
+				continue
+			}
+			below := e.Path != "" && strings.HasPrefix(other.Path, e.Path+".")
+			same := e.Code == other.Code && e.Pos == other.Pos && e.Message == other.Message && j < i
+			redundant = redundant || below || same
+		}
+		if !redundant {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// plainPath joins a path as CUE gives it, without the quotes of its labels.
+func plainPath(path []string) string {
+	plain := make([]string, len(path))
+	for i, label := range path {
+		plain[i] = strings.Trim(label, `"`)
+	}
+	return strings.Join(plain, ".")
+}
+
+// places gives where an error of CUE's is, the most telling place first: only
+// what the user wrote, and of that values rather than what surrounds them.
+func (t *translator) places(path string, errs []cueerrors.Error) []Pos {
+	var values, others []Pos
+	for _, e := range errs {
+		for _, tp := range cueerrors.Positions(e) {
+			p := t.project.pos(tp)
+			switch {
+			case !p.IsValid() || slices.Contains(values, p) || slices.Contains(others, p):
+			case t.syntax.values[p] != nil:
+				values = append(values, p)
+			default:
+				others = append(others, p)
+			}
+		}
+	}
+	slices.SortFunc(values, Pos.compare)
+	all := append(values, others...)
+	if len(values) == 0 {
+		if p := t.loc.nearest(path); p.IsValid() && path != "" {
+			all = slices.Insert(all, 0, p)
+		}
+	}
+	if len(all) == 0 {
+		all = []Pos{t.loc.nearest(path)}
+	}
+	return all
+}
+
+// subject names what an error is about.
+func subject(path string) string { return cmp.Or(path, "the App") }

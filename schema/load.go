@@ -67,19 +67,25 @@ func (p Project) load(opts Options) (*App, error) {
 	if errs != nil {
 		return nil, errs.sorted()
 	}
-	loc := newLocator(p, strict.Files)
-	cctx := cuecontext.New()
-	value := cctx.BuildInstance(strict)
-	err := value.Validate(cue.Concrete(true))
-	if err == nil {
-		err = p.checkMarker(value)
-	}
+	shapes, err := newShapes()
 	if err != nil {
-		return nil, p.explain(opts, loc, value, err)
+		return nil, err
 	}
-
-	b := &treeBuilder{loc: loc}
+	ctx := cuecontext.New()
+	value := ctx.BuildInstance(strict)
+	if err := value.Validate(cue.Concrete(true)); err != nil || !isApp(value) {
+		return nil, p.explain(opts, shapes, err)
+	}
+	loc := newLocator(p, strict.Files)
+	b := newTreeBuilder(loc)
 	tree := b.tree(value, "", "")
+	check, err := newChecker(ctx, shapes, loc, false)
+	if err != nil {
+		return nil, err
+	}
+	if check.app(tree); len(check.errs) > 0 {
+		return nil, p.explain(opts, shapes, check.errs)
+	}
 	d := &decoder{}
 	app := d.app(tree)
 	if len(d.errs) > 0 {
@@ -149,14 +155,7 @@ type errNoRegistry struct{}
 
 func (errNoRegistry) Error() string { return "shipit reads no modules from a registry" }
 
-// checkMarker gives an error unless value is an App of this schema.
-func (p Project) checkMarker(value cue.Value) error {
-	if value.LookupPath(cue.MakePath(cue.Hid("_schema", importPath))).Exists() {
-		return nil
-	}
-	return errNoApp{}
+// isApp reports whether a value has v1.#App in it.
+func isApp(value cue.Value) bool {
+	return value.LookupPath(cue.MakePath(cue.Hid("_schema", importPath))).Exists()
 }
-
-type errNoApp struct{}
-
-func (errNoApp) Error() string { return "no App" }

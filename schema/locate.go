@@ -13,12 +13,12 @@ import (
 // expressions that made it.
 type locator struct {
 	project Project
-	written map[string]Pos
-	files   []*ast.File
+	written map[string]Pos // values
+	labels  map[string]Pos // the names of fields
 }
 
 func newLocator(p Project, files []*ast.File) *locator {
-	l := &locator{project: p, written: map[string]Pos{}, files: files}
+	l := &locator{project: p, written: map[string]Pos{}, labels: map[string]Pos{}}
 	for _, f := range files {
 		l.decls("", f.Decls)
 	}
@@ -64,6 +64,7 @@ func (l *locator) record(path string, f *ast.Field) {
 	if _, ok := l.written[path]; ok {
 		return
 	}
+	l.labels[path] = l.project.pos(f.Label.Pos())
 	pos := f.Value.Pos()
 	if _, ok := f.Value.(*ast.StructLit); ok || !pos.IsValid() {
 		pos = f.Label.Pos()

@@ -84,12 +84,14 @@ type treeBuilder struct {
 	loc       *locator
 	positions map[string]Pos
 	broken    map[string]bool // paths with an error of CUE's
+	errs      []error         // of values that are not broken, but have no value
+}
+
+func newTreeBuilder(loc *locator) *treeBuilder {
+	return &treeBuilder{loc: loc, positions: map[string]Pos{}}
 }
 
 func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
-	if b.positions == nil {
-		b.positions = map[string]Pos{}
-	}
 	n := &node{name: name, path: path, value: v}
 	if p := b.loc.pos(path, v); p.IsValid() {
 		n.pos = p
@@ -112,8 +114,7 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 	case cue.StructKind:
 		fields, err := v.Fields()
 		if err != nil {
-			n.bad = true
-			return n
+			return b.fail(n, err)
 		}
 		for fields.Next() {
 			name := fields.Selector().Unquoted()
@@ -122,8 +123,7 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 	case cue.ListKind:
 		list, err := v.List()
 		if err != nil {
-			n.bad = true
-			return n
+			return b.fail(n, err)
 		}
 		for i := 0; list.Next(); i++ {
 			index := strconv.Itoa(i)
@@ -131,10 +131,28 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 		}
 	default:
 		text, err := scalar(v, n.kind)
-		n.text, n.bad = text, err != nil
+		if err != nil {
+			return b.fail(n, err)
+		}
+		n.text = text
 	}
 	return n
 }
+
+func (b *treeBuilder) fail(n *node, err error) *node {
+	n.bad = true
+	b.errs = append(b.errs, pathError{n.path, err})
+	return n
+}
+
+// pathError is an error of CUE's about the value at a path.
+type pathError struct {
+	path string
+	err  error
+}
+
+func (e pathError) Error() string { return e.err.Error() }
+func (e pathError) Unwrap() error { return e.err }
 
 // scalar gives the text of a concrete value.
 func scalar(v cue.Value, k cue.Kind) (string, error) {

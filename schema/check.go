@@ -1,0 +1,247 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
+)
+
+// checker compares a tree with the schema, and says what does not fit in the
+// schema's own words. CUE finds the same, but stops at the first of several
+// errors in a struct, says it in its own terms, and lets a package that embeds
+// v1.#App add any field.
+type checker struct {
+	root   *shape
+	labels map[string]Pos
+	values bool // check scalars and lists too, which CUE has not yet
+	v1     cue.Value
+	keys   map[patternKey]bool
+	errs   Errors
+}
+
+type patternKey struct {
+	pattern ast.Expr
+	name    string
+}
+
+func newChecker(ctx *cue.Context, s *shapes, loc *locator, values bool) (*checker, error) {
+	inst := build.NewContext().NewInstance(importPath, nil)
+	for name, data := range schemaFiles() {
+		if err := inst.AddFile(name, data); err != nil {
+			return nil, err
+		}
+	}
+	if err := inst.Complete(); err != nil {
+		return nil, err
+	}
+	v1 := ctx.BuildInstance(inst)
+	return &checker{
+		root: s.definition("#App"), labels: loc.labels, values: values, v1: v1, keys: map[patternKey]bool{},
+	}, v1.Err()
+}
+
+func (c *checker) app(n *node) { c.check(n, &field{shape: c.root}) }
+
+// check compares a value with what its field may hold.
+func (c *checker) check(n *node, f *field) {
+	switch {
+	case n.bad:
+	case n.kind == cue.StructKind && f.shape.structs:
+		c.fields(n, f)
+	case n.kind == cue.ListKind && f.shape.elem != nil:
+		c.list(n, f)
+	case n.kind == cue.StructKind || !f.shape.scalar || c.values && !c.fits(n, f.shape):
+		c.misfit(n, f)
+	}
+}
+
+// fields checks the fields of a struct, and that the required ones are there.
+func (c *checker) fields(n *node, f *field) {
+	for _, value := range n.fields {
+		if known := c.known(f.shape, value.name); known != nil {
+			c.check(value, known)
+			continue
+		}
+		value.bad = true
+		if p := c.labels[value.path]; p.IsValid() {
+			value.pos = p
+		}
+		if len(f.shape.fields) == 0 && len(f.shape.patterns) > 0 {
+			key := f.shape.patterns[0].key
+			c.wrong(value, WrongName, fmt.Sprintf("%q cannot be a name in %s: it must be %s", value.name, n.path, key),
+				"", rename(value.name, key))
+			continue
+		}
+		c.unknown(n, value, f.shape)
+	}
+	for _, required := range f.shape.fields {
+		if required.required && n.missing(required.name) {
+			where := ""
+			if n.path != "" {
+				where = " in " + n.path
+			}
+			c.wrong(n, MissingField, fmt.Sprintf("missing field %q%s", required.name, where),
+				required.doc, "write "+example(required))
+		}
+	}
+}
+
+// known gives what the schema says about a field, or nil.
+func (c *checker) known(s *shape, name string) *field {
+	if f := s.field(name); f != nil {
+		return f
+	}
+	for _, p := range s.patterns {
+		key := patternKey{p.pattern, name}
+		ok, done := c.keys[key]
+		if !done {
+			pattern := c.v1.Context().BuildExpr(p.pattern, cue.Scope(c.v1))
+			ok = pattern.Unify(c.v1.Context().Encode(name)).Err() == nil
+			c.keys[key] = ok
+		}
+		if ok {
+			return p
+		}
+	}
+	return nil
+}
+
+func (c *checker) unknown(parent, n *node, s *shape) {
+	where, hint := "", "it can have "+strings.Join(s.names(), ", ")
+	if parent.path != "" {
+		where = " in " + parent.path
+	}
+	meant := nearestName(n.name, s.names())
+	for _, f := range s.fields {
+		if slices.Contains(f.aka, n.name) {
+			meant = f.name
+		}
+	}
+	for _, p := range s.patterns {
+		hint += ", or " + p.key
+	}
+	if meant != "" {
+		hint = fmt.Sprintf("did you mean %q?", meant)
+		if parent.meant == nil {
+			parent.meant = map[string]bool{}
+		}
+		parent.meant[meant] = true
+	}
+	c.wrong(n, UnknownField, fmt.Sprintf("unknown field %q%s", n.name, where), "", hint)
+}
+
+func (c *checker) list(n *node, f *field) {
+	if !c.values {
+		return
+	}
+	for i, item := range n.items {
+		if !item.bad && !c.fits(item, f.shape.elem) {
+			n.bad = true
+			c.wrong(item, WrongValue, fmt.Sprintf("%s must be %s, but item %d is %s", n.path, f.must, i+1, describe(item, 0)), "", quoteHint(item, f.shape.elem, c))
+		}
+	}
+	if !n.bad && !c.fits(n, f.shape) {
+		n.bad = true
+		c.wrong(n, WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, f.must, describe(n, 0)), "", "")
+	}
+}
+
+// misfit says that a value is not what its field must be.
+func (c *checker) misfit(n *node, f *field) {
+	n.bad = true
+	must, hint := f.must, ""
+	if must == "" {
+		must = "a struct"
+		if f.shape.structs && len(f.shape.fields) > 0 {
+			hint = "write {…} with some of " + strings.Join(f.shape.names(), ", ")
+		} else if len(f.shape.patterns) > 0 {
+			hint = "write {…} with a field for each, by name"
+		}
+	}
+	if hint == "" {
+		hint = quoteHint(n, f.shape, c)
+	}
+	if hint == "" {
+		hint = valueHint(n, f)
+	}
+	c.wrong(n, WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, must, describe(n, c.kinds(f.shape))), "", hint)
+}
+
+// fits asks CUE whether a value is one that the schema takes.
+func (c *checker) fits(n *node, s *shape) bool {
+	want := c.v1.Context().BuildExpr(s.expr, cue.Scope(c.v1))
+	return want.Unify(n.value).Validate(cue.Concrete(true)) == nil
+}
+
+// kinds gives the kinds of scalars that the schema takes.
+func (c *checker) kinds(s *shape) cue.Kind {
+	if s.expr == nil {
+		return 0
+	}
+	return c.v1.Context().BuildExpr(s.expr, cue.Scope(c.v1)).IncompleteKind()
+}
+
+func (c *checker) wrong(n *node, code Code, message, why, hint string) {
+	c.errs = append(c.errs, &Error{Code: code, Pos: n.pos, Path: n.path, Message: message, Why: why, Hint: hint})
+}
+
+// describe says what a value is; its kind too, unless that is one of wanted.
+func describe(n *node, wanted cue.Kind) string {
+	text := n.text
+	if n.kind&(cue.StringKind|cue.BytesKind) != 0 {
+		if r := []rune(text); len(r) > 60 {
+			text = string(r[:60]) + "…"
+		}
+		text = strconv.Quote(text)
+	}
+	switch {
+	case n.kind == cue.StructKind:
+		return "a struct"
+	case n.kind == cue.ListKind && len(n.items) == 0:
+		return "an empty list"
+	case n.kind == cue.ListKind:
+		return "a list"
+	case n.kind == cue.NullKind:
+		return "null"
+	case n.kind&wanted != 0:
+		return text
+	case n.kind == cue.StringKind:
+		return "a string (" + text + ")"
+	case n.kind == cue.BytesKind:
+		return "bytes (" + text + ")"
+	case n.kind == cue.BoolKind:
+		return "a boolean (" + text + ")"
+	default:
+		return "a number (" + text + ")"
+	}
+}
+
+// quoteHint helps when only the quotes around a value are wrong.
+func quoteHint(n *node, s *shape, c *checker) string {
+	if s.expr == nil {
+		return ""
+	}
+	var other string
+	switch n.kind {
+	case cue.StringKind:
+		if _, err := strconv.ParseFloat(n.text, 64); err != nil && n.text != "true" && n.text != "false" {
+			return ""
+		}
+		other = n.text
+	case cue.IntKind, cue.FloatKind, cue.NumberKind, cue.BoolKind:
+		other = strconv.Quote(n.text)
+	default:
+		return ""
+	}
+	v := c.v1.Context().CompileString(other)
+	want := c.v1.Context().BuildExpr(s.expr, cue.Scope(c.v1))
+	if v.Err() != nil || want.Unify(v).Validate(cue.Concrete(true)) != nil {
+		return ""
+	}
+	return "write " + other
+}

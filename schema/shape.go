@@ -1,0 +1,234 @@
+package schema
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/literal"
+	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
+)
+
+// shape is what the schema's syntax says about a value: which fields it may
+// have, and its parts. What a scalar must be stays an expression of CUE's.
+type shape struct {
+	expr     ast.Expr
+	scalar   bool     // some alternative is a scalar
+	fields   []*field // of its struct, when it may be one
+	patterns []*field
+	structs  bool   // it may be a struct
+	elem     *shape // of its list, when it may be one
+}
+
+// field is a field of the schema, or a pattern for fields.
+type field struct {
+	name     string
+	pattern  ast.Expr // of a pattern, instead of the name
+	required bool
+	must     string   // @must: what its value must be
+	key      string   // @key: what the names that a pattern takes must be
+	aka      []string // @aka: what the field is called elsewhere
+	doc      string
+	shape    *shape
+}
+
+func (s *shape) field(name string) *field {
+	for _, f := range s.fields {
+		if f.name == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// names are the fields that a struct may have, those of patterns apart.
+func (s *shape) names() []string {
+	names := make([]string, len(s.fields))
+	for i, f := range s.fields {
+		names[i] = f.name
+	}
+	return names
+}
+
+// shapes reads the shapes of definitions from the schema's syntax.
+type shapes struct {
+	definitions map[string]*ast.Field
+	made        map[string]*shape
+}
+
+// newShapes parses the embedded schema.
+func newShapes() (*shapes, error) {
+	s := &shapes{definitions: map[string]*ast.Field{}, made: map[string]*shape{}}
+	for name, data := range schemaFiles() {
+		f, err := parser.ParseFile(name, data, parser.ParseComments)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range f.Decls {
+			if d, ok := d.(*ast.Field); ok {
+				unresolve(d)
+				name, _, _ := ast.LabelName(d.Label)
+				s.definitions[name] = d
+			}
+		}
+	}
+	return s, nil
+}
+
+// unresolve takes out what the parser found names to refer to, so that parts of
+// the syntax can be evaluated by themselves.
+func unresolve(n ast.Node) {
+	ast.Walk(n, func(n ast.Node) bool {
+		if x, ok := n.(*ast.Ident); ok {
+			x.Node, x.Scope = nil, nil
+		}
+		return true
+	}, nil)
+}
+
+// definition gives the shape of a definition such as "#App".
+func (s *shapes) definition(name string) *shape {
+	if made := s.made[name]; made != nil {
+		return made
+	}
+	made := &shape{}
+	s.made[name] = made // before its value, which may refer to it
+	if d := s.definitions[name]; d != nil {
+		*made = *s.value(d.Value)
+	}
+	return made
+}
+
+// value gives the shape of an expression.
+func (s *shapes) value(x ast.Expr) *shape {
+	made := &shape{expr: x}
+	switch x := x.(type) {
+	case *ast.ParenExpr:
+		made = s.value(x.X)
+	case *ast.Ident:
+		if strings.HasPrefix(x.Name, "#") {
+			return s.definition(x.Name)
+		}
+		made.scalar = true
+	case *ast.StructLit:
+		made.structs = true
+		for _, e := range x.Elts {
+			if f, ok := e.(*ast.Field); ok {
+				s.add(made, f)
+			}
+		}
+	case *ast.ListLit:
+		for _, e := range x.Elts {
+			if e, ok := e.(*ast.Ellipsis); ok && e.Type != nil {
+				made.elem = s.value(e.Type)
+			}
+		}
+	case *ast.BinaryExpr:
+		if x.Op != token.OR {
+			made.scalar = true
+			break
+		}
+		for _, side := range []*shape{s.value(x.X), s.value(x.Y)} {
+			made.scalar = made.scalar || side.scalar
+			if side.structs {
+				made.structs, made.fields, made.patterns = true, side.fields, side.patterns
+			}
+			if side.elem != nil {
+				made.elem = side.elem
+			}
+		}
+	default:
+		made.scalar = true
+	}
+	return made
+}
+
+func (s *shapes) add(to *shape, f *ast.Field) {
+	made := &field{required: f.Constraint == token.NOT, doc: comment(f)}
+	if list, ok := f.Label.(*ast.ListLit); ok && len(list.Elts) == 1 {
+		made.pattern = list.Elts[0]
+		to.patterns = append(to.patterns, made)
+	} else {
+		made.name, _, _ = ast.LabelName(f.Label)
+		if strings.HasPrefix(made.name, "_") {
+			return
+		}
+		to.fields = append(to.fields, made)
+	}
+	for _, a := range f.Attrs {
+		key, body := a.Split()
+		words := unquoteAll(body)
+		switch key {
+		case "must":
+			made.must = strings.Join(words, "")
+		case "key":
+			made.key = strings.Join(words, "")
+		case "aka":
+			made.aka = words
+		}
+	}
+	made.shape = s.value(f.Value)
+	// In a: [string]: b @x(y), the attribute is the pattern's.
+	if p := made.shape.patterns; len(p) == 1 && len(made.shape.fields) == 0 && made.aka == nil {
+		made.aka = p[0].aka
+	}
+}
+
+// unquoteAll reads the strings of an attribute: "a","b".
+func unquoteAll(body string) []string {
+	x, err := parser.ParseExpr("", "["+body+"]")
+	if err != nil {
+		return nil
+	}
+	var words []string
+	if list, ok := x.(*ast.ListLit); ok {
+		for _, e := range list.Elts {
+			if lit, ok := e.(*ast.BasicLit); ok {
+				if w, err := literal.Unquote(lit.Value); err == nil {
+					words = append(words, w)
+				}
+			}
+		}
+	}
+	return words
+}
+
+// comment gives the first sentence of a field's documentation.
+func comment(f *ast.Field) string {
+	for _, g := range ast.Comments(f) {
+		if g.Doc {
+			text := strings.Join(strings.Fields(g.Text()), " ")
+			if i := strings.Index(text, ". "); i >= 0 {
+				return text[:i]
+			}
+			return strings.TrimSuffix(text, ".")
+		}
+	}
+	return ""
+}
+
+// relaxed is the schema with the same definitions, all of them open: with it
+// CUE evaluates what the user wrote and finds only what is wrong in itself.
+func (s *shapes) relaxed() map[string][]byte {
+	var b strings.Builder
+	b.WriteString("package v1\n")
+	for _, name := range slices.Sorted(func(yield func(string) bool) {
+		for name := range s.definitions {
+			if !yield(name) {
+				return
+			}
+		}
+	}) {
+		body := "_"
+		if _, ok := s.definitions[name].Value.(*ast.StructLit); ok {
+			body = "{...}"
+		}
+		if name == "#App" {
+			body = fmt.Sprintf("{_schema: %q, ...}", importPath)
+		}
+		fmt.Fprintf(&b, "%s: %s\n", name, body)
+	}
+	return map[string][]byte{"relaxed.cue": []byte(b.String())}
+}

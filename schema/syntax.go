@@ -1,0 +1,55 @@
+package schema
+
+import (
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/format"
+)
+
+// syntax is what the user's files say, by place, for errors that need it.
+type syntax struct {
+	files  []string
+	values map[Pos]ast.Expr // the values of fields, by where they begin
+	tags   map[Pos]string   // the names of @tag attributes, by where the value begins
+}
+
+func newSyntax(p Project, files []*ast.File) *syntax {
+	s := &syntax{values: map[Pos]ast.Expr{}, tags: map[Pos]string{}}
+	for _, f := range files {
+		s.files = append(s.files, p.file(f.Filename))
+		ast.Walk(f, func(n ast.Node) bool {
+			f, ok := n.(*ast.Field)
+			if !ok {
+				return true
+			}
+			pos := p.pos(f.Value.Pos())
+			s.values[pos] = f.Value
+			for _, a := range f.Attrs {
+				if key, body := a.Split(); key == "tag" {
+					name, _, _ := strings.Cut(body, ",")
+					s.tags[pos] = strings.TrimSpace(name)
+				}
+			}
+			return true
+		}, nil)
+	}
+	return s
+}
+
+// source gives the text of the value at a place, in one short line, or "".
+func (s *syntax) source(p Pos) string {
+	x := s.values[p]
+	if x == nil {
+		return ""
+	}
+	b, err := format.Node(x)
+	if err != nil {
+		return ""
+	}
+	text := strings.Join(strings.Fields(string(b)), " ")
+	if r := []rune(text); len(r) > 60 {
+		text = string(r[:60]) + "…"
+	}
+	return text
+}
