@@ -3,6 +3,9 @@ package apply
 import (
 	"context"
 	"slices"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
 )
 
 // Deploy moves units to new releases and waits until they are healthy, or puts
@@ -35,11 +38,17 @@ func call(ctx context.Context, sink func(Event), fn func(context.Context, *emitt
 		res *Result
 		err error
 	}
-	a := withEvents(ctx, sink, func(ctx context.Context, em *emitter) answer {
+	a := withEvents(quiet(ctx), sink, func(ctx context.Context, em *emitter) answer {
 		res, err := fn(ctx, em)
 		return answer{res, err}
 	})
 	return a.res, a.err
+}
+
+// quiet keeps client-go from logging to standard error under ctx: what matters
+// arrives as an error or an event.
+func quiet(ctx context.Context) context.Context {
+	return klog.NewContext(ctx, logr.Discard())
 }
 
 // only picks the named targets.

@@ -20,7 +20,7 @@ type Release struct {
 
 // History returns a unit's releases, newest first.
 func (c *Client) History(ctx context.Context, unit string) ([]Release, error) {
-	snap, err := store{c}.read(ctx)
+	snap, err := store{c}.read(quiet(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ type lock struct {
 	c      *Client
 	deploy string
 	units  []string
+	dead   []string // deploys whose lock was taken over
 
 	mu      sync.Mutex // guards lease and renewed, and orders renewals
 	lease   *coordinationv1.Lease
@@ -83,6 +84,9 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 		if err == nil {
 			for _, ev := range takeovers {
 				em.emit(ev)
+			}
+			for id := range gone {
+				l.dead = append(l.dead, id)
 			}
 			return l, next, nil
 		}
@@ -320,8 +324,8 @@ func (l *lock) owns(ix *index) error {
 }
 
 // release lets the units go and drops the lease.
-func (l *lock) release(ctx context.Context, snap *snapshot) error {
-	_, err := store{l.c}.swap(ctx, snap, func(ix *index) error {
+func (l *lock) release(ctx context.Context, snap *snapshot) (*snapshot, error) {
+	next, err := store{l.c}.swap(ctx, snap, func(ix *index) error {
 		if err := l.owns(ix); err != nil {
 			return err
 		}
@@ -329,7 +333,7 @@ func (l *lock) release(ctx context.Context, snap *snapshot) error {
 		return nil
 	})
 	l.drop(ctx)
-	return err
+	return next, err
 }
 
 // unlock takes the lock out of ix, and units that came to be only for it.

@@ -186,7 +186,7 @@ func (m *mover) enter(ctx context.Context) (bool, error) {
 		if err == nil && !slices.ContainsFunc(slices.Concat(m.moved, m.removals), missing) {
 			return true, nil
 		}
-		if released := l.release(context.WithoutCancel(ctx), nil); err == nil {
+		if _, released := l.release(context.WithoutCancel(ctx), nil); err == nil {
 			err = released
 		}
 		return false, err
@@ -223,8 +223,13 @@ func (m *mover) begin(ctx context.Context) error {
 func (m *mover) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if err := m.lock.release(ctx, nil); err != nil {
-		m.em.emit(Event{Kind: EventWarning, Message: "the lock was not released", Err: err})
+	snap, err := m.lock.release(ctx, nil)
+	if err == nil {
+		// The intent may be written already, without the index knowing.
+		err = store{m.c}.forget(ctx, &snap.index, []string{m.id})
+	}
+	if err != nil {
+		m.em.emit(Event{Kind: EventWarning, Message: "the lock was not released cleanly", Err: err})
 	}
 }
 

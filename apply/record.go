@@ -174,7 +174,7 @@ func (m *mover) settle(ctx context.Context, change func(*index)) error {
 				u.trim()
 			}
 			after := ix.deploys()
-			dropped = slices.DeleteFunc(before, func(d string) bool { return slices.Contains(after, d) })
+			dropped = slices.DeleteFunc(slices.Concat(before, m.lock.dead), func(d string) bool { return slices.Contains(after, d) })
 			return nil
 		})
 		return err

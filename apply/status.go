@@ -14,30 +14,53 @@ import (
 
 // AppStatus is what is there, unit by unit in order of name.
 type AppStatus struct {
-	App, Namespace string
-	Units          []UnitStatus
+	App       string       `json:"app"`
+	Namespace string       `json:"namespace"`
+	Units     []UnitStatus `json:"services"`
 }
 
 // UnitStatus is one unit as the cluster has it now.
 type UnitStatus struct {
-	Name      string
-	Source    string
-	State     State
-	Release   int // 0 when it has none
-	Healthy   int // its last healthy release
-	DeployID  string
-	Deployed  time.Time
-	By        string
-	Pods      Pods
-	Images    []string     // references in the templates of its workloads
-	Ready     bool         // rolled out, and probes pass
-	Message   string       // where the rollout is, in kstatus' words
-	Diagnosis *Diagnosis   // what is wrong, nil when nothing is known to be
-	Lock      *LockedError // who moves it now, nil when nobody does
+	Name      string       `json:"name"`
+	Source    string       `json:"source,omitempty"`
+	State     State        `json:"state"`
+	Release   int          `json:"release"` // 0 when it has none
+	Healthy   int          `json:"healthy"` // its last healthy release
+	DeployID  string       `json:"deployId,omitempty"`
+	Deployed  time.Time    `json:"deployed"`
+	By        string       `json:"by,omitempty"`
+	Pods      Pods         `json:"pods"`
+	Running   []PodStatus  `json:"running"`             // pods of the current template, by name
+	Images    []string     `json:"images"`              // references in the templates of its workloads
+	Ready     bool         `json:"ready"`               // rolled out, and probes pass
+	Message   string       `json:"message,omitempty"`   // where the rollout is, in kstatus' words
+	Diagnosis *Diagnosis   `json:"diagnosis,omitempty"` // what is wrong, nil when nothing is known to be
+	Lock      *LockedError `json:"lock,omitempty"`      // who moves it now, nil when nobody does
+}
+
+// PodStatus is one pod. Restarts are those of all its containers.
+type PodStatus struct {
+	Name     string `json:"name"`
+	Ready    bool   `json:"ready"`
+	Restarts int32  `json:"restarts"`
+}
+
+func podStatus(p *corev1.Pod) PodStatus {
+	s := PodStatus{Name: p.Name}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.PodReady {
+			s.Ready = c.Status == corev1.ConditionTrue
+		}
+	}
+	for _, c := range p.Status.ContainerStatuses {
+		s.Restarts += c.RestartCount
+	}
+	return s
 }
 
 // Status reads the state and the workloads; it writes nothing.
 func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
+	ctx = quiet(ctx)
 	snap, err := store{c}.read(ctx)
 	if err != nil {
 		return nil, err
@@ -129,6 +152,9 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 		s.Pods.Wanted += v.pods.Wanted
 		s.Pods.Updated += v.pods.Updated
 		s.Pods.Ready += v.pods.Ready
+		for _, p := range w.pods {
+			s.Running = append(s.Running, podStatus(p))
+		}
 		s.Images = append(s.Images, images([]*unstructured.Unstructured{w.object})...)
 		if v.healthy {
 			continue

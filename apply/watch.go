@@ -17,7 +17,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/klog/v2"
 )
 
 // watcher keeps the app's workloads, ReplicaSets and pods as the API server last
@@ -51,7 +50,7 @@ func isWorkload(k kindRef) bool {
 // watch starts watching the workloads of kinds and all pods and ReplicaSets of
 // the app. stop must be called.
 func (c *Client) watch(ctx context.Context, em *emitter, kinds []kindRef) *watcher {
-	ctx, stop := context.WithCancel(klog.NewContext(context.WithoutCancel(ctx), logr.Discard()))
+	ctx, stop := context.WithCancel(context.WithoutCancel(quiet(ctx)))
 	w := &watcher{c: c, em: em, changed: make(chan struct{}, 1), stop: stop, workloads: map[kindRef]*watched{}}
 	ns := c.owner.Namespace
 	pods, sets := c.core.Pods(ns), c.apps.ReplicaSets(ns)

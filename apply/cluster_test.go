@@ -1,0 +1,340 @@
+package apply_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/yaml"
+
+	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/internal/testimage"
+)
+
+// env is one test's namespace on the real cluster, whose kubeconfig and registry
+// the environment names. Without them the tests are skipped, unless
+// SHIPIT_REQUIRE_NODE says that there must be a cluster.
+type env struct {
+	*testing.T
+	ctx   context.Context
+	cfg   *rest.Config
+	dyn   dynamic.Interface
+	ns    string
+	image string
+	owner apply.Owner
+}
+
+// testImage is built and pushed once for all tests.
+var testImage = sync.OnceValues(func() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	return testimage.Push(ctx, os.Getenv("SHIPIT_TEST_REGISTRY"), "apply-test")
+})
+
+func newEnv(t *testing.T) *env {
+	t.Helper()
+	t.Parallel()
+	kubeconfig := os.Getenv("SHIPIT_TEST_KUBECONFIG")
+	if kubeconfig == "" || os.Getenv("SHIPIT_TEST_REGISTRY") == "" {
+		if os.Getenv("SHIPIT_REQUIRE_NODE") == "1" {
+			t.Fatal("SHIPIT_TEST_KUBECONFIG and SHIPIT_TEST_REGISTRY must name a cluster")
+		}
+		t.Skip("SHIPIT_TEST_KUBECONFIG and SHIPIT_TEST_REGISTRY name no cluster")
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	check(t, err)
+	dyn, err := dynamic.NewForConfig(cfg)
+	check(t, err)
+	image, err := testImage()
+	check(t, err)
+	var b [3]byte
+	_, _ = rand.Read(b[:])
+	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	t.Cleanup(cancel)
+	e := &env{T: t, ctx: ctx, cfg: cfg, dyn: dyn, ns: "apply-" + hex.EncodeToString(b[:]), image: image}
+	e.owner = apply.Owner{App: "shop", Namespace: e.ns, Source: "example.com/shop", By: "ann@test"}
+	t.Cleanup(func() {
+		err := dyn.Resource(namespaces).Delete(context.Background(), e.ns, metav1.DeleteOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+var (
+	namespaces  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	secrets     = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	accounts    = schema.GroupVersionResource{Version: "v1", Resource: "serviceaccounts"}
+	configMaps  = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	replicaSets = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "replicasets"}
+	leases      = schema.GroupVersionResource{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"}
+)
+
+func (e *env) client() *apply.Client {
+	e.Helper()
+	c, err := apply.New(e.cfg, e.owner)
+	check(e.T, err)
+	return c
+}
+
+// service is a service's unit in the making.
+type service struct {
+	name     string
+	image    string
+	replicas int
+	env      map[string]string
+	config   string // a ConfigMap that the container's env refers to
+	memory   string
+	command  string
+}
+
+func (e *env) unit(s service) apply.Unit {
+	e.Helper()
+	if s.name == "" {
+		s.name = "web"
+	}
+	if s.image == "" {
+		s.image = e.image
+	}
+	if s.replicas == 0 {
+		s.replicas = 1
+	}
+	if s.memory == "" {
+		s.memory = "64Mi"
+	}
+	var vars strings.Builder
+	for k, v := range s.env {
+		fmt.Fprintf(&vars, "        - {name: %s, value: %q}\n", k, v)
+	}
+	if s.config != "" {
+		fmt.Fprintf(&vars, "        - {name: FROM, valueFrom: {configMapKeyRef: {name: %s, key: k}}}\n", s.config)
+	}
+	if vars.Len() == 0 {
+		vars.WriteString("        - {name: NONE, value: \"\"}\n")
+	}
+	command := ""
+	if s.command != "" {
+		command = fmt.Sprintf("        command: [%q]\n", s.command)
+	}
+	labels := fmt.Sprintf("{app.kubernetes.io/name: %s, app.kubernetes.io/part-of: %s, app.kubernetes.io/managed-by: shipit}", s.name, e.owner.App)
+	meta := fmt.Sprintf("{name: %s, namespace: %s, labels: %s}", s.name, e.ns, labels)
+	docs := []string{
+		"apiVersion: v1\nkind: ServiceAccount\nmetadata: " + meta + "\nautomountServiceAccountToken: false\n",
+		"apiVersion: v1\nkind: Service\nmetadata: " + meta + "\nspec: {type: ClusterIP, selector: {app.kubernetes.io/name: " + s.name + "}, ports: [{name: http, port: 80, targetPort: http}]}\n",
+		`
+apiVersion: apps/v1
+kind: Deployment
+metadata: ` + meta + `
+spec:
+  replicas: ` + fmt.Sprint(s.replicas) + `
+  selector: {matchLabels: {app.kubernetes.io/name: ` + s.name + `, app.kubernetes.io/part-of: ` + e.owner.App + `}}
+  strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}
+  template:
+    metadata: {labels: ` + labels + `}
+    spec:
+      serviceAccountName: ` + s.name + `
+      automountServiceAccountToken: false
+      terminationGracePeriodSeconds: 5
+      securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
+      containers:
+      - name: ` + s.name + `
+        image: ` + s.image + `
+` + command + `        env:
+` + vars.String() + `        ports: [{name: http, containerPort: 8080}]
+        readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 1, failureThreshold: 2}
+        resources: {requests: {cpu: 1m, memory: ` + s.memory + `}, limits: {memory: ` + s.memory + `}}
+        securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
+`,
+	}
+	u := apply.Unit{Name: s.name}
+	for _, doc := range docs {
+		o := &unstructured.Unstructured{}
+		check(e.T, yaml.Unmarshal([]byte(doc), &o.Object))
+		u.Objects = append(u.Objects, o)
+	}
+	return u
+}
+
+// deploy deploys and logs the events.
+func (e *env) deploy(ctx context.Context, req apply.Request, sink func(apply.Event)) (*apply.Result, error) {
+	e.Helper()
+	res, err := e.client().Deploy(ctx, req, func(ev apply.Event) {
+		e.log(ev)
+		if sink != nil {
+			sink(ev)
+		}
+	})
+	e.Logf("%s in %s: %v", res.Outcome, res.Took.Round(time.Millisecond), err)
+	return res, err
+}
+
+func (e *env) log(ev apply.Event) {
+	line := fmt.Sprintf("%6.2fs %s", ev.Elapsed.Seconds(), ev.Kind)
+	if ev.Unit != "" {
+		line += " " + ev.Unit
+	}
+	if ev.Object != nil {
+		line += fmt.Sprintf(" %s %s", ev.Action, ev.Object)
+	}
+	if ev.Pods != (apply.Pods{}) {
+		line += fmt.Sprintf(" %d/%d ready, %d updated", ev.Pods.Ready, ev.Pods.Wanted, ev.Pods.Updated)
+	}
+	if ev.Deadline > 0 {
+		line += " at most " + ev.Deadline.String()
+	}
+	if ev.Message != "" {
+		line += ": " + ev.Message
+	}
+	if ev.Diagnosis != nil {
+		line += fmt.Sprintf(": %s\n  logs %q\n  events %q", ev.Diagnosis, ev.Diagnosis.Logs, ev.Diagnosis.Events)
+	}
+	if ev.Err != nil {
+		line += ": " + ev.Err.Error()
+	}
+	e.Log(line)
+}
+
+// mustDeploy deploys units and wants them deployed.
+func (e *env) mustDeploy(units ...apply.Unit) *apply.Result {
+	e.Helper()
+	res, err := e.deploy(e.ctx, apply.Request{Units: units}, nil)
+	check(e.T, err)
+	if res.Outcome != apply.Deployed {
+		e.Fatalf("outcome %s, want deployed", res.Outcome)
+	}
+	return res
+}
+
+// versions maps everything in the namespace that is ours or Kubernetes' own to
+// its resourceVersion.
+func (e *env) versions() map[string]string {
+	e.Helper()
+	out := map[string]string{}
+	for _, r := range []schema.GroupVersionResource{deployments, replicaSets, pods, services, accounts, configMaps, secrets, leases} {
+		list, err := e.dyn.Resource(r).Namespace(e.ns).List(e.ctx, metav1.ListOptions{})
+		check(e.T, err)
+		for _, o := range list.Items {
+			out[o.GetKind()+" "+o.GetName()] = o.GetResourceVersion()
+		}
+	}
+	return out
+}
+
+// left lists what is in the namespace beside what every namespace has.
+func (e *env) left() []string {
+	var out []string
+	for name := range e.versions() {
+		if name != "ServiceAccount default" && name != "ConfigMap kube-root-ca.crt" {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// podState is what must not change when old pods are to keep serving.
+type podState struct {
+	UID      string
+	Restarts int32
+	Image    string
+}
+
+// pods returns the running pods of a service, by name.
+func (e *env) pods(name string) map[string]podState {
+	e.Helper()
+	list, err := e.dyn.Resource(pods).Namespace(e.ns).List(e.ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/name=" + name})
+	check(e.T, err)
+	out := map[string]podState{}
+	for i := range list.Items {
+		var p corev1.Pod
+		check(e.T, fromUnstructured(&list.Items[i], &p))
+		if p.DeletionTimestamp != nil {
+			continue
+		}
+		s := podState{UID: string(p.UID), Image: p.Spec.Containers[0].Image}
+		for _, c := range p.Status.ContainerStatuses {
+			s.Restarts += c.RestartCount
+		}
+		out[p.Name] = s
+	}
+	return out
+}
+
+// samePods fails unless the same pods run as before, none restarted, waiting for
+// others to go away.
+func (e *env) samePods(name string, before map[string]podState) {
+	e.Helper()
+	e.eventually(pods, func() (string, bool) {
+		now := e.pods(name)
+		for pod, was := range before {
+			if now[pod] != was {
+				e.Fatalf("pod %s was %+v, is %+v", pod, was, now[pod])
+			}
+		}
+		return fmt.Sprintf("%d pods, want %d", len(now), len(before)), len(now) == len(before)
+	})
+}
+
+// eventually watches a resource until ok says so.
+func (e *env) eventually(r schema.GroupVersionResource, ok func() (string, bool)) {
+	e.Helper()
+	ctx, cancel := context.WithTimeout(e.ctx, time.Minute)
+	defer cancel()
+	w, err := e.dyn.Resource(r).Namespace(e.ns).Watch(ctx, metav1.ListOptions{})
+	check(e.T, err)
+	defer w.Stop()
+	for {
+		why, done := ok()
+		if done {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			e.Fatal(why)
+		case ev := <-w.ResultChan():
+			if ev.Type == watch.Error || ev.Type == "" {
+				e.Fatalf("watch ended: %s", why)
+			}
+		}
+	}
+}
+
+func (e *env) status(name string) apply.UnitStatus {
+	e.Helper()
+	s, err := e.client().Status(e.ctx)
+	check(e.T, err)
+	for _, u := range s.Units {
+		if u.Name == name {
+			return u
+		}
+	}
+	e.Fatalf("no unit %s in %+v", name, s)
+	return apply.UnitStatus{}
+}

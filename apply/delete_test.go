@@ -1,0 +1,261 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/rest"
+
+	"github.com/shipit-dev/shipit/apply"
+)
+
+func TestRollbackTo(t *testing.T) {
+	e := newEnv(t)
+	for _, v := range []string{"1", "2", "3"} {
+		e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": v}}))
+	}
+	version := func() string {
+		o, err := e.dyn.Resource(deployments).Namespace(e.ns).Get(e.ctx, "web", metav1.GetOptions{})
+		check(t, err)
+		containers, _, _ := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
+		return containers[0].(map[string]any)["env"].([]any)[0].(map[string]any)["value"].(string)
+	}
+	for _, step := range []struct {
+		to, release int
+		version     string
+	}{{0, 2, "2"}, {3, 3, "3"}, {1, 1, "1"}} {
+		res, err := e.client().Rollback(e.ctx, apply.RollbackRequest{Units: []string{"web"}, To: step.to}, e.log)
+		check(t, err)
+		if res.Outcome != apply.Deployed || res.Units[0].Release != step.release || version() != step.version {
+			t.Errorf("to %d: %s, release %d, version %s", step.to, res.Outcome, res.Units[0].Release, version())
+		}
+	}
+	res, err := e.client().Rollback(e.ctx, apply.RollbackRequest{To: 1}, nil)
+	if err != nil || res.Outcome != apply.Unchanged {
+		t.Errorf("to where it is: %s, %v", res.Outcome, err)
+	}
+	var none *apply.NoReleaseError
+	if res, err := e.client().Rollback(e.ctx, apply.RollbackRequest{To: 9}, nil); !errors.As(err, &none) || res.Outcome != apply.Refused {
+		t.Errorf("to 9: %s, %v", res.Outcome, err)
+	}
+	if _, err := e.client().Rollback(e.ctx, apply.RollbackRequest{}, nil); !errors.As(err, &none) {
+		t.Errorf("before the first: %v", err)
+	}
+	var unknown *apply.UnknownUnitError
+	if _, err := e.client().Rollback(e.ctx, apply.RollbackRequest{Units: []string{"wep"}}, nil); !errors.As(err, &unknown) {
+		t.Errorf("unknown: %v", err)
+	}
+	// Numbers go on from the highest that was given.
+	if res := e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "4"}})); res.Units[0].Release != 4 {
+		t.Errorf("release %d, want 4", res.Units[0].Release)
+	}
+}
+
+func TestDeleteLeavesNothing(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{name: "api"}), e.unit(service{name: "web"}))
+	res, err := e.client().Delete(e.ctx, apply.DeleteRequest{Units: []string{"api"}}, e.log)
+	check(t, err)
+	if res.Outcome != apply.Removed {
+		t.Fatalf("outcome %s", res.Outcome)
+	}
+	for _, left := range e.left() {
+		if strings.Contains(left, " api") {
+			t.Errorf("left of api: %s", left)
+		}
+	}
+	if s := e.status("web"); !s.Ready {
+		t.Errorf("web: %+v", s)
+	}
+	res, err = e.client().Delete(e.ctx, apply.DeleteRequest{}, e.log)
+	check(t, err)
+	if res.Outcome != apply.Removed {
+		t.Fatalf("outcome %s", res.Outcome)
+	}
+	if _, err := e.dyn.Resource(namespaces).Get(e.ctx, e.ns, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+		t.Errorf("the namespace is there: %v", err)
+	}
+	res, err = e.client().Delete(e.ctx, apply.DeleteRequest{}, e.log)
+	if err != nil || res.Outcome != apply.Unchanged {
+		t.Errorf("again: %s, %v", res.Outcome, err)
+	}
+}
+
+// A namespace in which somebody else has something is kept, as is one that was
+// there before.
+func TestDeleteKeepsWhatIsNotOurs(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{}))
+	_, err := e.dyn.Resource(configMaps).Namespace(e.ns).Create(e.ctx, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "theirs"},
+	}}, metav1.CreateOptions{})
+	check(t, err)
+	_, err = e.client().Delete(e.ctx, apply.DeleteRequest{}, e.log)
+	check(t, err)
+	if left := e.left(); !slices.Equal(left, []string{"ConfigMap theirs"}) {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// A service that the project no longer has is removed by a deploy of all, not by
+// a deploy of one, and not when it came from another project.
+func TestPrune(t *testing.T) {
+	e := newEnv(t)
+	api, web := e.unit(service{name: "api"}), e.unit(service{name: "web"})
+	e.mustDeploy(api, web)
+	other := *e
+	other.owner.Source = "example.com/other"
+	res, err := other.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{name: "mail"})}}, nil)
+	if err != nil || res.Outcome != apply.Deployed {
+		t.Fatalf("other: %s, %v", res.Outcome, err)
+	}
+	if res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{web}, Only: []string{"web"}}, nil); err != nil || res.Outcome != apply.Unchanged {
+		t.Errorf("only web: %s, %v", res.Outcome, err)
+	}
+	e.status("api")
+	res = e.mustDeploy(web)
+	if i := slices.IndexFunc(res.Units, func(u apply.UnitResult) bool { return u.Name == "api" }); i < 0 || res.Units[i].Outcome != apply.Removed {
+		t.Errorf("units %+v", res.Units)
+	}
+	for _, left := range e.left() {
+		if strings.Contains(left, " api") {
+			t.Errorf("left of api: %s", left)
+		}
+	}
+	e.status("web")
+	e.status("mail")
+}
+
+func TestUnreachable(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	check(t, err)
+	addr := l.Addr().String()
+	check(t, l.Close())
+	c, err := apply.New(&rest.Config{Host: "https://" + addr}, apply.Owner{App: "a", Namespace: "b"})
+	check(t, err)
+	var unreachable *apply.UnreachableError
+	res, err := c.Deploy(t.Context(), apply.Request{}, nil)
+	if !errors.As(err, &unreachable) || unreachable.Host != "https://"+addr || res.Outcome != apply.Refused {
+		t.Errorf("outcome %s, error %v", res.Outcome, err)
+	}
+}
+
+func TestUnauthorized(t *testing.T) {
+	e := newEnv(t)
+	cfg := rest.AnonymousClientConfig(e.cfg)
+	cfg.BearerToken = "nonsense"
+	c, err := apply.New(cfg, e.owner)
+	check(t, err)
+	var unauthorized *apply.UnauthorizedError
+	if _, err := c.Deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{})}}, nil); !errors.As(err, &unauthorized) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestForbidden(t *testing.T) {
+	e := newEnv(t)
+	cfg := rest.CopyConfig(e.cfg)
+	cfg.Impersonate.UserName = "nobody@example.com"
+	c, err := apply.New(cfg, e.owner)
+	check(t, err)
+	var forbidden *apply.ForbiddenError
+	_, err = c.Deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{})}}, nil)
+	if !errors.As(err, &forbidden) || forbidden.Verb == "" || forbidden.Resource == "" || forbidden.Namespace != e.ns {
+		t.Errorf("error %v: %+v", err, forbidden)
+	}
+}
+
+// A connection that is lost while waiting ends nothing: the wait goes on when
+// the server answers again.
+func TestDisconnectedWhileWaiting(t *testing.T) {
+	e := newEnv(t)
+	p := newProxy(t, e.cfg)
+	e.cfg = p.config
+	e.mustDeploy(e.unit(service{}))
+	var lost, back bool
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"VERSION": "2"}})}}, func(ev apply.Event) {
+		switch ev.Kind {
+		case apply.EventWaiting:
+			p.cut()
+		case apply.EventDisconnected:
+			lost = true
+			p.mend()
+		case apply.EventReconnected:
+			back = true
+		}
+	})
+	if err != nil || res.Outcome != apply.Deployed || !lost || !back {
+		t.Errorf("outcome %s, lost %v, back %v, error %v", res.Outcome, lost, back, err)
+	}
+}
+
+// proxy forwards TCP to the API server until it is cut.
+type proxy struct {
+	config *rest.Config
+	addr   string
+	target string
+	mu     sync.Mutex
+	l      net.Listener
+	conns  []net.Conn
+}
+
+func newProxy(t *testing.T, cfg *rest.Config) *proxy {
+	t.Helper()
+	u, err := url.Parse(cfg.Host)
+	check(t, err)
+	p := &proxy{target: u.Host, addr: "127.0.0.1:0", config: rest.CopyConfig(cfg)}
+	p.mend()
+	p.config.Host = u.Scheme + "://" + p.addr
+	p.config.TLSClientConfig.ServerName = u.Hostname()
+	t.Cleanup(p.cut)
+	return p
+}
+
+func (p *proxy) mend() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l, err := net.Listen("tcp", p.addr)
+	if err != nil {
+		panic(err)
+	}
+	p.l, p.addr = l, l.Addr().String()
+	go func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.target)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, in, out)
+			p.mu.Unlock()
+			go func() { _, _ = io.Copy(in, out); in.Close() }()
+			go func() { _, _ = io.Copy(out, in); out.Close() }()
+		}
+	}()
+}
+
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.l.Close()
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.conns = nil
+}

@@ -1,0 +1,312 @@
+package apply_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/shipit-dev/shipit/apply"
+)
+
+func fromUnstructured(o *unstructured.Unstructured, into any) error {
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, into)
+}
+
+// A service becomes healthy, a second deploy writes nothing at all, a third
+// changes only what changed.
+func TestDeployTwiceAndChange(t *testing.T) {
+	e := newEnv(t)
+	u := e.unit(service{replicas: 2, env: map[string]string{"VERSION": "1", "EMPTY": ""}})
+	res := e.mustDeploy(u)
+	if r := res.Units[0]; r.Release != 1 || r.Previous != 0 || r.Pods.Ready != 2 || !slices.Equal(r.Images, []string{e.image}) {
+		t.Errorf("first result: %+v", r)
+	}
+	if s := e.status("web"); !s.Ready || s.Release != 1 || s.Healthy != 1 || s.State != apply.StateDeployed || s.Diagnosis != nil {
+		t.Errorf("status: %+v", s)
+	}
+
+	before := e.versions()
+	start := time.Now()
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{u}}, nil)
+	check(t, err)
+	t.Logf("unchanged in %s", time.Since(start))
+	if res.Outcome != apply.Unchanged || res.DeployID != "" || res.Units[0].Outcome != apply.Unchanged {
+		t.Errorf("second result: %+v", res)
+	}
+	if after := e.versions(); !maps.Equal(before, after) {
+		t.Errorf("the second deploy changed something:\nbefore %v\nafter  %v", before, after)
+	}
+
+	res = e.mustDeploy(e.unit(service{replicas: 2, env: map[string]string{"VERSION": "2", "EMPTY": ""}}))
+	after := e.versions()
+	for _, name := range []string{"Service web", "ServiceAccount web"} {
+		if before[name] != after[name] {
+			t.Errorf("%s was changed", name)
+		}
+	}
+	want := []string{`.spec.template.spec.containers[name="web"].env[name="VERSION"].value`}
+	i := slices.IndexFunc(res.Units[0].Objects, func(o apply.ObjectResult) bool { return o.Object.Kind == "Deployment" })
+	if o := res.Units[0].Objects[i]; o.Action != apply.ActionUpdate || !slices.Equal(o.Fields, want) {
+		t.Errorf("changed fields: %+v, want %q", o, want)
+	}
+	history, err := e.client().History(e.ctx, "web")
+	check(t, err)
+	if len(history) != 2 || history[0].Number != 2 || !history[0].Current || history[0].Outcome != apply.Deployed || history[1].Current {
+		t.Errorf("history: %+v", history)
+	}
+}
+
+// Each kind of broken release is diagnosed and put back, with the old pods left
+// alone.
+func TestBrokenReleases(t *testing.T) {
+	tests := []struct {
+		name    string
+		broken  func(*env) service
+		timeout time.Duration
+		code    apply.Code
+		field   string
+		message string
+		log     string
+		within  time.Duration // the end of the wait, not of the way back
+	}{
+		{
+			name: "image digest that nobody has",
+			broken: func(e *env) service {
+				repo, _, _ := strings.Cut(e.image, "@")
+				return service{image: repo + "@sha256:" + strings.Repeat("0", 64)}
+			},
+			code: apply.CodeImagePull, field: "image", message: "not found", within: 15 * time.Second,
+		},
+		{
+			name:   "exits at once",
+			broken: func(*env) service { return service{env: map[string]string{"EXIT": "3"}} },
+			code:   apply.CodeCrashLoop, field: "command", message: "exited with code 3", log: "fatal: told to exit with 3", within: 15 * time.Second,
+		},
+		{
+			name:   "no such command",
+			broken: func(*env) service { return service{command: "/nope"} },
+			code:   apply.CodeCrashLoop, field: "command", message: "/nope", within: 20 * time.Second,
+		},
+		{
+			name:   "never ready",
+			broken: func(*env) service { return service{env: map[string]string{"UNREADY": "503"}} },
+			code:   apply.CodeProbeFailing, field: "probes.readiness", message: "HTTP probe failed with statuscode: 503", log: "not ready: told to be so", within: 45 * time.Second,
+		},
+		{
+			name:    "not ready within the timeout",
+			broken:  func(*env) service { return service{env: map[string]string{"UNREADY": "500"}} },
+			timeout: 8 * time.Second,
+			code:    apply.CodeProbeFailing, field: "probes.readiness", message: "500", within: 12 * time.Second,
+		},
+		{
+			name:   "missing ConfigMap",
+			broken: func(*env) service { return service{config: "nowhere"} },
+			code:   apply.CodeConfigMissing, field: "env", message: `configmap "nowhere" not found`, within: 15 * time.Second,
+		},
+		{
+			name:   "more memory than any node has",
+			broken: func(*env) service { return service{memory: "9999Gi"} },
+			code:   apply.CodeUnschedulable, field: "resources.memory", message: "Insufficient memory", within: 50 * time.Second,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEnv(t)
+			good := e.unit(service{env: map[string]string{"VERSION": "1"}})
+			e.mustDeploy(good)
+			before := e.pods("web")
+
+			var failed time.Duration
+			res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(tt.broken(e))}, Timeout: tt.timeout}, func(ev apply.Event) {
+				if ev.Kind == apply.EventFailed && failed == 0 {
+					failed = ev.Elapsed
+				}
+			})
+			var rollout *apply.RolloutError
+			if !errors.As(err, &rollout) || res.Outcome != apply.RolledBack {
+				t.Fatalf("outcome %s, error %v", res.Outcome, err)
+			}
+			u := res.Units[0]
+			if u.Outcome != apply.RolledBack || u.Release != 1 || u.Tried != 2 || u.Diagnosis == nil {
+				t.Fatalf("result %+v", u)
+			}
+			d := u.Diagnosis
+			if d.Code != tt.code || d.Field != tt.field || !strings.Contains(d.Message, tt.message) || d.Unit != "web" || d.Pod == "" {
+				t.Errorf("diagnosis %+v", d)
+			}
+			if tt.log != "" && !slices.Contains(d.Logs, tt.log) {
+				t.Errorf("logs %q do not have %q", d.Logs, tt.log)
+			}
+			if failed > tt.within {
+				t.Errorf("failed after %s, want at most %s", failed, tt.within)
+			}
+			e.samePods("web", before)
+			if s := e.status("web"); !s.Ready || s.Release != 1 || s.State != apply.StateDeployed {
+				t.Errorf("status %+v", s)
+			}
+			history, err := e.client().History(e.ctx, "web")
+			check(t, err)
+			if h := history[0]; h.Number != 2 || h.Current || h.Outcome != apply.RolledBack || h.Code != tt.code {
+				t.Errorf("history %+v", h)
+			}
+			// What is there is what the first release was: deploying it again is no change.
+			res, err = e.deploy(e.ctx, apply.Request{Units: []apply.Unit{good}}, nil)
+			if err != nil || res.Outcome != apply.Unchanged {
+				t.Errorf("the first release again: %s, %v", res.Outcome, err)
+			}
+		})
+	}
+}
+
+func TestFirstReleaseFails(t *testing.T) {
+	e := newEnv(t)
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"EXIT": "1"}})}}, nil)
+	var rollout *apply.RolloutError
+	if !errors.As(err, &rollout) || res.Outcome != apply.Removed || res.Units[0].Outcome != apply.Removed {
+		t.Fatalf("outcome %s, error %v", res.Outcome, err)
+	}
+	left := slices.DeleteFunc(e.left(), func(s string) bool { return strings.HasPrefix(s, "Secret shipit-shop") })
+	if len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+	history, err := e.client().History(e.ctx, "web")
+	check(t, err)
+	if len(history) != 1 || history[0].Outcome != apply.Removed || history[0].Code != apply.CodeCrashLoop {
+		t.Errorf("history %+v", history)
+	}
+	// And then one that works.
+	if res := e.mustDeploy(e.unit(service{})); res.Units[0].Release != 2 {
+		t.Errorf("release %d, want 2", res.Units[0].Release)
+	}
+}
+
+func TestNoRollback(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{}))
+	broken := e.unit(service{env: map[string]string{"EXIT": "1"}})
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{broken}, NoRollback: true}, nil)
+	if res.Outcome != apply.Failed || err == nil {
+		t.Fatalf("outcome %s, error %v", res.Outcome, err)
+	}
+	s := e.status("web")
+	if s.State != apply.StateFailed || s.Release != 2 || s.Healthy != 1 || s.Ready || s.Diagnosis == nil || s.Diagnosis.Code != apply.CodeCrashLoop {
+		t.Errorf("status %+v", s)
+	}
+	// A later failure still goes back to the last healthy release.
+	res, _ = e.deploy(e.ctx, apply.Request{Units: []apply.Unit{broken}}, nil)
+	if res.Outcome != apply.RolledBack || res.Units[0].Release != 1 {
+		t.Errorf("then: %s at release %d", res.Outcome, res.Units[0].Release)
+	}
+}
+
+// Of several units that move, one that fails takes all back.
+func TestOneOfTwoFails(t *testing.T) {
+	e := newEnv(t)
+	api := service{name: "api", env: map[string]string{"VERSION": "1"}}
+	web := service{name: "web", env: map[string]string{"VERSION": "1"}}
+	e.mustDeploy(e.unit(api), e.unit(web))
+	webPods := e.pods("web")
+	api.env = map[string]string{"VERSION": "2"}
+	web.env = map[string]string{"EXIT": "1"}
+	res, _ := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(api), e.unit(web)}}, nil)
+	if res.Outcome != apply.RolledBack {
+		t.Fatalf("outcome %s", res.Outcome)
+	}
+	for _, name := range []string{"api", "web"} {
+		if s := e.status(name); !s.Ready || s.Release != 1 {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+	e.samePods("web", webPods)
+}
+
+func TestInterruptedGoesBack(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{}))
+	before := e.pods("web")
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	said := false
+	res, err := e.deploy(ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"UNREADY": "503"}})}}, func(ev apply.Event) {
+		if ev.Kind == apply.EventWaiting {
+			cancel()
+		}
+		said = said || ev.Kind == apply.EventInterrupted
+	})
+	if res.Outcome != apply.RolledBack || !res.Interrupted || err == nil || !said {
+		t.Fatalf("outcome %s, interrupted %v, said %v, error %v", res.Outcome, res.Interrupted, said, err)
+	}
+	e.samePods("web", before)
+	if s := e.status("web"); s.Lock != nil || s.State != apply.StateDeployed || s.Release != 1 {
+		t.Errorf("status %+v", s)
+	}
+}
+
+// Abort ends even the way back; the next deploy finds a way from there.
+func TestAborted(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{}))
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	abort := make(chan struct{})
+	res, err := e.deploy(ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"UNREADY": "503"}})}, Abort: abort}, func(ev apply.Event) {
+		switch ev.Kind {
+		case apply.EventWaiting:
+			cancel()
+		case apply.EventInterrupted:
+			close(abort)
+		}
+	})
+	if res.Outcome != apply.Interrupted || err == nil {
+		t.Fatalf("outcome %s, error %v", res.Outcome, err)
+	}
+	start := time.Now()
+	res = e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "3"}}))
+	if res.Units[0].Release != 3 || res.Units[0].Previous != 1 || time.Since(start) > 12*time.Second {
+		t.Errorf("then: %+v in %s", res.Units[0], time.Since(start))
+	}
+}
+
+func TestForeignObjectIsRefused(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{name: "api"}))
+	foreign := &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "Service", "metadata": map[string]any{"name": "web"},
+		"spec": map[string]any{"ports": []any{map[string]any{"port": int64(1)}}},
+	}}
+	_, err := e.dyn.Resource(services).Namespace(e.ns).Create(e.ctx, foreign, metav1.CreateOptions{FieldManager: "somebody"})
+	check(t, err)
+	before := e.versions()
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{name: "api"}), e.unit(service{})}}, nil)
+	var notOurs *apply.NotOursError
+	if !errors.As(err, &notOurs) || notOurs.Object.String() != "Service web" || notOurs.Manager != "somebody" || res.Outcome != apply.Refused {
+		t.Fatalf("outcome %s, error %v", res.Outcome, err)
+	}
+	if after := e.versions(); !maps.Equal(before, after) {
+		t.Errorf("a refused deploy changed something:\nbefore %v\nafter  %v", before, after)
+	}
+}
+
+func TestConflictIsNamed(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{}))
+	_, err := e.dyn.Resource(deployments).Namespace(e.ns).Patch(e.ctx, "web", types.MergePatchType, []byte(`{"spec":{"replicas":2}}`), metav1.PatchOptions{FieldManager: "somebody"})
+	check(t, err)
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"VERSION": "2"}})}}, nil)
+	var conflict *apply.ConflictError
+	if !errors.As(err, &conflict) || res.Outcome != apply.Refused {
+		t.Fatalf("outcome %s, error %v", res.Outcome, err)
+	}
+	if conflict.Object.String() != "Deployment web" || conflict.Field != ".spec.replicas" || conflict.Manager != "somebody" || conflict.Time.IsZero() {
+		t.Errorf("conflict %+v", conflict)
+	}
+}

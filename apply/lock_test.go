@@ -1,0 +1,215 @@
+package apply_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/yaml"
+
+	"github.com/shipit-dev/shipit/apply"
+)
+
+// TestMain also is the process that TestTakeoverAfterKill kills: a deploy that
+// waits for something that never becomes ready.
+func TestMain(m *testing.M) {
+	if file := os.Getenv("APPLY_TEST_DEPLOY"); file != "" {
+		os.Exit(deployFromFile(file))
+	}
+	os.Exit(m.Run())
+}
+
+type deployFile struct {
+	Kubeconfig string
+	Owner      apply.Owner
+	Unit       apply.Unit
+}
+
+func deployFromFile(file string) int {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 1
+	}
+	var d deployFile
+	if err := yaml.Unmarshal(data, &d); err != nil {
+		return 1
+	}
+	cfg, err := clientcmd.BuildConfigFromFlags("", d.Kubeconfig)
+	if err != nil {
+		return 1
+	}
+	c, err := apply.New(cfg, d.Owner)
+	if err != nil {
+		return 1
+	}
+	_, err = c.Deploy(context.Background(), apply.Request{Units: []apply.Unit{d.Unit}}, func(ev apply.Event) {
+		os.Stdout.WriteString(string(ev.Kind) + "\n")
+	})
+	if err != nil {
+		return 4
+	}
+	return 0
+}
+
+// killedDeploy leaves a deploy behind that was killed while it waited.
+func (e *env) killedDeploy() {
+	t := e.T
+	t.Helper()
+	data, err := yaml.Marshal(deployFile{
+		Kubeconfig: os.Getenv("SHIPIT_TEST_KUBECONFIG"), Owner: e.owner,
+		Unit: e.unit(service{env: map[string]string{"UNREADY": "503"}}),
+	})
+	check(t, err)
+	file := t.TempDir() + "/deploy.yaml"
+	check(t, os.WriteFile(file, data, 0o600))
+	cmd := exec.CommandContext(e.ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), "APPLY_TEST_DEPLOY="+file)
+	out, err := cmd.StdoutPipe()
+	check(t, err)
+	check(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != string(apply.EventProgress) {
+	}
+	check(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+
+	if s := e.status("web"); s.State != apply.StateDeploying || s.Lock == nil || s.Release != 2 || s.Healthy != 1 {
+		t.Fatalf("after the kill: %+v", s)
+	}
+}
+
+// A deploy that was killed is found by the next one, which goes on from the
+// release that was healthy before.
+func TestTakeoverAfterKill(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
+	before := e.pods("web")
+	e.killedDeploy()
+	// Superseding it with something broken goes back to release 1.
+	took := false
+	res, _ := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"EXIT": "1"}})}}, func(ev apply.Event) {
+		took = took || ev.Kind == apply.EventTakeover
+	})
+	if res.Outcome != apply.RolledBack || res.Units[0].Release != 1 || res.Units[0].Tried != 3 || !took {
+		t.Fatalf("superseded: %s, %+v, takeover %v", res.Outcome, res.Units[0], took)
+	}
+	e.samePods("web", before)
+	for _, left := range e.left() {
+		if strings.HasPrefix(left, "Lease") {
+			t.Errorf("left: %s", left)
+		}
+	}
+}
+
+// Two deploys of one service do not interleave: the second is refused and names
+// the first, or waits for it.
+func TestTwoDeploysAtOnce(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
+	holding := make(chan struct{})
+	done := make(chan *apply.Result, 1)
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	go func() {
+		res, _ := e.client().Deploy(ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"UNREADY": "503"}})}}, func(ev apply.Event) {
+			if ev.Kind == apply.EventWaiting {
+				select {
+				case <-holding:
+				default:
+					close(holding)
+				}
+			}
+		})
+		done <- res
+	}()
+	<-holding
+	second := apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"VERSION": "2"}})}}
+	res, err := e.deploy(e.ctx, second, nil)
+	var locked *apply.LockedError
+	if !errors.As(err, &locked) || res.Outcome != apply.Refused {
+		t.Fatalf("second: %s, %v", res.Outcome, err)
+	}
+	if locked.Unit != "web" || locked.Holder != "ann@test" || locked.DeployID == "" || locked.Since.IsZero() {
+		t.Errorf("locked: %+v", locked)
+	}
+	// Another service is not held up.
+	res, err = e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{name: "api"})}, Only: []string{"api"}}, nil)
+	if err != nil || res.Outcome != apply.Deployed {
+		t.Errorf("another service: %s, %v", res.Outcome, err)
+	}
+	second.LockWait = time.Minute
+	second.Only = []string{"web"}
+	res, err = e.deploy(e.ctx, second, func(ev apply.Event) {
+		if ev.Kind == apply.EventLockWait {
+			cancel() // the first goes back
+		}
+	})
+	check(t, err)
+	if first := <-done; first.Outcome != apply.RolledBack {
+		t.Errorf("first: %s", first.Outcome)
+	}
+	if res.Outcome != apply.Deployed || res.Units[0].Release != 3 {
+		t.Errorf("second, waiting: %s %+v", res.Outcome, res.Units[0])
+	}
+}
+
+// Of a holder on another machine nothing is known but whether its Lease moves.
+func TestTakeoverByTime(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
+	e.killedDeploy()
+	_, err := e.dyn.Resource(leases).Namespace(e.ns).Patch(e.ctx, e.lease(), types.MergePatchType, []byte(`{"metadata":{"annotations":null}}`), metav1.PatchOptions{})
+	check(t, err)
+	start := time.Now()
+	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "3"}}))
+	if took := time.Since(start); took < 15*time.Second {
+		t.Errorf("taken over after %s, before the lease could expire", took)
+	}
+}
+
+// A holder on another machine is known to be alive when its Lease moves.
+func TestRefusedByRenewal(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
+	ctx, cancel := context.WithCancel(e.ctx)
+	done := make(chan struct{})
+	holding := make(chan struct{}, 8)
+	go func() {
+		defer close(done)
+		_, _ = e.client().Deploy(ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"UNREADY": "503"}})}}, func(ev apply.Event) {
+			if ev.Kind == apply.EventWaiting {
+				holding <- struct{}{}
+			}
+		})
+	}()
+	defer func() { cancel(); <-done }()
+	<-holding
+	_, err := e.dyn.Resource(leases).Namespace(e.ns).Patch(e.ctx, e.lease(), types.MergePatchType, []byte(`{"metadata":{"annotations":null}}`), metav1.PatchOptions{})
+	check(t, err)
+	start := time.Now()
+	var locked *apply.LockedError
+	if _, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{})}}, nil); !errors.As(err, &locked) {
+		t.Errorf("error %v, want a LockedError", err)
+	}
+	if took := time.Since(start); took > 8*time.Second {
+		t.Errorf("refused after %s", took)
+	}
+}
+
+func (e *env) lease() string {
+	e.Helper()
+	list, err := e.dyn.Resource(leases).Namespace(e.ns).List(e.ctx, metav1.ListOptions{})
+	check(e.T, err)
+	if len(list.Items) != 1 {
+		e.Fatalf("%d leases, want 1", len(list.Items))
+	}
+	return list.Items[0].GetName()
+}
