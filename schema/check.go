@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -112,25 +111,32 @@ func (c *checker) known(s *shape, name string) *field {
 }
 
 func (c *checker) unknown(parent, n *node, s *shape) {
-	where, hint := "", "it can have "+strings.Join(s.names(), ", ")
+	where, instead, hint := "", "", "it can have "+strings.Join(s.names(), ", ")
 	if parent.path != "" {
 		where = " in " + parent.path
 	}
 	meant := nearestName(n.name, s.names())
 	for _, f := range s.fields {
-		if slices.Contains(f.aka, n.name) {
-			meant = f.name
+		for _, aka := range f.aka {
+			if word, write, _ := strings.Cut(aka, "="); word == n.name {
+				meant, instead = f.name, write
+			}
 		}
 	}
+	or := ""
 	for _, p := range s.patterns {
-		hint += ", or " + p.key
+		or = ", or " + p.key
 	}
+	hint += or
 	if meant != "" {
-		hint = fmt.Sprintf("did you mean %q?", meant)
+		hint = fmt.Sprintf("did you mean %q%s?", meant, or)
 		if parent.meant == nil {
 			parent.meant = map[string]bool{}
 		}
 		parent.meant[meant] = true
+	}
+	if instead != "" {
+		hint = "write " + instead
 	}
 	c.wrong(n, UnknownField, fmt.Sprintf("unknown field %q%s", n.name, where), "", hint)
 }
@@ -169,13 +175,25 @@ func (c *checker) misfit(n *node, f *field) {
 	if hint == "" {
 		hint = valueHint(n, f)
 	}
-	c.wrong(n, WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, must, describe(n, c.kinds(f.shape))), "", hint)
+	why := ""
+	if n.kind == cue.IntKind && len(n.text) > 9 {
+		why = "it must fit into 32 bits"
+	}
+	c.wrong(n, WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, must, describe(n, c.kinds(f.shape))), why, hint)
 }
 
 // fits asks CUE whether a value is one that the schema takes.
 func (c *checker) fits(n *node, s *shape) bool {
 	want := c.v1.Context().BuildExpr(s.expr, cue.Scope(c.v1))
-	return want.Unify(n.value).Validate(cue.Concrete(true)) == nil
+	// Not n.value itself: what it refers to may have errors, told elsewhere.
+	got := n.value
+	switch n.kind {
+	case cue.StringKind:
+		got = c.v1.Context().Encode(n.text)
+	case cue.IntKind, cue.FloatKind, cue.BoolKind:
+		got = c.v1.Context().CompileString(n.text)
+	}
+	return want.Unify(got).Validate(cue.Concrete(true)) == nil
 }
 
 // kinds gives the kinds of scalars that the schema takes.

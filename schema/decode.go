@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"cuelang.org/go/cue"
@@ -54,7 +55,7 @@ func (d *decoder) service(n *node) *Service {
 		Security: d.security(n.get("security")),
 	}
 	if build := n.get("build"); build.is(cue.StructKind) {
-		s.Build = &Build{Go: build.get("go").str()}
+		s.Build = d.build(build)
 	}
 	if replicas := n.get("replicas"); replicas.is(cue.IntKind) {
 		s.Replicas = int32(replicas.int64())
@@ -66,6 +67,15 @@ func (d *decoder) service(n *node) *Service {
 	s.Probes.Liveness = d.probe(probes.get("liveness"), n, s)
 	d.source(n)
 	return s
+}
+
+func (d *decoder) build(n *node) *Build {
+	pkg := n.get("go")
+	if text := pkg.str(); text != "" && !filepath.IsLocal(filepath.FromSlash(text)) {
+		d.wrong(pkg, WrongValue, fmt.Sprintf("%s leaves the project: %q", pkg.path, text),
+			"a build reads the project's files only", "make the folder that holds both the project, or copy the package into it")
+	}
+	return &Build{Go: pkg.str()}
 }
 
 // source checks that a service has either an image or a build.

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -86,15 +87,42 @@ func (e Errors) Unwrap() []error {
 	return errs
 }
 
-// sorted gives the errors by position, those without one first, each once.
+// sorted gives the errors by position, those without one first, each once. What
+// a template or a comprehension does wrong is told for the first of the values
+// it makes, with the number of the others.
 func (e Errors) sorted() Errors {
 	e = slices.Clone(e)
 	slices.SortStableFunc(e, func(a, b *Error) int {
 		return cmp.Or(a.Pos.compare(b.Pos), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
 	})
-	return slices.CompactFunc(e, func(a, b *Error) bool {
-		return a.Pos == b.Pos && a.Message == b.Message
+	type key struct {
+		pos   Pos
+		code  Code
+		field string
+		hint  string
+	}
+	first := map[key]*Error{}
+	more := map[*Error]int{}
+	e = slices.DeleteFunc(e, func(err *Error) bool {
+		k := key{err.Pos, err.Code, err.Path[strings.LastIndexByte(err.Path, '.')+1:], err.Hint}
+		known := first[k]
+		switch {
+		case !err.Pos.IsValid() || known == nil || known.Path == err.Path && known.Message != err.Message:
+			first[k] = err
+			return false
+		case known.Path != err.Path:
+			more[known]++
+		}
+		return true
 	})
+	for i, err := range e {
+		if n := more[err]; n > 0 {
+			told := *err
+			told.Message += fmt.Sprintf(" (and %d more like it)", n)
+			e[i] = &told
+		}
+	}
+	return e
 }
 
 func (p Pos) compare(q Pos) int {

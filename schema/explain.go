@@ -28,7 +28,11 @@ func (p Project) explain(opts Options, shapes *shapes, err error) error {
 		return t.translate(err).sorted()
 	}
 	if !isApp(value) {
-		return append(t.noApp(value), t.translate(value.Validate())...).sorted()
+		errs := t.translate(value.Validate(cue.Concrete(true)))
+		if !slices.ContainsFunc(errs, func(e *Error) bool { return e.Code == Reference }) {
+			errs = t.noApp(value)
+		}
+		return errs.sorted()
 	}
 	errs = t.translate(value.Validate(cue.Concrete(true)))
 
@@ -185,8 +189,9 @@ func (t *translator) places(path string, errs []cueerrors.Error) []Pos {
 		}
 	}
 	slices.SortFunc(values, Pos.compare)
-	all := append(values, others...)
+	all := values
 	if len(values) == 0 {
+		all = others
 		if p := t.loc.nearest(path); p.IsValid() && path != "" {
 			all = slices.Insert(all, 0, p)
 		}

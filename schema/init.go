@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"cuelang.org/go/cue/token"
 )
 
 // language is the version of CUE that new projects are written in.
@@ -57,7 +59,7 @@ func Init(dir string, opts InitOptions) ([]string, error) {
 	source := name + ".cue"
 	files := map[string]string{
 		moduleFile: fmt.Sprintf("module: %q\nlanguage: version: %q\n", module, language),
-		source:     fmt.Sprintf(starter, strings.ReplaceAll(name, "-", ""), name),
+		source:     fmt.Sprintf(starter, packageName(name), name),
 	}
 	for _, path := range []string{moduleFile, source, vendorDir} {
 		if _, err := os.Lstat(filepath.Join(abs, filepath.FromSlash(path))); err == nil {
@@ -167,6 +169,15 @@ func nameFrom(text string) string {
 	}
 	if name = strings.Trim(name, "-"); name == "" {
 		return "app"
+	}
+	return name
+}
+
+// packageName makes the name of a CUE package of a DNS label.
+func packageName(name string) string {
+	name = strings.ReplaceAll(name, "-", "")
+	if token.Lookup(name) != token.IDENT {
+		name += "app" // "in" and "true" mean something else in CUE
 	}
 	return name
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -12,6 +13,7 @@ import (
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	cueerrors "cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
@@ -94,14 +96,31 @@ func (p Project) load(opts Options) (*App, error) {
 	app.Dir = p.Dir
 	app.Source, _, _ = strings.Cut(strict.Module, "@")
 	app.positions = b.positions
-	if w := p.stale(); w != nil {
-		app.Warnings = append(app.Warnings, w)
-	}
+	app.Warnings = slices.Concat(p.unread(strict), p.stale())
 	return app, nil
 }
 
 // instance loads the syntax of the project's package and all it imports.
 func (p Project) instance(schema map[string][]byte, opts Options) (*build.Instance, Errors) {
+	// CUE stops at the first import that it does not find: take it out and go
+	// on, to find the others.
+	var missing Errors
+	without := map[string]bool{}
+	for {
+		inst, errs := p.instanceWithout(without, schema, opts)
+		name := missingImport(errs)
+		if name == "" || without[name] {
+			if errs = append(missing, errs...); len(errs) > 0 {
+				return nil, errs
+			}
+			return inst, nil
+		}
+		without[name] = true
+		missing = append(missing, errs...)
+	}
+}
+
+func (p Project) instanceWithout(imports map[string]bool, schema map[string][]byte, opts Options) (*build.Instance, Errors) {
 	real, err := filepath.EvalSymlinks(p.Root)
 	if err != nil {
 		return nil, Errors{{Code: NoProject, Message: err.Error()}}
@@ -120,7 +139,11 @@ func (p Project) instance(schema map[string][]byte, opts Options) (*build.Instan
 					return nil, err
 				}
 			}
-			return parser.ParseFile(name, src, cfg)
+			f, err := parser.ParseFile(name, src, cfg)
+			if f != nil && len(imports) > 0 {
+				removeImports(f, imports)
+			}
+			return f, err
 		},
 	}
 	inst := load.Instances([]string{"."}, cfg)[0]
@@ -145,6 +168,19 @@ func inside(root, name string) error {
 
 // outsideFormat is the message of an error for a file outside the project.
 const outsideFormat = "this is a link to a file outside the project"
+
+// removeImports takes imports out of a file.
+func removeImports(f *ast.File, paths map[string]bool) {
+	gone := func(s *ast.ImportSpec) bool {
+		path, err := literal.Unquote(s.Path.Value)
+		return err == nil && paths[path]
+	}
+	for _, d := range f.Decls {
+		if d, ok := d.(*ast.ImportDecl); ok {
+			d.Specs = slices.DeleteFunc(d.Specs, gone)
+		}
+	}
+}
 
 // noRegistry keeps CUE from the network.
 func noRegistry() (modconfig.CachedRegistry, error) {

@@ -78,7 +78,7 @@ func jargon(t *testing.T, text string) {
 	t.Helper()
 	for _, words := range []string{
 		"disjunction", "incomplete", "conflicting values", "field not allowed", "mismatched types",
-		"out of bound", "concrete", "_|_", "unify", "bottom", "cue.mod/pkg/shipit.dev/v1/", "relaxed.cue",
+		"out of bound", "concrete", "_|_", "interpolation", "unify", "bottom", "cue.mod/pkg/shipit.dev/v1/", "relaxed.cue",
 	} {
 		if strings.Contains(text, words) {
 			t.Errorf("CUE's words %q in:\n%s", words, text)

@@ -3,6 +3,7 @@ package schema
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -15,41 +16,91 @@ import (
 // packages and tags.
 func (p Project) loadErrors(inst *build.Instance) Errors {
 	var multiple *load.MultiplePackageError
-	if errors.As(inst.Err, &multiple) {
-		e := &Error{
+	var none *load.NoFilesError
+	switch {
+	case errors.As(inst.Err, &multiple):
+		return Errors{{
 			Code:    NoApp,
 			Pos:     Pos{File: multiple.Files[1], Line: 1, Column: 1},
 			Message: fmt.Sprintf("the package here is %s, but %s is of package %s", multiple.Packages[1], multiple.Files[0], multiple.Packages[0]),
 			Why:     "a folder holds one package",
 			Hint:    "give both the same package name, or move one file to a folder of its own",
 			Raw:     multiple.Error(),
+		}}
+	case errors.As(inst.Err, &none):
+		if errs := p.unread(inst); len(errs) > 0 {
+			return errs
 		}
-		return Errors{e}
+		return Errors{{
+			Code:    NoApp,
+			Message: "no CUE file here takes part in the package",
+			Why:     "files with @if(…) need a tag, and those that end with _tool.cue or _test.cue never do",
+			Raw:     none.Error(),
+		}}
 	}
-	var errs Errors
+	var errs, tags Errors
 	for _, c := range cueerrors.Errors(inst.Err) {
-		errs = append(errs, p.loadError(c))
+		e := p.loadError(c)
+		if e.Code == Tag && !e.Pos.IsValid() {
+			tags = append(tags, e)
+		} else {
+			errs = append(errs, e)
+		}
+	}
+	if len(errs) > 0 {
+		return errs // a file that is not understood may have used the tag
+	}
+	return tags
+}
+
+// unread tells of files that CUE passes over because they name no package.
+func (p Project) unread(inst *build.Instance) Errors {
+	var errs Errors
+	for _, f := range inst.IgnoredFiles {
+		if f.ExcludeReason != nil && strings.Contains(f.ExcludeReason.Error(), "no package name") {
+			errs = append(errs, &Error{
+				Code:    NoApp,
+				Pos:     Pos{File: p.file(f.Filename), Line: 1, Column: 1},
+				Message: "this file is not read, as it names no package",
+				Hint:    "begin it with \"package\" and the same name in every file here",
+			})
+		}
 	}
 	return errs
 }
 
+// missingImport gives the package that the first of errs misses, or "".
+func missingImport(errs Errors) string {
+	for _, e := range errs {
+		if m := noPackage.FindStringSubmatch(e.Raw); m != nil && e.Code == Import {
+			return m[1]
+		}
+	}
+	return ""
+}
+
 var (
-	unusedTag  = regexp.MustCompile(`tag "([^"]*)" not used in any file|no tag for "([^"]*)"`)
-	noPackage  = regexp.MustCompile(`cannot find package "([^"]*)"`)
-	tagProblem = regexp.MustCompile(`(?i)\btag\b`)
+	unusedTag = regexp.MustCompile(`tag "([^"]*)" not used in any file|no tag for "([^"]*)"`)
+	badTag    = regexp.MustCompile(`invalid (\w+) for injection tag "([^"]*)"`)
+	noPackage = regexp.MustCompile(`cannot find package "([^"]*)"`)
+	newer     = regexp.MustCompile(`language version "([^"]*)" declared in module.cue is too new for current language version "([^"]*)"`)
 )
 
 func (p Project) loadError(c cueerrors.Error) *Error {
 	text := c.Error()
+	message := strings.TrimPrefix(strings.ReplaceAll(text, "'EOF'", "the end of the file"), "import failed: ")
 	e := &Error{Code: Syntax, Pos: p.firstPos(c), Raw: text}
-	format, args := c.Msg()
-	message := strings.TrimPrefix(fmt.Sprintf(format, args...), "import failed: ")
 	switch {
 	case unusedTag.MatchString(text):
 		m := unusedTag.FindStringSubmatch(text)
 		e.Code = Tag
 		e.Message = fmt.Sprintf("no file uses the tag %q", m[1]+m[2])
 		e.Hint = "remove it from the command line, or mark a field with @tag(" + m[1] + m[2] + ")"
+	case badTag.MatchString(text):
+		m := badTag.FindStringSubmatch(text)
+		e.Code = Tag
+		e.Message = fmt.Sprintf("the tag %q must be a valid %s", m[2], m[1])
+		e.Hint = fmt.Sprintf("give another on the command line: -t %s=…", m[2])
 	case strings.Contains(text, outsideFormat):
 		e.Code = Import
 		e.Message = outsideFormat
@@ -58,28 +109,43 @@ func (p Project) loadError(c cueerrors.Error) *Error {
 		e.Code = Import
 		e.Message = "packages import each other in a circle"
 	case noPackage.MatchString(text):
-		name := noPackage.FindStringSubmatch(text)[1]
-		e.Code = Import
-		e.Message = fmt.Sprintf("there is no package %q", name)
-		e.Why = "packages come from this project, its cue.mod/pkg, or CUE itself"
-		if strings.HasPrefix(name, "shipit.dev") {
-			e.Hint = fmt.Sprintf("did you mean %q?", importPath)
+		p.noPackage(e, noPackage.FindStringSubmatch(text)[1])
+	case strings.Contains(text, "imported and not used"):
+		e.Message = message
+		e.Hint = "remove the import"
+	case newer.MatchString(text):
+		m := newer.FindStringSubmatch(text)
+		p.moduleError(e, fmt.Sprintf("this project is written in CUE %s, but this shipit knows CUE up to %s", m[1], m[2]))
+		e.Hint = "use a newer shipit, or an older language version there"
+	case strings.Contains(text, "no language version declared"):
+		p.moduleError(e, "the module names no version of CUE")
+		e.Hint = fmt.Sprintf("add language: version: %q", language)
+	case !e.Pos.IsValid() && strings.Contains(text, "module"), strings.HasSuffix(e.Pos.File, moduleFile):
+		if _, rest, ok := strings.Cut(message, "module.cue: "); ok {
+			message = rest
 		}
-	case strings.Contains(text, "no CUE files"), strings.Contains(text, "build constraints exclude all"):
-		e.Code = NoApp
-		e.Message = "no CUE file here takes part in the package"
-		e.Why = "files with @if(…) need a tag, and those that end with _tool.cue or _test.cue never do"
-	case tagProblem.MatchString(message) && !e.Pos.IsValid():
-		e.Code = Tag
-		e.Message = clean(message)
+		p.moduleError(e, "CUE does not understand this module file: "+clean(message))
 	default:
 		e.Message = "CUE does not understand this: " + clean(message)
-		if strings.Contains(message, "imported and not used") {
-			e.Message = clean(message)
-			e.Hint = "remove the import"
-		}
 	}
 	return e
+}
+
+func (p Project) noPackage(e *Error, name string) {
+	e.Code = Import
+	e.Message = fmt.Sprintf("there is no package %q", name)
+	e.Why = "packages come from this project, its cue.mod/pkg, or CUE itself"
+	if strings.HasPrefix(name, "shipit.dev") {
+		e.Hint = fmt.Sprintf("did you mean %q?", importPath)
+	}
+}
+
+// moduleError makes e one about the module file.
+func (p Project) moduleError(e *Error, message string) {
+	e.Message = message
+	if !strings.HasSuffix(e.Pos.File, moduleFile) {
+		e.Pos = Pos{File: p.file(filepath.Join(p.Root, filepath.FromSlash(moduleFile))), Line: 1, Column: 1}
+	}
 }
 
 // firstPos gives the first place of an error that the user can see.

@@ -13,12 +13,13 @@ import (
 // expressions that made it.
 type locator struct {
 	project Project
-	written map[string]Pos // values
-	labels  map[string]Pos // the names of fields
+	written map[string]Pos   // values
+	labels  map[string]Pos   // the names of fields
+	all     map[string][]Pos // every value that is written for a path
 }
 
 func newLocator(p Project, files []*ast.File) *locator {
-	l := &locator{project: p, written: map[string]Pos{}, labels: map[string]Pos{}}
+	l := &locator{project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}}
 	for _, f := range files {
 		l.decls("", f.Decls)
 	}
@@ -32,13 +33,16 @@ func (l *locator) decls(path string, decls []ast.Decl) {
 		switch d := d.(type) {
 		case *ast.Field:
 			name, _, err := ast.LabelName(d.Label)
-			if err != nil || name == "" || strings.HasPrefix(name, "#") || strings.HasPrefix(name, "_") {
+			if err != nil || name == "" {
 				continue
 			}
 			at := join(path, name)
 			l.record(at, d)
 			l.expr(at, d.Value)
 		case *ast.EmbedDecl:
+			if _, ok := l.written[""]; !ok && path == "" {
+				l.written[""] = l.project.pos(d.Pos()) // v1.#App
+			}
 			l.expr(path, d.Expr)
 		}
 	}
@@ -61,6 +65,7 @@ func (l *locator) expr(path string, x ast.Expr) {
 // record keeps the first place of a path: where a scalar or list is, and the
 // label of a struct.
 func (l *locator) record(path string, f *ast.Field) {
+	l.all[path] = append(l.all[path], l.project.pos(f.Value.Pos()))
 	if _, ok := l.written[path]; ok {
 		return
 	}
@@ -93,11 +98,10 @@ func nearest(positions map[string]Pos, path string) Pos {
 		if p, ok := positions[path]; ok {
 			return p
 		}
-		i := strings.LastIndexByte(path, '.')
-		if i < 0 {
+		if path == "" {
 			return Pos{}
 		}
-		path = path[:i]
+		path = path[:max(0, strings.LastIndexByte(path, '.'))]
 	}
 }
 

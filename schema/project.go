@@ -99,15 +99,15 @@ func isSource(name string) bool {
 
 // stale compares the project's vendored copy of the schema with this
 // program's. The binary never reads it; editors and `cue vet` do.
-func (p Project) stale() *Error {
+func (p Project) stale() []*Error {
 	dir := filepath.Join(p.Root, filepath.FromSlash(vendorDir))
-	warn := func(msg string) *Error {
-		return &Error{
+	warn := func(msg string) []*Error {
+		return []*Error{{
 			Code:    StaleSchema,
 			Message: msg,
 			Why:     "shipit reads its own copy, but `cue vet` and editors read that one",
 			Hint:    "run `shipit init --update`",
-		}
+		}}
 	}
 	have, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -13,10 +13,8 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	places := t.places(path, errs)
 	e := &Error{Path: path, Pos: places[0], Related: places[1:]}
 	texts := make([]string, len(errs))
-	formats := make([]string, len(errs))
 	for i, c := range errs {
-		f, args := c.Msg()
-		formats[i], texts[i] = f, fmt.Sprintf(f, args...)
+		texts[i] = strings.TrimPrefix(c.Error(), path+": ") // with its causes
 	}
 	text := strings.Join(texts, "; ")
 	has := func(words ...string) bool {
@@ -45,6 +43,9 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 		i := strings.LastIndexByte(path, '.')
 		e.Message = fmt.Sprintf("%s may not have a field %q", subject(path[:max(i, 0)]), path[i+1:])
 		e.Why = "a definition or close() of this project allows other fields only"
+		if p := t.loc.labels[path]; p.IsValid() {
+			e.Pos, e.Related = p, nil
+		}
 	case has("out of bound"):
 		t.outOfBound(e, text)
 	case has("field is required but not present"):
@@ -80,7 +81,7 @@ func (t *translator) reference(e *Error, name string) {
 	case name == "v1":
 		e.Hint = `import "shipit.dev/v1" at the top of this file`
 	default:
-		e.Hint = fmt.Sprintf("define it, or write %q for a text", name)
+		e.Hint = fmt.Sprintf("define it, or put quotes around a text: %q", name)
 	}
 }
 
@@ -97,6 +98,9 @@ func (t *translator) undefined(e *Error, text string) {
 		e.Message = fmt.Sprintf("%s refers to %q, which is not there", e.Path, name)
 	}
 	e.Hint = "check its spelling, or define it"
+	if strings.HasPrefix(name, "#") {
+		e.Hint += "; an App is v1.#App"
+	}
 }
 
 // conflict is about two values for one path.
@@ -105,12 +109,16 @@ func (t *translator) conflict(e *Error) {
 	places := append([]Pos{e.Pos}, e.Related...)
 	var values []Pos
 	var sources []string
+	if len(places) < 2 {
+		places = t.loc.all[e.Path]
+	}
 	for _, p := range places {
 		if s := t.syntax.source(p); s != "" {
 			values, sources = append(values, p), append(sources, s)
 		}
 	}
 	e.Message = subject(e.Path) + " has values that exclude each other"
+	e.Related = nil
 	if len(values) >= 2 {
 		e.Pos, e.Related = values[0], values[1:]
 		e.Message = fmt.Sprintf("%s is both %s and %s", subject(e.Path), sources[0], strings.Join(sources[1:], " and "))
@@ -142,6 +150,9 @@ func typeOf(source string) string {
 	return "_"
 }
 
+// tagValue is how CUE's loader puts a tag into a field with alternatives.
+var tagValue = regexp.MustCompile(`^\((.*)\) & (.*)$`)
+
 // noneFits is about a value and alternatives none of which takes it.
 func (t *translator) noneFits(e *Error) {
 	e.Code = Conflict
@@ -152,6 +163,14 @@ func (t *translator) noneFits(e *Error) {
 		}
 	}
 	e.Message = subject(e.Path) + " is none of the values it may be"
+	if tag := t.syntax.tags[e.Pos]; tag != "" {
+		e.Message = fmt.Sprintf("the tag %q is none of the values it may be", tag)
+		if m := tagValue.FindStringSubmatch(sources[0]); m != nil {
+			e.Message = fmt.Sprintf("the tag %q is %s, but may be %s", tag, m[2], m[1])
+		}
+		e.Hint = fmt.Sprintf("give another on the command line: -t %s=…", tag)
+		return
+	}
 	if len(sources) > 1 {
 		e.Message = fmt.Sprintf("%s cannot be both %s", subject(e.Path), strings.Join(sources, " and "))
 	}

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -108,6 +109,10 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 	n.kind = v.IncompleteKind()
 	if n.kind == cue.BottomKind {
 		// A struct whose fields have errors is one itself, with fields.
+		fields, err := v.Fields()
+		if err != nil || !fields.Next() {
+			return b.fail(n, cmp.Or(v.Err(), err))
+		}
 		n.kind = cue.StructKind
 	}
 	switch n.kind {
@@ -120,6 +125,7 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 			name := fields.Selector().Unquoted()
 			n.fields = append(n.fields, b.tree(fields.Value(), join(path, name), name))
 		}
+		b.adopt(n)
 	case cue.ListKind:
 		list, err := v.List()
 		if err != nil {
@@ -137,6 +143,20 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 		n.text = text
 	}
 	return n
+}
+
+// adopt gives a struct that nobody wrote as such, but a comprehension made, the
+// place of its first field.
+func (b *treeBuilder) adopt(n *node) {
+	if _, ok := b.positions[n.path]; ok {
+		return
+	}
+	for _, f := range n.fields {
+		if p, ok := b.positions[f.path]; ok {
+			n.pos, b.positions[n.path] = p, p
+			return
+		}
+	}
 }
 
 func (b *treeBuilder) fail(n *node, err error) *node {

@@ -1,0 +1,58 @@
+package schema_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	cue "cuelang.org/go/cmd/cue/cmd"
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// TestMain lets the scripts run CUE's own command as cue.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"cue": func() { os.Exit(cue.Main()) },
+	})
+}
+
+// TestScripts runs testdata/script, with these commands of its own:
+//
+//	init DIR                  make a project
+//	load                      print the services of the project here
+//	replace OLD NEW FILE      replace a text in a file
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"init": func(ts *testscript.TestScript, _ bool, args []string) {
+				_, err := schema.Init(ts.MkAbs(args[0]), schema.InitOptions{})
+				ts.Check(err)
+			},
+			"load": func(ts *testscript.TestScript, neg bool, _ []string) {
+				app, err := schema.Load(t.Context(), ts.MkAbs("."), schema.Options{})
+				if (err != nil) != neg {
+					ts.Fatalf("load: %v", err)
+				}
+				if err != nil {
+					fmt.Fprintln(ts.Stderr(), err)
+					return
+				}
+				for _, s := range app.Services {
+					fmt.Fprintln(ts.Stdout(), app.Name, s.Name, s.Image)
+				}
+			},
+			"replace": func(ts *testscript.TestScript, _ bool, args []string) {
+				file := ts.MkAbs(args[2])
+				text := ts.ReadFile(file)
+				if !strings.Contains(text, args[0]) {
+					ts.Fatalf("%s has no %s", args[2], args[0])
+				}
+				ts.Check(os.WriteFile(file, []byte(strings.ReplaceAll(text, args[0], args[1])), 0o644))
+			},
+		},
+	})
+}
