@@ -2,7 +2,9 @@ package apply
 
 import (
 	"fmt"
+	"net"
 	"net/http"
+	"time"
 
 	"k8s.io/client-go/dynamic"
 	appsv1 "k8s.io/client-go/kubernetes/typed/apps/v1"
@@ -42,6 +44,10 @@ func New(cfg *rest.Config, owner Owner) (*Client, error) {
 	cfg = rest.CopyConfig(cfg)
 	cfg.QPS, cfg.Burst, cfg.RateLimiter = -1, 0, nil
 	cfg.WarningHandlerWithContext = warnings{}
+	if cfg.Dial == nil {
+		// client-go waits 30 s for a host that does not answer at all.
+		cfg.Dial = (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	}
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "shipit"
 	}

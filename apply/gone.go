@@ -9,18 +9,27 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 )
 
 // removeUnit deletes every object of the unit that this app applied, and waits
 // until they and their pods are gone.
-func (c *Client) removeUnit(ctx context.Context, em *emitter, w *watcher, l *lock, unit string, live map[Ref]*unstructured.Unstructured) error {
-	changes := c.plan([]target{{unit: unit}}, live).changes
-	if err := (&writer{c: c, em: em, lock: l}).delete(ctx, changes, false); err != nil {
-		return err
+func (m *mover) removeUnit(ctx context.Context, unit string) error {
+	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+	defer cancel()
+	changes := m.c.plan([]target{{unit: unit}}, m.live).changes
+	err := (&writer{c: m.c, em: m.em, lock: m.lock}).delete(ctx, changes, false)
+	if err == nil {
+		err = m.c.awaitGone(ctx, m.watcher, unit, changes)
 	}
-	return c.awaitGone(ctx, w, unit, changes)
+	u := m.unit(unit)
+	for _, ch := range changes {
+		u.Objects = append(u.Objects, ch.result())
+	}
+	if err != nil {
+		u.Outcome = Failed
+	}
+	return err
 }
 
 // awaitGone returns when the deleted objects of changes and all pods of the unit

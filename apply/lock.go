@@ -308,6 +308,8 @@ func (l *lock) drop(ctx context.Context) {
 	if l.lost != nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, renewEvery)
+	defer cancel()
 	// A lease that stays behind harms nobody: no unit points to it.
 	_ = l.c.leases.Delete(ctx, l.lease.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: ptrTo(l.lease.UID)}})
 }

@@ -72,6 +72,10 @@ func (m *mover) steps(ctx context.Context) error {
 		}
 	}
 	defer m.lock.drop(context.WithoutCancel(ctx))
+	if len(m.moved) == 0 && len(m.removals) == 0 {
+		m.leave(ctx) // whoever held the lock before did what we were to do
+		return m.verify(ctx)
+	}
 	m.result.DeployID = m.id
 	if err := m.begin(ctx); err != nil {
 		m.leave(ctx)
@@ -163,7 +167,7 @@ func (m *mover) listMore(ctx context.Context, listed []kindRef, live map[Ref]*un
 // moves reports whether a unit is not yet, or not surely, where it should be.
 func (m *mover) moves(unit string) bool {
 	u := m.snap.Units[unit]
-	if !u.settled() || u.Source != m.c.owner.Source || m.releases != nil && u.Release != m.releases[unit] {
+	if !u.settled(m.id) || u.Source != m.c.owner.Source || m.releases != nil && u.Release != m.releases[unit] {
 		return true
 	}
 	return slices.ContainsFunc(m.plan.of(unit), func(ch *change) bool { return ch.action != ActionUnchanged })

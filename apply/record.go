@@ -131,8 +131,10 @@ func (s store) recordedTarget(ctx context.Context, intents map[string]*intent, u
 // arrive records that everything is where it should be, and prunes history.
 func (m *mover) arrive(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
+	kept := map[string]bool{}
 	for _, unit := range m.removals {
-		if err := m.c.removeUnit(ctx, m.em, m.watcher, m.lock, unit, m.live); err != nil {
+		if err := m.removeUnit(ctx, unit); err != nil {
+			kept[unit] = true // the next deploy tries again
 			m.em.emit(Event{Kind: EventWarning, Unit: unit, Message: "not everything of it was removed", Err: err})
 		}
 	}
@@ -145,7 +147,11 @@ func (m *mover) arrive(ctx context.Context) error {
 			}
 		}
 		for _, unit := range m.removals {
-			delete(ix.Units, unit)
+			if kept[unit] {
+				ix.Units[unit].State = StateFailed
+			} else {
+				delete(ix.Units, unit)
+			}
 		}
 	})
 	if err != nil {

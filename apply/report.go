@@ -44,7 +44,9 @@ func (m *mover) fill() {
 	}
 	for _, name := range m.removals {
 		u := m.unit(name)
-		u.Outcome = m.result.Outcome
+		if u.Outcome == "" {
+			u.Outcome = m.result.Outcome
+		}
 		if u.Outcome == Deployed {
 			u.Outcome = Removed
 		}

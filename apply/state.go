@@ -79,9 +79,11 @@ func (u *unitState) release(number int) *releaseState {
 	return nil
 }
 
-// settled reports whether the unit is at a healthy release that nobody moves.
-func (u *unitState) settled() bool {
-	return u != nil && u.State == StateDeployed && u.Release > 0 && u.Release == u.Healthy && u.Lock == nil
+// settled reports whether the unit is at a healthy release that nobody but
+// deploy moves.
+func (u *unitState) settled(deploy string) bool {
+	return u != nil && u.State == StateDeployed && u.Release > 0 && u.Release == u.Healthy &&
+		(u.Lock == nil || u.Lock.Deploy == deploy)
 }
 
 // intent is what one deploy wants, written before its first change and never

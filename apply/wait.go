@@ -123,7 +123,7 @@ type unitWait struct {
 }
 
 func (t *waiter) run(ctx context.Context) error {
-	if err := t.w.synced(ctx); err != nil {
+	if err := t.first(ctx); err != nil {
 		return err
 	}
 	timer := time.NewTimer(0)
@@ -160,6 +160,21 @@ func (t *waiter) run(ctx context.Context) error {
 		}
 		timer.Reset(max(next, time.Millisecond))
 	}
+}
+
+// first waits for the first listing, until the last deadline at most: then look
+// says that the server did not answer.
+func (t *waiter) first(ctx context.Context) error {
+	var longest time.Duration
+	for _, u := range t.units {
+		longest = max(longest, u.deadline(t.timeout))
+	}
+	bounded, cancel := context.WithDeadlineCause(ctx, t.start.Add(longest), errTimeIsUp)
+	defer cancel()
+	if err := t.w.synced(bounded); !errors.Is(err, errTimeIsUp) {
+		return err
+	}
+	return nil
 }
 
 // look judges one unit, and returns after which time to look again even if
