@@ -1,0 +1,257 @@
+package render
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/pod-security-admission/api"
+	"k8s.io/pod-security-admission/policy"
+	"k8s.io/utils/ptr"
+
+	"github.com/shipit-dev/shipit/schema"
+)
+
+const (
+	digestA = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	digestB = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+)
+
+// hello is the smallest app that serves.
+func hello() (*schema.App, map[string]string) {
+	return &schema.App{
+		Name:      "hello",
+		Namespace: "hello",
+		Services: []*schema.Service{{
+			Name:     "hello",
+			Build:    &schema.Build{Go: "."},
+			Replicas: 2,
+			Ports:    []schema.Port{{Name: "http", Port: 8080}},
+			Probes:   schema.Probes{Readiness: &schema.Probe{HTTP: &schema.HTTPProbe{Path: "/readyz"}}},
+		}},
+	}, map[string]string{"hello": "registry.example.com/hello/hello@" + digestA}
+}
+
+// everything uses every field there is, in two services out of order.
+func everything() (*schema.App, map[string]string) {
+	return &schema.App{
+		Name:      "shop",
+		Namespace: "shop-prod",
+		Services: []*schema.Service{{
+			Name:     "worker",
+			Image:    "registry.example.com/tools/worker@" + digestB,
+			Replicas: 0,
+		}, {
+			Name:     "api",
+			Build:    &schema.Build{Go: "./api"},
+			Command:  []string{"/app/api"},
+			Args:     []string{"--verbose", ""},
+			Replicas: 3,
+			Ports: []schema.Port{
+				{Name: "http", Port: 8080, Service: 80},
+				{Name: "metrics", Port: 9090, Service: 9090, Protocol: "TCP"},
+				{Name: "dns", Port: 5353, Service: 53, Protocol: "UDP"},
+			},
+			Probes: schema.Probes{
+				Startup:   &schema.Probe{Exec: []string{"/app/api", "check"}, PeriodSeconds: 1, FailureThreshold: 60},
+				Readiness: &schema.Probe{HTTP: &schema.HTTPProbe{Path: "/readyz?full=1", Scheme: "HTTPS"}, InitialDelaySeconds: 2, TimeoutSeconds: 3, SuccessThreshold: 2},
+				Liveness:  &schema.Probe{TCP: &schema.TCPProbe{Port: "metrics"}},
+			},
+			Env: []schema.EnvVar{{Name: "EMPTY", Value: ""}, {Name: "LEVEL", Value: "debug"}, {Name: "PRICE", Value: "<5 & rising"}},
+			Resources: schema.Resources{
+				Requests: map[string]string{"cpu": "0.25", "memory": "1024Mi", "ephemeral-storage": "1000Mi", "nvidia.com/gpu": "1"},
+				Limits:   map[string]string{"cpu": "2000m"},
+			},
+			Security: schema.Security{
+				RunAsUser:                ptr.To(int64(1000)),
+				RunAsGroup:               ptr.To(int64(1001)),
+				FSGroup:                  ptr.To(int64(1002)),
+				AllowRoot:                true,
+				WritableRoot:             true,
+				AddCapabilities:          []string{"NET_BIND_SERVICE", "CHOWN", "CHOWN"},
+				AllowPrivilegeEscalation: true,
+			},
+		}},
+	}, map[string]string{"api": "registry.example.com/shop/api@" + digestA}
+}
+
+var apps = map[string]func() (*schema.App, map[string]string){"hello": hello, "everything": everything}
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func TestRenderGolden(t *testing.T) {
+	t.Parallel()
+	for name, app := range apps {
+		units, err := Render(app())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for ext, marshal := range map[string]func([]Unit) ([]byte, error){"yaml": YAML, "json": JSON} {
+			got, err := marshal(units)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", name+"."+ext)
+			if *update {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s differs (go test ./render -update writes it anew); got:\n%s", golden, got)
+			}
+		}
+	}
+}
+
+// Neither the order of maps nor that of services shows, and what is given
+// stays as it was.
+func TestRenderDeterministic(t *testing.T) {
+	t.Parallel()
+	app, images := everything()
+	before := fmt.Sprintf("%+v %+v", app.Services[0], app.Services[1])
+	var first []byte
+	for i := range 50 {
+		slices.Reverse(app.Services)
+		units, err := Render(app, images)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := YAML(units)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			first = got
+		} else if !bytes.Equal(got, first) {
+			t.Fatalf("got:\n%s\nand before:\n%s", got, first)
+		}
+	}
+	if after := fmt.Sprintf("%+v %+v", app.Services[0], app.Services[1]); after != before {
+		t.Errorf("the app was changed:\n%s\n%s", before, after)
+	}
+}
+
+// Server-side apply owns each field that is sent: none may be there that says
+// nothing.
+func TestRenderSaysNothingEmpty(t *testing.T) {
+	t.Parallel()
+	for name, app := range apps {
+		units, err := Render(app())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range units {
+			for _, o := range u.Objects {
+				for _, path := range empties(o.Object, "") {
+					t.Errorf("%s: %s %s has an empty %s", name, o.GetKind(), o.GetName(), path)
+				}
+			}
+		}
+	}
+}
+
+func empties(value any, path string) (found []string) {
+	switch v := value.(type) {
+	case nil:
+		return []string{path}
+	case map[string]any:
+		if len(v) == 0 && filepath.Ext(path) != ".emptyDir" {
+			found = append(found, path)
+		}
+		for key, item := range v {
+			if path == "" && key == "status" || key == "creationTimestamp" {
+				found = append(found, key)
+			}
+			found = append(found, empties(item, path+"."+key)...)
+		}
+	case []any:
+		if len(v) == 0 {
+			found = append(found, path)
+		}
+		for i, item := range v {
+			found = append(found, empties(item, fmt.Sprintf("%s[%d]", path, i))...)
+		}
+	}
+	return found
+}
+
+// Without a word about security, a service passes the restricted Pod Security
+// Standard, by the very checks of Kubernetes' admission.
+func TestRenderIsRestricted(t *testing.T) {
+	t.Parallel()
+	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
+	check := func(s *schema.Service) policy.AggregateCheckResult {
+		units, err := Render(&schema.App{Name: "app", Services: []*schema.Service{s}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var d appsv1.Deployment
+		objects := units[0].Objects
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(objects[len(objects)-1].Object, &d); err != nil {
+			t.Fatal(err)
+		}
+		return policy.AggregateCheckResults(evaluator.EvaluatePod(restricted, &d.Spec.Template.ObjectMeta, &d.Spec.Template.Spec))
+	}
+	web := func(security schema.Security) *schema.Service {
+		return &schema.Service{
+			Name: "web", Image: "example.com/web@" + digestA, Replicas: 1, Security: security,
+			Ports:  []schema.Port{{Name: "http", Port: 8080}},
+			Probes: schema.Probes{Liveness: &schema.Probe{HTTP: &schema.HTTPProbe{Path: "/"}}},
+		}
+	}
+	for _, fine := range []schema.Security{{}, {WritableRoot: true}, {AddCapabilities: []string{"NET_BIND_SERVICE"}}, {RunAsUser: ptr.To(int64(1000))}} {
+		if r := check(web(fine)); !r.Allowed {
+			t.Errorf("%+v is refused: %s", fine, r.ForbiddenDetail())
+		}
+	}
+	for _, relaxed := range []schema.Security{{AllowRoot: true}, {AllowPrivilegeEscalation: true}, {AddCapabilities: []string{"SYS_ADMIN"}}} {
+		if check(web(relaxed)).Allowed {
+			t.Errorf("%+v is allowed", relaxed)
+		}
+	}
+}
+
+func TestRenderErrors(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name   string
+		change func(*schema.Service)
+		path   string
+	}{
+		{"quantity", func(s *schema.Service) { s.Resources.Requests = map[string]string{"memory": "much"} }, "services.hello.resources.memory"},
+		{"limit", func(s *schema.Service) { s.Resources.Limits = map[string]string{"cpu": "1 core"} }, "services.hello.resources.limits.cpu"},
+		{"port", func(s *schema.Service) { s.Probes.Readiness.HTTP.Port = "web" }, "services.hello.probes.readiness"},
+		{"no port", func(s *schema.Service) { s.Ports = nil }, "services.hello.probes.readiness"},
+		{"no question", func(s *schema.Service) { s.Probes.Liveness = &schema.Probe{} }, "services.hello.probes.liveness"},
+	} {
+		app, images := hello()
+		test.change(app.Services[0])
+		_, err := Render(app, images)
+		var field *FieldError
+		if !errors.As(err, &field) || field.Path != test.path {
+			t.Errorf("%s: got %v, want an error at %s", test.name, err, test.path)
+		}
+	}
+	app, _ := hello()
+	_, err := Render(app, nil)
+	var missing *MissingImageError
+	if !errors.As(err, &missing) || missing.Service != "hello" {
+		t.Errorf("got %v", err)
+	}
+}
