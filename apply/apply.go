@@ -33,10 +33,10 @@ type writer struct {
 	c    *Client
 	em   *emitter
 	lock *lock
-	// mayForce decides about a conflict: whether every one of the fields may be
-	// taken from the other manager. nil never forces.
-	mayForce func(ch *change, fields []string) bool
-	action   Action // reported instead of the planned one, if set
+	// resolve answers a conflict over fields with the object to apply by force,
+	// or nil to let the conflict stand. Without it, conflicts stand.
+	resolve func(ch *change, fields []string) *unstructured.Unstructured
+	action  Action // reported instead of the planned one, if set
 }
 
 // apply writes creates and updates, phase after phase, everything of a phase in
@@ -97,12 +97,12 @@ func (w *writer) tell(ch *change) {
 }
 
 func (w *writer) one(ctx context.Context, ch *change) {
-	force := false
 	ch.err = w.retry(ctx, func(ctx context.Context) error {
-		got, err := w.send(ctx, ch, force)
-		if fields := conflictFields(err); len(fields) > 0 && !force && w.mayForce != nil && w.mayForce(ch, fields) {
-			force = true
-			got, err = w.send(ctx, ch, true)
+		got, err := w.send(ctx, ch.ref, ch.desired, false)
+		if fields := conflictFields(err); len(fields) > 0 && w.resolve != nil {
+			if o := w.resolve(ch, fields); o != nil {
+				got, err = w.send(ctx, ch.ref, o, true)
+			}
 		}
 		if err == nil {
 			ch.applied, ch.done = got, true
@@ -113,12 +113,12 @@ func (w *writer) one(ctx context.Context, ch *change) {
 	w.tell(ch)
 }
 
-func (w *writer) send(ctx context.Context, ch *change, force bool) (*unstructured.Unstructured, error) {
-	r, err := w.c.resource(ch.ref)
+func (w *writer) send(ctx context.Context, ref Ref, o *unstructured.Unstructured, force bool) (*unstructured.Unstructured, error) {
+	r, err := w.c.resource(ref)
 	if err != nil {
 		return nil, err
 	}
-	return r.Apply(ctx, ch.ref.Name, ch.desired, metav1.ApplyOptions{FieldManager: w.c.owner.Manager(), Force: force})
+	return r.Apply(ctx, ref.Name, o, metav1.ApplyOptions{FieldManager: w.c.owner.Manager(), Force: force})
 }
 
 // remove deletes the object that was planned, not one that took its name.

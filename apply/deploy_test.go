@@ -310,3 +310,41 @@ func TestConflictIsNamed(t *testing.T) {
 		t.Errorf("conflict %+v", conflict)
 	}
 }
+
+// On the way back, what this deploy had changed is taken back even from another
+// manager; what somebody else changed meanwhile is left to them.
+func TestConflictOnTheWayBack(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
+	patched := make(chan error, 1)
+	warned := ""
+	res, err := e.deploy(e.ctx, apply.Request{Timeout: 6 * time.Second, Units: []apply.Unit{e.unit(service{image: e.image, env: map[string]string{"VERSION": "2"}, command: "/nope"})}}, func(ev apply.Event) {
+		switch ev.Kind {
+		case apply.EventWaiting:
+			if len(patched) > 0 || warned != "" {
+				return
+			}
+			_, err := e.dyn.Resource(deployments).Namespace(e.ns).Patch(e.ctx, "web", types.StrategicMergePatchType,
+				[]byte(`{"spec":{"replicas":2,"template":{"spec":{"containers":[{"name":"web","env":[{"name":"VERSION","value":"9"}]}]}}}}`),
+				metav1.PatchOptions{FieldManager: "somebody"})
+			patched <- err
+		case apply.EventWarning:
+			warned += ev.Message
+		}
+	})
+	check(t, <-patched)
+	if res.Outcome != apply.RolledBack {
+		t.Fatalf("outcome %s, error %v", res.Outcome, err)
+	}
+	if !strings.Contains(warned, ".spec.replicas was left to its other manager") {
+		t.Errorf("warnings %q", warned)
+	}
+	o, err := e.dyn.Resource(deployments).Namespace(e.ns).Get(e.ctx, "web", metav1.GetOptions{})
+	check(t, err)
+	replicas, _, _ := unstructured.NestedInt64(o.Object, "spec", "replicas")
+	containers, _, _ := unstructured.NestedSlice(o.Object, "spec", "template", "spec", "containers")
+	env := containers[0].(map[string]any)["env"].([]any)[0].(map[string]any)
+	if replicas != 2 || env["value"] != "1" {
+		t.Errorf("replicas %d (want 2, theirs), VERSION %v (want 1, ours)", replicas, env["value"])
+	}
+}

@@ -90,3 +90,16 @@ func valueAt(v any, p fieldpath.Path) (any, bool) {
 	}
 	return v, true
 }
+
+// removeAt removes the field at p, and reports whether it is one: elements of
+// lists are not removed.
+func removeAt(o map[string]any, p fieldpath.Path) bool {
+	last := p[len(p)-1].FieldName
+	parent, ok := valueAt(o, p[:len(p)-1])
+	m, isMap := parent.(map[string]any)
+	if last == nil || !ok || !isMap {
+		return false
+	}
+	delete(m, *last)
+	return true
+}

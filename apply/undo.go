@@ -123,7 +123,7 @@ func (m *mover) undo(ctx context.Context) error {
 	// The objects' record replaces what going forward planned: it is what was
 	// last done to them.
 	defer m.noteUndo(p)
-	w := &writer{c: m.c, em: m.em, lock: m.lock, mayForce: m.mayForce, action: ActionRestore}
+	w := &writer{c: m.c, em: m.em, lock: m.lock, resolve: m.resolve, action: ActionRestore}
 	if err := w.apply(ctx, p.changes); err != nil {
 		return errors.Join(noWay, err)
 	}
@@ -173,23 +173,31 @@ func (m *mover) awaitHome(ctx context.Context, p *plan, targets []target) error 
 	return err
 }
 
-// mayForce allows the way back to take fields from another manager only if this
-// deploy had changed every one of them.
-func (m *mover) mayForce(ch *change, fields []string) bool {
+// resolve settles a conflict on the way back. A field that this deploy had
+// changed is taken back by force. One that it had not is somebody else's
+// decision of meanwhile: it is left to them, and said, so that it does not keep
+// the rest from returning.
+func (m *mover) resolve(ch *change, fields []string) *unstructured.Unstructured {
 	var forward *unstructured.Unstructured
 	for _, f := range m.plan.changes {
 		if f.ref == ch.ref && f.applied != nil {
 			forward = f.desired
 		}
 	}
-	if forward == nil {
-		return false
+	o := ch.desired.DeepCopy()
+	for _, field := range fields {
+		i := slices.IndexFunc(ch.maybe, func(p fieldpath.Path) bool { return p.String() == field })
+		if i < 0 {
+			return nil
+		}
+		if p := ch.maybe[i]; forward == nil || !differs(forward, ch.desired, p) {
+			if !removeAt(o.Object, p) {
+				return nil
+			}
+			m.em.emit(Event{Kind: EventWarning, Unit: ch.unit, Object: &ch.ref, Message: field + " was left to its other manager"})
+		}
 	}
-	changed := map[string]bool{}
-	for _, p := range ch.maybe {
-		changed[p.String()] = differs(forward, ch.desired, p)
-	}
-	return !slices.ContainsFunc(fields, func(f string) bool { return !changed[f] })
+	return o
 }
 
 func differs(a, b *unstructured.Unstructured, p fieldpath.Path) bool {
