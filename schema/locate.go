@@ -13,13 +13,14 @@ import (
 // expressions that made it.
 type locator struct {
 	project Project
-	written map[string]Pos   // values
-	labels  map[string]Pos   // the names of fields
-	all     map[string][]Pos // every value that is written for a path
+	written map[string]Pos    // values
+	labels  map[string]Pos    // the names of fields
+	all     map[string][]Pos  // every value that is written for a path
+	names   map[string]string // of files, relative to the project; "" for the schema's
 }
 
 func newLocator(p Project, files []*ast.File) *locator {
-	l := &locator{project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}}
+	l := &locator{project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}, names: map[string]string{}}
 	for _, f := range files {
 		l.decls("", f.Decls)
 	}
@@ -41,7 +42,7 @@ func (l *locator) decls(path string, decls []ast.Decl) {
 			l.expr(at, d.Value)
 		case *ast.EmbedDecl:
 			if _, ok := l.written[""]; !ok && path == "" {
-				l.written[""] = l.project.pos(d.Pos()) // v1.#App
+				l.written[""] = l.place(d.Pos()) // v1.#App
 			}
 			l.expr(path, d.Expr)
 		}
@@ -65,18 +66,33 @@ func (l *locator) expr(path string, x ast.Expr) {
 // record keeps the first place of a path: where a scalar or list is, and the
 // label of a struct.
 func (l *locator) record(path string, f *ast.Field) {
-	l.all[path] = append(l.all[path], l.project.pos(f.Value.Pos()))
+	l.all[path] = append(l.all[path], l.place(f.Value.Pos()))
 	if _, ok := l.written[path]; ok {
 		return
 	}
-	l.labels[path] = l.project.pos(f.Label.Pos())
+	l.labels[path] = l.place(f.Label.Pos())
 	pos := f.Value.Pos()
 	if _, ok := f.Value.(*ast.StructLit); ok || !pos.IsValid() {
 		pos = f.Label.Pos()
 	}
-	if p := l.project.pos(pos); p.IsValid() {
+	if p := l.place(pos); p.IsValid() {
 		l.written[path] = p
 	}
+}
+
+// place is Project.pos, with a memory for files.
+func (l *locator) place(t token.Pos) Pos {
+	file := t.Filename()
+	name, ok := l.names[file]
+	if !ok {
+		name = l.project.pos(t).File
+		l.names[file] = name
+	}
+	if name == "" {
+		return Pos{}
+	}
+	at := t.Position()
+	return Pos{File: name, Line: at.Line, Column: at.Column}
 }
 
 // pos gives the place of the value v at path, or an invalid Pos when only the
@@ -85,7 +101,7 @@ func (l *locator) pos(path string, v cue.Value) Pos {
 	if p, ok := l.written[path]; ok {
 		return p
 	}
-	return l.project.pos(v.Pos())
+	return l.place(v.Pos())
 }
 
 // nearest gives the place of path or of its nearest written ancestor.

@@ -170,10 +170,6 @@ func (s *shapes) add(to *shape, f *ast.Field) {
 		}
 	}
 	made.shape = s.value(f.Value)
-	// In a: [string]: b @x(y), the attribute is the pattern's.
-	if p := made.shape.patterns; len(p) == 1 && len(made.shape.fields) == 0 && made.aka == nil {
-		made.aka = p[0].aka
-	}
 }
 
 // unquoteAll reads the strings of an attribute: "a","b".
