@@ -1,12 +1,16 @@
 package apply
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/yaml"
 )
 
 func waiting(reason, message string) corev1.ContainerStatus {
@@ -267,4 +271,68 @@ func TestBatches(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", tt.yaml, got, tt.want)
 		}
 	}
+}
+
+func TestEvaluate(t *testing.T) {
+	t.Parallel()
+	deployment := func(generation, observed int64, ready, updated int) string {
+		return fmt.Sprintf(`
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: ns, generation: %d}
+spec: {replicas: 2, progressDeadlineSeconds: 600}
+status:
+  observedGeneration: %d
+  replicas: 2
+  updatedReplicas: %d
+  readyReplicas: %d
+  availableReplicas: %d
+  conditions:
+  - {type: Available, status: "True"}
+  - {type: Progressing, status: "True", reason: NewReplicaSetAvailable}
+`, generation, observed, updated, ready, ready)
+	}
+	tests := []struct {
+		name          string
+		object        string
+		generation    int64
+		healthy, seen bool
+	}{
+		{"rolled out", deployment(2, 2, 2, 2), 2, true, true},
+		{"the watch has not caught up", deployment(1, 1, 2, 2), 2, false, false},
+		{"the controller has not", deployment(2, 1, 2, 2), 2, false, false},
+		{"not updated", deployment(2, 2, 2, 1), 2, false, true},
+		{"not ready", deployment(2, 2, 1, 2), 2, false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			o := parseLive(t, tt.object)
+			if v := evaluate(&workload{object: o}, tt.generation); v.healthy != tt.healthy || v.seen != tt.seen {
+				t.Errorf("got healthy %v, seen %v (%s)", v.healthy, v.seen, v.message)
+			}
+		})
+	}
+	t.Run("quota", func(t *testing.T) {
+		t.Parallel()
+		o := parseLive(t, deployment(2, 2, 0, 0))
+		rs := &appsv1.ReplicaSet{Status: appsv1.ReplicaSetStatus{Conditions: []appsv1.ReplicaSetCondition{{
+			Type: appsv1.ReplicaSetReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate",
+			Message: `pods "web-1-x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2`,
+		}}}}
+		v := evaluate(&workload{object: o, replicaSet: rs}, 2)
+		if len(v.problems) != 1 || v.problems[0].Code != CodeQuotaExceeded || v.problems[0].Message != "exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2" {
+			t.Errorf("problems %+v", v.problems)
+		}
+	})
+}
+
+// parseLive reads an object with its status, as the server gives it.
+func parseLive(t *testing.T, text string) *unstructured.Unstructured {
+	t.Helper()
+	data, err := yaml.YAMLToJSON([]byte(text))
+	must(t, err)
+	o := &unstructured.Unstructured{}
+	must(t, o.UnmarshalJSON(data))
+	return o
 }
