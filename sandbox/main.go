@@ -1,0 +1,50 @@
+// Command shipit-sandbox runs a real Kubernetes cluster and an OCI registry on this machine, with no Docker and no internet.
+// One binary holds every component; it starts itself once for each, in processes of their own.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/shipit-dev/shipit/sandbox/components"
+	"github.com/shipit-dev/shipit/sandbox/internal/cli"
+	"github.com/shipit-dev/shipit/sandbox/internal/forward"
+	"github.com/shipit-dev/shipit/sandbox/internal/layout"
+)
+
+func main() {
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	if len(args) > 1 && args[0] == "component" {
+		return runComponent(args[1], args[2:])
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return cli.Execute(ctx, args, cli.IO{
+		Out: os.Stdout, Err: os.Stderr,
+		Path: os.Getenv("PATH"),
+		Roots: layout.Roots{
+			SandboxHome: os.Getenv("SHIPIT_SANDBOX_HOME"),
+			StateHome:   os.Getenv("XDG_STATE_HOME"),
+			Home:        os.Getenv("HOME"),
+			RuntimeDir:  os.Getenv("XDG_RUNTIME_DIR"),
+			UID:         os.Geteuid(),
+		},
+	})
+}
+
+// runComponent is what this program does when it was started by itself.
+func runComponent(name string, args []string) int {
+	if name == "forwarder" {
+		return forward.Main(args, os.Stderr)
+	}
+	if main, ok := components.All()[name]; ok {
+		return main(args)
+	}
+	_, _ = os.Stderr.WriteString("shipit-sandbox: no component is called " + name + "\n")
+	return 2
+}
