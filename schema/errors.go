@@ -31,14 +31,14 @@ const (
 
 // Error is one thing that the user wrote wrong.
 type Error struct {
-	Code    Code   // what kind of error
-	Pos     Pos    // where; may be unknown
-	Path    string // the value concerned, such as "services.web.replicas"; may be empty
-	Message string // what is wrong, in one line
-	Why     string // why that is so; may be empty
-	Hint    string // what to write or do instead; may be empty
-	Related []Pos  // other places that matter, such as the other one of two values
-	Raw     string // CUE's own words; may be empty
+	Code    Code   `json:"code"`              // what kind of error
+	Pos     Pos    `json:"pos,omitzero"`      // where; may be unknown
+	Path    string `json:"path,omitempty"`    // the value concerned, such as "services.web.replicas"
+	Message string `json:"message"`           // what is wrong, in one line
+	Why     string `json:"why,omitempty"`     // why that is so
+	Hint    string `json:"hint,omitempty"`    // what to write or do instead
+	Related []Pos  `json:"related,omitempty"` // other places that matter, such as the other one of two values
+	Raw     string `json:"raw,omitempty"`     // CUE's own words
 }
 
 // Error gives the place and the message.

@@ -23,7 +23,10 @@ func (p Project) explain(opts Options, shapes *shapes, err error) error {
 	}
 	ctx := cuecontext.New()
 	value := ctx.BuildInstance(inst)
-	t := &translator{project: p, syntax: newSyntax(p, inst.Files), loc: newLocator(p, inst.Files)}
+	t := &translator{
+		project: p, syntax: newSyntax(p, inst.Files), loc: newLocator(p, inst.Files),
+		definitions: sortedKeys(shapes.definitions),
+	}
 	if err := value.Err(); err != nil && value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {
 		return t.translate(err).sorted()
 	}
@@ -69,9 +72,10 @@ func childrenOnly(v cue.Value) bool {
 
 // translator puts CUE's errors into words for people who do not know CUE.
 type translator struct {
-	project Project
-	syntax  *syntax
-	loc     *locator
+	project     Project
+	syntax      *syntax
+	loc         *locator
+	definitions []string // of the schema
 }
 
 // noApp says that a package is no App, and where one is instead.
@@ -89,9 +93,9 @@ func (t *translator) noApp(v cue.Value) Errors {
 		return Errors{e}
 	}
 	for fields.Next() {
-		if f := fields.Value(); isApp(f) {
-			name := fields.Selector().String()
-			e.Pos = t.loc.pos(name, f)
+		name, f := fields.Selector().String(), fields.Value()
+		if p := t.loc.pos(name, f); p.IsValid() && isApp(f) {
+			e.Pos = p
 			e.Message = "the App is the field " + name + ", not the package itself"
 			e.Hint = "write v1.#App & {…} without " + name + ": in front of it; an App has a package of its own"
 			break

@@ -2,6 +2,8 @@ package schema
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -36,6 +38,11 @@ func rename(name, must string) string {
 
 // valueHint helps with what is often written instead of a value.
 func valueHint(n *node, f *field) string {
+	if n.kind == cue.FloatKind {
+		if x, err := strconv.ParseFloat(n.text, 64); err == nil && x == math.Trunc(x) && math.Abs(x) < 1e9 {
+			return fmt.Sprintf("write %.0f", x)
+		}
+	}
 	if n.kind != cue.StringKind {
 		return ""
 	}

@@ -65,6 +65,9 @@ func Find(dir string) (Project, error) {
 			Hint:    "run `shipit init` to make one",
 		}}
 	}
+	if rel, err := filepath.Rel(root, abs); err == nil && strings.Split(filepath.ToSlash(rel), "/")[0] == "cue.mod" {
+		abs = root
+	}
 	for p := abs; ; p = filepath.Dir(p) {
 		if hasCUE(p) {
 			return Project{Dir: p, Root: root}, nil

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"cuelang.org/go/cue/ast"
@@ -210,13 +209,7 @@ func comment(f *ast.Field) string {
 func (s *shapes) relaxed() map[string][]byte {
 	var b strings.Builder
 	b.WriteString("package v1\n")
-	for _, name := range slices.Sorted(func(yield func(string) bool) {
-		for name := range s.definitions {
-			if !yield(name) {
-				return
-			}
-		}
-	}) {
+	for _, name := range sortedKeys(s.definitions) {
 		body := "_"
 		if _, ok := s.definitions[name].Value.(*ast.StructLit); ok {
 			body = "{...}"

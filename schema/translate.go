@@ -58,6 +58,10 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 		e.Code = NoValue
 		e.Message = subject(path) + " has more than one default"
 		e.Hint = "give it a value"
+	case has("explicit error"):
+		e.Code = Evaluation
+		e.Message = subject(path) + " is an error, written as one"
+		e.Hint = "write a value"
 	case has("division by zero"):
 		e.Code = Evaluation
 		e.Message = subject(path) + " divides by zero"
@@ -98,8 +102,12 @@ func (t *translator) undefined(e *Error, text string) {
 		e.Message = fmt.Sprintf("%s refers to %q, which is not there", e.Path, name)
 	}
 	e.Hint = "check its spelling, or define it"
-	if strings.HasPrefix(name, "#") {
-		e.Hint += "; an App is v1.#App"
+	if !strings.HasPrefix(name, "#") {
+		return
+	}
+	e.Hint += "; an App is v1.#App"
+	if near := nearestName(name, t.definitions); near != "" {
+		e.Hint = fmt.Sprintf("did you mean %s?", near)
 	}
 }
 
@@ -126,7 +134,7 @@ func (t *translator) conflict(e *Error) {
 	e.Why = "CUE combines what is said about a field; it never overrides"
 	name := e.Path[strings.LastIndexByte(e.Path, '.')+1:]
 	switch {
-	case len(sources) == 0 || name == "":
+	case len(sources) < 2 || name == "":
 		e.Hint = "remove one of them"
 	case strings.HasPrefix(sources[0], "["):
 		e.Hint = "remove one of them: lists are not joined"
@@ -199,10 +207,14 @@ func (t *translator) noValue(e *Error) {
 			return
 		}
 	}
-	if s := t.syntax.source(e.Pos); s != "" {
+	e.Hint = "write a value"
+	switch s := t.syntax.source(e.Pos); {
+	case strings.Contains(s, " | "):
+		e.Message = subject(e.Path) + " is not decided: it may be " + s
+		e.Hint = "write one of them, or mark the default with *"
+	case s != "":
 		e.Message += ": it is only " + s
 	}
-	e.Hint = "write a value"
 }
 
 // clean takes words out of CUE's text that only make sense to its authors.
