@@ -1,0 +1,142 @@
+// Package architecture has no code, only the test that the rooms keep to
+// their places: who imports whom, and which room alone knows a library. The
+// rules are those of the design; a new room is a new line here.
+package architecture
+
+import (
+	"fmt"
+	"strings"
+)
+
+const module = "github.com/shipit-dev/shipit"
+
+// file is what the rules see of a Go file.
+type file struct {
+	pkg  string   // its package's folder: "internal/deploy"
+	test bool     // it is a _test.go file
+	uses []string // import paths, and names such as "os.Exit"
+}
+
+// room is one of our packages, with all below it.
+type room struct {
+	folder string
+	// imports are the rooms it may import.
+	imports []string
+	// tests are the rooms that its test files may import too.
+	tests []string
+}
+
+func rooms() []room {
+	four := []string{"schema", "render", "registry", "apply"}
+	return []room{
+		{folder: "cmd", imports: append(four, "internal/deploy", "internal/testimage")},
+		{folder: "internal/deploy", imports: four},
+		{folder: "render", imports: []string{"schema"}},
+		{folder: "schema"},
+		{folder: "registry"},
+		{folder: "apply", tests: []string{"internal/testimage"}},
+		{folder: "internal/testimage"},
+		{folder: "internal/architecture"},
+	}
+}
+
+// reserved is a library, or a name, that only some rooms may use.
+type reserved struct {
+	what  string   // an import path with all below it, or a name
+	rooms []string // who may
+	tests []string // whose test files may too; "*" is everyone's
+}
+
+func reservations() []reserved {
+	cmd := []string{"cmd"}
+	everyone := []string{"*"}
+	// The program in the tests' image is a program.
+	programs := []string{"cmd", "internal/testimage/app"}
+	return []reserved{
+		{what: "github.com/spf13/cobra", rooms: cmd},
+		{what: "github.com/spf13/pflag", rooms: cmd},
+		{what: "github.com/fatih/color", rooms: cmd},
+		{what: "golang.org/x/term", rooms: cmd},
+		{what: "k8s.io/cli-runtime", rooms: cmd},
+		{what: "cuelang.org/go", rooms: []string{"schema"}, tests: everyone},
+		{what: "github.com/google/go-containerregistry", rooms: []string{"registry", "internal/testimage"}},
+		{what: "github.com/moby/buildkit", rooms: []string{"registry"}},
+		// The kubeconfig flags of cli-runtime speak in these types.
+		{what: "k8s.io/client-go/rest", rooms: []string{"apply", "cmd"}},
+		{what: "k8s.io/client-go/tools/clientcmd", rooms: cmd, tests: []string{"apply"}},
+		{what: "k8s.io/client-go", rooms: []string{"apply"}, tests: cmd},
+		{what: "sigs.k8s.io/cli-utils", rooms: []string{"apply"}},
+		{what: "os.Exit", rooms: programs, tests: everyone},
+		{what: "os.Stdin", rooms: cmd, tests: everyone},
+		{what: "os.Stdout", rooms: cmd, tests: everyone},
+		{what: "os.Stderr", rooms: cmd, tests: everyone},
+		{what: "os.Getenv", rooms: programs, tests: everyone},
+		{what: "os.LookupEnv", rooms: programs, tests: everyone},
+		{what: "os.Environ", rooms: []string{"cmd", "internal/testimage"}, tests: everyone},
+		{what: "fmt.Print", rooms: programs, tests: everyone},
+		{what: "fmt.Printf", rooms: programs, tests: everyone},
+		{what: "fmt.Println", rooms: programs, tests: everyone},
+		{what: "log", rooms: programs, tests: everyone},
+		{what: "func init"},
+	}
+}
+
+// violations gives the rules that f breaks.
+func violations(f file) []string {
+	home, ok := roomOf(f.pkg)
+	if !ok {
+		return []string{fmt.Sprintf("%s is not a room: say in rooms() what it may import", f.pkg)}
+	}
+	var broken []string
+	for _, use := range f.uses {
+		if ours, ok := strings.CutPrefix(use, module+"/"); ok {
+			if !mayImport(home, f, ours) {
+				broken = append(broken, fmt.Sprintf("%s must not import %s", f.pkg, ours))
+			}
+			continue
+		}
+		if r, ok := reservation(use); ok && !within(f.pkg, r.rooms) && (!f.test || !within(f.pkg, r.tests)) {
+			broken = append(broken, fmt.Sprintf("%s must not use %s", f.pkg, use))
+		}
+	}
+	return broken
+}
+
+func roomOf(pkg string) (room, bool) {
+	for _, r := range rooms() {
+		if within(pkg, []string{r.folder}) {
+			return r, true
+		}
+	}
+	return room{}, false
+}
+
+// mayImport reports whether f, of the room home, may import our package ours.
+// A package may import its own room, as an external test package does; a
+// program is imported by nobody.
+func mayImport(home room, f file, ours string) bool {
+	if within(ours, []string{"cmd"}) {
+		return false
+	}
+	return within(ours, []string{home.folder}) || within(ours, home.imports) || f.test && within(ours, home.tests)
+}
+
+// reservation finds the one for use whose name is longest.
+func reservation(use string) (found reserved, ok bool) {
+	for _, r := range reservations() {
+		if within(use, []string{r.what}) && len(r.what) > len(found.what) {
+			found, ok = r, true
+		}
+	}
+	return found, ok
+}
+
+// within reports whether path is one of folders or below one.
+func within(path string, folders []string) bool {
+	for _, f := range folders {
+		if f == "*" || path == f || strings.HasPrefix(path, f+"/") {
+			return true
+		}
+	}
+	return false
+}
