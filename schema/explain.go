@@ -61,6 +61,9 @@ func (p Project) explain(opts Options, shapes *shapes, err error) error {
 		// The schema refuses something that the comparison does not see.
 		errs = t.translate(err)
 	}
+	if len(errs) == 0 {
+		errs = t.noApp(value)
+	}
 	return errs.sorted()
 }
 
