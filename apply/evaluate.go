@@ -192,6 +192,7 @@ func statusOf(all []corev1.ContainerStatus, name string) *corev1.ContainerStatus
 func unschedulable(message string) problem {
 	// "0/3 nodes are available: 1 Insufficient cpu, … preemption: …"
 	short, _, _ := strings.Cut(message, " preemption:")
+	short, _, _ = strings.Cut(short, " no new claims to deallocate") // said of every pod, with claims or without
 	d := Diagnosis{Code: CodeUnschedulable, Message: strings.TrimSuffix(strings.TrimSpace(short), ".")}
 	switch {
 	case strings.Contains(message, "Insufficient cpu"):

@@ -130,7 +130,7 @@ func TestPodProblems(t *testing.T) {
 			name: "unschedulable",
 			pod: &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
 				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
-				Message: "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
+				Message: "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
 			}}}},
 			code: CodeUnschedulable, field: "resources.cpu", grace: graceSchedule, message: "0/1 nodes are available: 1 Insufficient cpu",
 		},

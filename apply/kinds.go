@@ -41,8 +41,8 @@ func (k *kinds) mapping(gvk schema.GroupVersionKind) (*meta.RESTMapping, error) 
 	return k.discovered.RESTMapping(gvk.GroupKind(), gvk.Version)
 }
 
-// all lists every namespaced resource that can be listed, each in the server's
-// preferred version.
+// all lists every namespaced resource that somebody could have made, each in the
+// server's preferred version.
 func (k *kinds) all() ([]schema.GroupVersionResource, error) {
 	lists, err := discovery.ServerPreferredNamespacedResources(k.discovery)
 	if err != nil {
@@ -53,7 +53,13 @@ func (k *kinds) all() ([]schema.GroupVersionResource, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Collect(maps.Keys(found)), nil
+	return slices.DeleteFunc(slices.Collect(maps.Keys(found)), func(r schema.GroupVersionResource) bool {
+		switch r.Resource {
+		case "endpoints", "endpointslices", "events":
+			return true // derived from what else is there
+		}
+		return false
+	}), nil
 }
 
 // usual are the kinds that an app's objects may be of when no index tells.

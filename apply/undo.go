@@ -37,6 +37,9 @@ func (m *mover) backward(ctx context.Context, cause error) error {
 		if errors.Is(context.Cause(back), errAborted) || isUnreachable(err) || errors.As(err, &lost) {
 			// The index still says that a deploy is under way, which is true of
 			// what is there: the next one finds it without a holder.
+			if errors.Is(context.Cause(back), errAborted) {
+				err = errAborted
+			}
 			return &RolloutError{Outcome: Interrupted, Diagnoses: m.result.Diagnoses(), Err: err}
 		}
 		return m.failed(back, cause, err)
@@ -44,7 +47,7 @@ func (m *mover) backward(ctx context.Context, cause error) error {
 	return m.returned(back, cause)
 }
 
-var errAborted = errors.New("aborted")
+var errAborted = errors.New("stopped before everything was back")
 
 // wayBack is the context of the way back: the caller's end does not end it, its
 // abort and its own bound do.
@@ -233,7 +236,9 @@ func (m *mover) returned(ctx context.Context, cause error) error {
 	}
 	m.result.Outcome = outcome
 	e := &RolloutError{Outcome: outcome, Diagnoses: m.result.Diagnoses()}
-	if len(e.Diagnoses) == 0 {
+	if m.result.Interrupted {
+		e.Err = fmt.Errorf("interrupted: %w", cause)
+	} else if len(e.Diagnoses) == 0 {
 		e.Err = cause
 	}
 	return e
