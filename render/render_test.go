@@ -255,3 +255,21 @@ func TestRenderErrors(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A thousand services, as a large project has them.
+func BenchmarkRender(b *testing.B) {
+	template, _ := everything()
+	app := &schema.App{Name: "large", Namespace: "large"}
+	images := map[string]string{}
+	for i := range 1000 {
+		s := *template.Services[1]
+		s.Name = fmt.Sprintf("service-%d", i)
+		images[s.Name] = "registry.example.com/large/" + s.Name + "@" + digestA
+		app.Services = append(app.Services, &s)
+	}
+	for b.Loop() {
+		if _, err := Render(app, images); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
