@@ -10,7 +10,22 @@ name=demo
 bold() { if [[ -t 1 && -z ${NO_COLOR-} ]]; then printf '\n\033[1m%s\033[0m\n' "$1"; else printf '\n%s\n' "$1"; fi; }
 run() { printf '$ %s\n' "$*"; "$@"; }
 die() { printf 'demo: %s\n' "$1" >&2; exit 1; }
-pods() { shipit status -C examples/hello --sandbox="$name" -o json 2>/dev/null; }
+
+# get prints what a URL answers; a bare machine may have no curl.
+get() {
+  local address=${1#http://}
+  address=${address%%/*}
+  exec 3<>"/dev/tcp/${address%:*}/${address#*:}"
+  printf 'GET / HTTP/1.0\r\nHost: %s\r\n\r\n' "$address" >&3
+  sed '1,/^\r$/d' <&3
+  exec 3>&-
+}
+
+# pods prints the name and restarts of each pod that runs.
+pods() {
+  shipit status -C "$work/hello" --sandbox="$name" -o json 2>/dev/null |
+    sed -n '/"running"/,/\]/{s/.*"name": "\(.*\)".*/\1/p;s/.*"restarts": \([0-9]*\).*/\1/p}' | paste -sd' \n'
+}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -23,9 +38,9 @@ bold "2. examples/hello, from source to healthy pods"
 run shipit deploy -C "$work/hello" --sandbox="$name"
 url=$(shipit sandbox open hello -n hello "$name")
 printf '$ curl %s\n' "$url"
-before=$(scripts/http-get.sh "$url") || die "hello does not answer at $url"
-printf '%s\n' "$before"
-shipit status -C "$work/hello" --sandbox="$name" -o json >"$work/before.json"
+get "$url" | grep Hello || die "hello does not answer at $url"
+before=$(pods)
+[[ -n $before ]] || die "no pod runs"
 
 bold "3. A broken release, on purpose: it exits at once"
 sed -i 's|GREETING: .*|&\n\t\t\tHELLO_CRASH: "broken on purpose"|' "$work/hello/hello.cue"
@@ -37,10 +52,11 @@ echo "exit code 4: the rollout failed, and what was there before is back"
 
 bold "4. The first pods serve on, never restarted"
 run shipit status -C "$work/hello" --sandbox="$name"
-scripts/http-get.sh "$url" || die "hello does not answer any more"
-shipit sandbox kubeconfig "$name" >"$work/kubeconfig"
-restarts=$(shipit status -C "$work/hello" --sandbox="$name" -o json | grep -o '"restarts": *[0-9]*' | grep -o '[0-9]*$' | paste -sd+ | bc 2>/dev/null || echo 0)
-[[ ${restarts:-0} -eq 0 ]] || die "a pod was restarted"
+printf '$ curl %s\n' "$url"
+get "$url" | grep Hello || die "hello does not answer any more"
+after=$(pods)
+[[ $before == "$after" ]] || die "the pods changed: $before, now $after"
+echo "the same pods as before, with their restarts: "$after
 
 bold "Done in $((SECONDS - start))s. It is still running:"
 cat <<MSG

@@ -98,7 +98,7 @@ func short(d time.Duration) string {
 	case d < time.Minute:
 		return fmt.Sprintf("%.0fs", d.Seconds())
 	case d < time.Hour:
-		return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
+		return d.Round(time.Second).String()
 	case d < 48*time.Hour:
 		return fmt.Sprintf("%.0fh", d.Hours())
 	}

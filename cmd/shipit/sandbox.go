@@ -79,7 +79,7 @@ func sandboxTarget(ctx context.Context, s streams, name string) (*target, error)
 	if err != nil {
 		return nil, err
 	}
-	up := exec.CommandContext(ctx, program, "up", name)
+	up := exec.CommandContext(ctx, program, "up", "--quiet", name)
 	up.Stdout, up.Stderr = s.err, s.err
 	politely(up)
 	if err := up.Run(); err != nil {

@@ -53,7 +53,7 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SERVICE\tSTATE\tREADY\tRELEASE\tAGE\tIMAGE")
+	fmt.Fprintln(w, "SERVICE\tSTATE\tREADY\tRESTARTS\tRELEASE\tAGE\tIMAGE")
 	for _, u := range status.Units {
 		state := string(u.State)
 		if u.State == apply.StateDeployed && !u.Ready {
@@ -67,7 +67,11 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		if !u.Deployed.IsZero() {
 			age = short(time.Since(u.Deployed).Round(time.Second))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%s\t%s\n", u.Name, state, u.Pods.Ready, u.Pods.Wanted, u.Release, age, strings.Join(refs, " "))
+		var restarts int32
+		for _, p := range u.Running {
+			restarts += p.Restarts
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%d\t%s\t%s\n", u.Name, state, u.Pods.Ready, u.Pods.Wanted, restarts, u.Release, age, strings.Join(refs, " "))
 	}
 	if err := w.Flush(); err != nil {
 		return err

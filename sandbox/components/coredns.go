@@ -7,7 +7,6 @@ import (
 
 	// The plugins that the sandbox's Corefile uses. CoreDNS's own list links every cloud's SDK.
 	_ "github.com/coredns/coredns/plugin/bind"
-	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/kubernetes"
 	_ "github.com/coredns/coredns/plugin/loadbalance"

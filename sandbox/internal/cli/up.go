@@ -10,6 +10,7 @@ import (
 
 func newUp(streams IO) *cobra.Command {
 	var opts cluster.UpOptions
+	var quiet bool
 	cmd := &cobra.Command{
 		Use:   "up [NAME]",
 		Short: "Start a sandbox, or repair a running one",
@@ -29,6 +30,9 @@ func newUp(streams IO) *cobra.Command {
 				return err
 			}
 			defer c.Close()
+			if quiet && !changed {
+				return nil
+			}
 			state := "is ready"
 			if !changed {
 				state = "is running already"
@@ -45,6 +49,7 @@ func newUp(streams IO) *cobra.Command {
 		},
 	}
 	flags := cmd.Flags()
+	flags.BoolVarP(&quiet, "quiet", "q", false, "say nothing when it is running already")
 	flags.BoolVar(&opts.ControlPlaneOnly, "control-plane-only", false, "no node: API server, controllers and registry only")
 	flags.IntVar(&opts.APIPort, "api-port", 0, "loopback `port` of the API server (default: a free one, kept)")
 	flags.IntVar(&opts.RegistryPort, "registry-port", 0, "loopback `port` of the registry (default: a free one, kept)")
