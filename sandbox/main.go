@@ -12,6 +12,7 @@ import (
 	"github.com/shipit-dev/shipit/sandbox/internal/cli"
 	"github.com/shipit-dev/shipit/sandbox/internal/forward"
 	"github.com/shipit-dev/shipit/sandbox/internal/layout"
+	"github.com/shipit-dev/shipit/sandbox/internal/provision"
 )
 
 func main() {
@@ -39,8 +40,11 @@ func run(args []string) int {
 
 // runComponent is what this program does when it was started by itself.
 func runComponent(name string, args []string) int {
-	if name == "forwarder" {
+	switch name {
+	case "forwarder":
 		return forward.Main(args, os.Stderr)
+	case "provisioner":
+		return provision.Main(args, os.Stderr)
 	}
 	if main, ok := components.All()[name]; ok {
 		return main(args)

@@ -4,26 +4,21 @@
 package components
 
 import (
+	"context"
 	"os"
-	"sort"
+	_ "time/tzdata" // time zones of CronJobs
 
 	"github.com/spf13/cobra"
+	"go.etcd.io/etcd/server/v3/etcdmain"
 	"k8s.io/component-base/cli"
+	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // client metrics
+	_ "k8s.io/component-base/metrics/prometheus/version"  // version metric
 	kubeapiserver "k8s.io/kubernetes/cmd/kube-apiserver/app"
 	kubecontrollermanager "k8s.io/kubernetes/cmd/kube-controller-manager/app"
 	kubeproxy "k8s.io/kubernetes/cmd/kube-proxy/app"
 	kubescheduler "k8s.io/kubernetes/cmd/kube-scheduler/app"
 	kubelet "k8s.io/kubernetes/cmd/kubelet/app"
-
-	"context"
-
-	"go.etcd.io/etcd/server/v3/etcdmain"
-
-	_ "time/tzdata" // time zones of CronJobs
-
-	_ "k8s.io/component-base/logs/json/register"          // --logging-format=json
-	_ "k8s.io/component-base/metrics/prometheus/clientgo" // client metrics
-	_ "k8s.io/component-base/metrics/prometheus/version"  // version metric
 )
 
 // Main is the entry point of a component: it runs until it is told to stop and returns the exit code.
@@ -41,16 +36,6 @@ func All() map[string]Main {
 		"coredns":                 coreDNS,
 		"registry":                registry,
 	}
-}
-
-// Names returns the names of all components, sorted.
-func Names() []string {
-	var names []string
-	for name := range All() {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
 }
 
 // kube runs a Kubernetes component as its own main function does. Some of them read os.Args or look at their own name, so

@@ -5,79 +5,102 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/shipit-dev/shipit/sandbox/internal/layout"
+	"github.com/shipit-dev/shipit/sandbox/internal/cluster"
 )
 
 func newLogs(streams IO) *cobra.Command {
-	var component string
 	var follow bool
 	cmd := &cobra.Command{
-		Use:   "logs [NAME]",
-		Short: "Print the log of a component, or list the logs there are",
-		Args:  cobra.MaximumNArgs(1),
+		Use:   "logs [NAME] [COMPONENT]",
+		Short: "Print the log of one component, or of all",
+		Args:  cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := open(streams, args)
 			if err != nil {
 				return err
 			}
-			c.Close()
-			l, err := place(streams, args)
-			if err != nil {
-				return err
+			defer c.Close()
+			component := ""
+			if len(args) == 2 {
+				component = args[1]
 			}
-			names := logNames(l)
-			if component == "" {
-				_, err := fmt.Fprintf(streams.Out, "%s\n", strings.Join(names, "\n"))
-				return err
+			logs, err := c.Logs(component)
+			var unknown *cluster.UnknownComponent
+			if errors.As(err, &unknown) {
+				return &cluster.Unready{Problem: err.Error(), Hint: "it has " + strings.Join(unknown.Known, ", ")}
 			}
-			// Only names of files that are there, so that no other path is read.
-			for _, name := range names {
-				if name == component {
-					return copyLog(cmd.Context(), streams.Out, l.Log(name), follow)
-				}
-			}
-			return fmt.Errorf("there is no log of %q; there are those of %s", component, strings.Join(names, ", "))
+			return printLogs(cmd.Context(), streams.Out, logs, follow)
 		},
 	}
-	cmd.Flags().StringVarP(&component, "component", "c", "", "the component whose log to print")
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on printing what is added")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "go on as the log grows")
 	return cmd
 }
 
-// logNames returns the components that have a log, sorted.
-func logNames(l layout.Layout) []string {
-	files, _ := filepath.Glob(l.Log("*")) // the pattern is well-formed
-	names := make([]string, 0, len(files))
-	for _, f := range files {
-		names = append(names, strings.TrimSuffix(filepath.Base(f), ".log"))
-	}
-	return names
+// tail is a log that was printed up to offset.
+type tail struct {
+	cluster.Log
+	offset int64
 }
 
-func copyLog(ctx context.Context, w io.Writer, path string, follow bool) error {
-	file, err := os.Open(path)
+func printLogs(ctx context.Context, w io.Writer, logs []cluster.Log, follow bool) error {
+	tails := make([]tail, len(logs))
+	for i, log := range logs {
+		tails[i].Log = log
+	}
+	const interval = 200 * time.Millisecond
+	for {
+		for i := range tails {
+			if err := tails[i].print(w, len(tails) > 1); err != nil {
+				return err
+			}
+		}
+		if !follow {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(interval):
+		}
+	}
+}
+
+// print prints what was added, each line after the component's name when there are several.
+func (t *tail) print(w io.Writer, named bool) error {
+	file, err := os.Open(t.Path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	for {
-		if _, err := io.Copy(w, file); err != nil || !follow {
+	if info, err := file.Stat(); err == nil && info.Size() < t.offset {
+		t.offset = 0 // the component was started anew
+	}
+	if _, err := file.Seek(t.offset, io.SeekStart); err != nil {
+		return err
+	}
+	data, err := io.ReadAll(file)
+	if err != nil {
+		return err
+	}
+	t.offset += int64(len(data))
+	if !named {
+		_, err := w.Write(data)
+		return err
+	}
+	for line := range strings.Lines(string(data)) {
+		if _, err := fmt.Fprintf(w, "%s | %s\n", t.Component, strings.TrimRight(line, "\n")); err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			if errors.Is(ctx.Err(), context.Canceled) {
-				return nil
-			}
-			return ctx.Err()
-		case <-time.After(200 * time.Millisecond):
-		}
 	}
+	return nil
 }

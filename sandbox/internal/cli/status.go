@@ -3,49 +3,72 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"github.com/shipit-dev/shipit/sandbox/internal/cluster"
 )
 
 func newStatus(streams IO) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
 		Use:   "status [NAME]",
-		Short: "Show what runs, and what is wrong with it",
+		Short: "Show a sandbox's components",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
-				return &usageError{fmt.Errorf("-o %s: the formats are text and json", output), cmd}
+				return &usageError{fmt.Errorf("-o %s: want text or json", output), cmd}
 			}
 			c, err := open(streams, args)
 			if err != nil {
 				return err
 			}
 			defer c.Close()
-			s := c.Status(cmd.Context())
+			status, err := c.Status(cmd.Context())
+			if err != nil {
+				return err
+			}
 			if output == "json" {
-				enc := json.NewEncoder(streams.Out)
-				enc.SetIndent("", "  ")
-				return enc.Encode(s)
+				encoder := json.NewEncoder(streams.Out)
+				encoder.SetIndent("", "  ")
+				return encoder.Encode(status)
 			}
-			state := "not ready"
-			if s.Ready {
-				state = "ready"
-			}
-			fmt.Fprintf(streams.Out, "sandbox %s: %s\nAPI server %s\nregistry   %s\n\n", s.Name, state, s.API, s.Registry)
-			w := tabwriter.NewWriter(streams.Out, 0, 0, 2, ' ', 0)
-			fmt.Fprintln(w, "COMPONENT\tPID\tSTATE")
-			for _, comp := range s.Components {
-				state := "healthy"
-				if !comp.Healthy {
-					state = comp.Problem
-				}
-				fmt.Fprintf(w, "%s\t%d\t%s\n", comp.Name, comp.PID, state)
-			}
-			return w.Flush()
+			return printStatus(streams.Out, status)
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "`format`: text or json")
 	return cmd
+}
+
+func printStatus(w io.Writer, s cluster.Status) error {
+	state := "not healthy"
+	if s.Running {
+		state = "running"
+	}
+	node := "none"
+	switch {
+	case s.NodeReady:
+		node = "ready"
+	case s.Node:
+		node = "not ready"
+	}
+	fmt.Fprintf(w, "sandbox %s is %s\nAPI server %s, registry %s, node %s\n\n", s.Name, state, s.API, s.Registry, node)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "COMPONENT\tPID\tSTATE")
+	for _, c := range s.Components {
+		pid, health := "-", "healthy"
+		if c.PID != 0 {
+			pid = fmt.Sprint(c.PID)
+		}
+		if !c.Healthy {
+			health = c.Problem
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", c.Name, pid, health)
+	}
+	for _, o := range s.Open {
+		fmt.Fprintf(table, "open %s\t\t%s\n", o.Service, o.URL)
+	}
+	return table.Flush()
 }

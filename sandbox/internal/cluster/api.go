@@ -114,12 +114,23 @@ func (c *Cluster) applyManifests(ctx context.Context) error {
 	return nil
 }
 
-// apply tries again while the API server, just started, has not made its own namespaces yet.
+// apply tries again while the API server, just started, has not made its own namespaces yet. An object that an older sandbox
+// made in another way, which Kubernetes does not let change, is made anew.
 func (c *Cluster) apply(ctx context.Context, url, document string) error {
 	return retry(ctx, 10*time.Second, func() (bool, error) {
 		err := c.api.do(ctx, http.MethodPatch, url, "application/apply-patch+yaml", []byte(document), nil)
 		var status *statusError
-		return err != nil && (!errors.As(err, &status) || status.code == http.StatusNotFound || status.code >= 500), err
+		switch {
+		case err == nil:
+			return false, nil
+		case !errors.As(err, &status) || status.code == http.StatusNotFound || status.code >= 500:
+			return true, err
+		case status.code == http.StatusUnprocessableEntity:
+			path, _, _ := strings.Cut(url, "?")
+			return true, errors.Join(err, c.api.do(ctx, http.MethodDelete, path, "", nil, nil))
+		default:
+			return false, err
+		}
 	})
 }
 

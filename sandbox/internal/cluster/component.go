@@ -42,6 +42,7 @@ const (
 	kubeletName           = "kubelet"
 	proxyName             = "kube-proxy"
 	dnsName               = "coredns"
+	provisionerName       = "provisioner"
 )
 
 // components returns what the sandbox consists of, in the order in which they depend on each other.
@@ -51,7 +52,7 @@ func (c *Cluster) components() []component {
 		return all
 	}
 	all = append([]component{c.holder()}, all...)
-	return append(all, c.forwarder(), c.containerd(), c.kubelet(), c.proxy(), c.dns())
+	return append(all, c.forwarder(), c.containerd(), c.kubelet(), c.proxy(), c.dns(), c.provisioner())
 }
 
 // httpHealth asks a URL, inside the sandbox's network, for a 2xx answer.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"embed"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -122,11 +121,7 @@ func (c *Cluster) writeForwards() error {
 			forwards = append(forwards, f)
 		}
 	}
-	data, err := json.MarshalIndent(forwards, "", "  ")
-	if err != nil {
-		return err
-	}
-	return writeFile(c.forwardFile(), append(data, '\n'))
+	return c.saveForwards(forwards)
 }
 
 func (c *Cluster) forwardFile() string { return filepath.Join(c.layout.Home, "forwards.json") }

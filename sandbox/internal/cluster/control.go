@@ -103,9 +103,6 @@ func (c *Cluster) controllerManager() component {
 		"--cert-dir="+c.layout.Data(controllerManagerName),
 		"--kube-api-qps=200", "--kube-api-burst=400",
 	)
-	if c.settings.Node {
-		args = append(args, "--enable-hostpath-provisioner")
-	}
 	return component{
 		name: controllerManagerName, args: args,
 		healthy: c.httpHealth(fmt.Sprintf("https://%s:%d/healthz", loopback, c.settings.ControllerManagerPort)),

@@ -91,6 +91,18 @@ func (c *Cluster) dns() component {
 	}
 }
 
+// provisioner keeps the volumes' data beside everything else of the sandbox.
+func (c *Cluster) provisioner() component {
+	const address = loopback + ":8182"
+	return component{
+		name: provisionerName,
+		args: []string{
+			c.layout.Config(pki.Provisioner + ".kubeconfig"), nodeName, filepath.Join(c.layout.Home, "volumes"), address,
+		},
+		healthy: c.httpHealth("http://" + address + "/"),
+	}
+}
+
 // createNode makes the namespaces with the holder in them.
 func (c *Cluster) createNode() error {
 	program, err := image.Pause(runtime.GOARCH)

@@ -7,106 +7,114 @@ import (
 	"fmt"
 	"net"
 	"strconv"
-	"strings"
 
 	"github.com/shipit-dev/shipit/sandbox/internal/forward"
+	"github.com/shipit-dev/shipit/sandbox/internal/layout"
 )
 
-// service is what forwarding needs to know of a Kubernetes Service.
-type service struct {
-	Spec struct {
-		ClusterIP string `json:"clusterIP"`
-		Ports     []struct {
-			Name     string `json:"name"`
-			Port     int    `json:"port"`
-			Protocol string `json:"protocol"`
-		} `json:"ports"`
-	} `json:"spec"`
-}
+// Target names a Service's port. Port is a number or a name; "" is the only one, or the first.
+type Target struct{ Namespace, Service, Port string }
 
-// OpenService carries a loopback port of the host to a port of a Service, named or numbered; "" is its first TCP port.
-// Opening it again gives the same address. It returns host:port.
-func (c *Cluster) OpenService(ctx context.Context, namespace, name, port string) (string, error) {
-	if !c.settings.Node || c.ns == nil {
-		return "", &Unready{
-			Problem: "sandbox " + c.layout.Name + " has no running node, so no Service answers",
-			Hint:    "start it: shipit-sandbox up " + c.layout.Name,
+// serviceObject holds what is read of a Service.
+type serviceObject struct {
+	Spec struct {
+		ClusterIP string
+		Type      string
+		Ports     []struct {
+			Name     string
+			Port     int
+			Protocol string
 		}
 	}
-	var svc service
-	err := c.api.get(ctx, "/api/v1/namespaces/"+namespace+"/services/"+name, &svc)
-	if isNotFound(err) {
-		return "", &Unready{Problem: fmt.Sprintf("there is no Service %s in namespace %s", name, namespace), Hint: "name its namespace with -n"}
+}
+
+// OpenService forwards a loopback port of the host to a Service and returns its URL. The same Service has the same URL until
+// the sandbox is taken down.
+func (c *Cluster) OpenService(ctx context.Context, l layout.Layout, target Target) (string, error) {
+	if !c.settings.Node {
+		return "", &Unready{Problem: "this sandbox has no node, so no Service answers"}
 	}
-	if err != nil {
-		return "", fmt.Errorf("reading Service %s: %w", name, err)
+	if c.ns == nil {
+		return "", &Unready{Problem: "sandbox " + l.Name + " is not running", Hint: "start it: shipit-sandbox up " + l.Name}
 	}
-	number, err := svc.port(name, port)
-	if err != nil {
-		return "", err
-	}
-	held, err := lock(ctx, c.layout)
+	held, err := lock(ctx, l)
 	if err != nil {
 		return "", err
 	}
 	defer held.Close()
-	key := fmt.Sprintf("%s/%s:%d", namespace, name, number)
-	target := net.JoinHostPort(svc.Spec.ClusterIP, strconv.Itoa(number))
-	return c.addForward(ctx, key, target)
+	var service serviceObject
+	path := "/api/v1/namespaces/" + target.Namespace + "/services/" + target.Service
+	if err := c.api.get(ctx, path, &service); err != nil {
+		if isNotFound(err) {
+			return "", fmt.Errorf("there is no Service %s in namespace %s", target.Service, target.Namespace)
+		}
+		return "", err
+	}
+	port, err := service.port(target)
+	if err != nil {
+		return "", err
+	}
+	return c.forward(ctx, forward.Forward{
+		Target:  net.JoinHostPort(service.Spec.ClusterIP, strconv.Itoa(port)),
+		Service: fmt.Sprintf("%s/%s:%d", target.Namespace, target.Service, port),
+	})
 }
 
-// port finds a TCP port by its name or number.
-func (s service) port(name, wanted string) (int, error) {
+func (s serviceObject) port(target Target) (int, error) {
 	if s.Spec.ClusterIP == "" || s.Spec.ClusterIP == "None" {
-		return 0, fmt.Errorf("service %s is headless: it has no address of its own", name)
+		return 0, fmt.Errorf("service %s has no cluster IP: it is headless or an alias", target.Service)
 	}
 	var known []string
-	for _, p := range s.Spec.Ports {
-		if p.Protocol != "TCP" {
+	for _, port := range s.Spec.Ports {
+		if port.Protocol != "" && port.Protocol != "TCP" {
 			continue
 		}
-		if wanted == "" || wanted == p.Name || wanted == strconv.Itoa(p.Port) {
-			return p.Port, nil
+		number := strconv.Itoa(port.Port)
+		if target.Port == "" || target.Port == port.Name || target.Port == number {
+			return port.Port, nil
 		}
-		known = append(known, fmt.Sprintf("%s (%d)", p.Name, p.Port))
+		known = append(known, number)
 	}
-	if len(known) == 0 {
-		return 0, fmt.Errorf("service %s has no TCP port", name)
+	if target.Port == "" {
+		return 0, fmt.Errorf("service %s has no TCP port", target.Service)
 	}
-	return 0, fmt.Errorf("service %s has no TCP port %s; it has %s", name, wanted, strings.Join(known, ", "))
+	return 0, fmt.Errorf("service %s has no TCP port %s; it has %v", target.Service, target.Port, known)
 }
 
-// addForward finds or adds the forward that key names, and turns it to target: a Service that was made anew has another
-// address.
-func (c *Cluster) addForward(ctx context.Context, key, target string) (string, error) {
+// forward adds or turns a forward and returns when the port is open.
+func (c *Cluster) forward(ctx context.Context, wanted forward.Forward) (string, error) {
 	forwards, err := forward.ReadFile(c.forwardFile())
 	if err != nil {
 		return "", err
 	}
-	listen := ""
-	for i := range forwards {
-		if forwards[i].Service == key {
-			forwards[i].Target, listen = target, forwards[i].Listen
+	before := forwards
+	for i, f := range forwards {
+		if f.Service == wanted.Service {
+			wanted.Listen = f.Listen
+			forwards = append(append([]forward.Forward{}, forwards[:i]...), forwards[i+1:]...)
+			break
 		}
 	}
-	if listen == "" {
-		free, err := net.Listen("tcp", loopback+":0")
+	if wanted.Listen == "" {
+		port, err := picker(c.layout.Base)()
 		if err != nil {
 			return "", err
 		}
-		listen = free.Addr().String()
-		free.Close()
-		forwards = append(forwards, forward.Forward{Listen: listen, Target: target, Service: key})
+		wanted.Listen = net.JoinHostPort(loopback, strconv.Itoa(port))
 	}
-	data, err := json.MarshalIndent(forwards, "", "  ")
-	if err != nil {
-		return "", err
-	}
-	if err := writeFile(c.forwardFile(), append(data, '\n')); err != nil {
+	if err := c.saveForwards(append(forwards, wanted)); err != nil {
 		return "", err
 	}
 	if err := forward.Reload(ctx, c.layout.Socket("forward")); err != nil {
-		return "", errors.Join(fmt.Errorf("opening %s", listen), err)
+		return "", errors.Join(err, c.saveForwards(before))
 	}
-	return listen, nil
+	return "http://" + wanted.Listen, nil
+}
+
+func (c *Cluster) saveForwards(forwards []forward.Forward) error {
+	data, err := json.MarshalIndent(forwards, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(c.forwardFile(), append(data, '\n'))
 }

@@ -2,68 +2,134 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/shipit-dev/shipit/sandbox/internal/forward"
+	"github.com/shipit-dev/shipit/sandbox/internal/layout"
 )
 
-// ComponentStatus is one component now. PID is 0 when it does not run; Problem is empty when it does its work.
+// Status is what a sandbox does at the moment.
+type Status struct {
+	Name       string            `json:"name"`
+	Home       string            `json:"home"`
+	Running    bool              `json:"running"` // every component is healthy, and the node is ready
+	Node       bool              `json:"node"`    // it has a real node
+	NodeReady  bool              `json:"nodeReady"`
+	API        string            `json:"api"`      // on the host
+	Registry   string            `json:"registry"` // host:port
+	Components []ComponentStatus `json:"components"`
+	Open       []Opened          `json:"open,omitempty"`
+}
+
+// ComponentStatus is one process.
 type ComponentStatus struct {
 	Name    string `json:"name"`
-	PID     int    `json:"pid,omitempty"`
+	PID     int    `json:"pid,omitempty"` // 0: it does not run
 	Healthy bool   `json:"healthy"`
 	Problem string `json:"problem,omitempty"`
 }
 
-// Status is a sandbox now.
-type Status struct {
-	Name       string            `json:"name"`
-	Home       string            `json:"home"`
-	Node       bool              `json:"node"` // it has a real node
-	Ready      bool              `json:"ready"`
-	API        string            `json:"api"`
-	Registry   string            `json:"registry"`
-	Components []ComponentStatus `json:"components"`
+// Opened is a Service that can be reached on the host.
+type Opened struct {
+	Service string `json:"service"` // namespace/name:port
+	URL     string `json:"url"`
 }
 
-// Status asks every component, for at most three seconds.
-func (c *Cluster) Status(ctx context.Context) Status {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+// Status asks every component at once.
+func (c *Cluster) Status(ctx context.Context) (Status, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	all := c.components()
+	components := c.components()
 	s := Status{
-		Name: c.layout.Name, Home: c.layout.Home, Node: c.settings.Node, API: c.hostURL(), Registry: c.Registry(),
-		Components: make([]ComponentStatus, len(all)),
+		Name: c.layout.Name, Home: c.layout.Home, Node: c.settings.Node,
+		API: c.hostURL(), Registry: c.Registry(),
+		Components: make([]ComponentStatus, len(components)),
 	}
-	joined := c.api != nil && (!c.settings.Node || c.ns != nil)
-	var group errgroup.Group
-	for i, comp := range all {
-		s.Components[i].Name = comp.name
-		process, err := c.running(comp.name)
-		if err != nil {
-			s.Components[i].Problem = "not running"
-			continue
+	var wg sync.WaitGroup
+	for i, comp := range components {
+		wg.Go(func() { s.Components[i] = c.componentStatus(ctx, comp) })
+	}
+	if s.Node && c.api != nil && c.ns != nil {
+		wg.Go(func() { s.NodeReady = c.nodeReady(ctx) == nil })
+	}
+	wg.Wait()
+	s.Running = s.NodeReady || !s.Node
+	for _, component := range s.Components {
+		s.Running = s.Running && component.Healthy
+	}
+	forwards, err := forward.ReadFile(c.forwardFile())
+	for _, f := range forwards {
+		if f.Service != "" {
+			s.Open = append(s.Open, Opened{Service: f.Service, URL: "http://" + f.Listen})
 		}
-		s.Components[i].PID = process.PID
-		if !joined {
-			s.Components[i].Problem = "its network is gone"
-			continue
-		}
-		group.Go(func() error {
-			if err := comp.healthy(ctx); err != nil {
-				s.Components[i].Problem = err.Error()
-			}
-			return nil
-		})
 	}
-	_ = group.Wait() // no function fails: what is wrong is in the status
-	s.Ready = joined
-	for i := range s.Components {
-		s.Components[i].Healthy = s.Components[i].Problem == ""
-		s.Ready = s.Ready && s.Components[i].Healthy
-	}
-	if s.Ready && s.Node {
-		s.Ready = c.nodeReady(ctx) == nil
-	}
-	return s
+	return s, err
 }
+
+func (c *Cluster) componentStatus(ctx context.Context, comp component) ComponentStatus {
+	process, err := c.running(comp.name)
+	if err != nil {
+		return ComponentStatus{Name: comp.name, Problem: "not running"}
+	}
+	status := ComponentStatus{Name: comp.name, PID: process.PID, Healthy: true}
+	if err := comp.healthy(ctx); err != nil {
+		status.Healthy, status.Problem = false, err.Error()
+	}
+	return status
+}
+
+// List returns the names of the sandboxes below a folder, sorted.
+func List(base string) ([]string, error) {
+	entries, err := os.ReadDir(base)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		l := layout.Layout{Home: filepath.Join(base, entry.Name())}
+		if exists(l.Settings()) {
+			names = append(names, entry.Name())
+		}
+	}
+	sort.Strings(names)
+	return names, nil
+}
+
+// Log is one component's log file.
+type Log struct{ Component, Path string }
+
+// Logs returns the log of one component, or all of them when the name is empty.
+func (c *Cluster) Logs(component string) ([]Log, error) {
+	var logs []Log
+	var names []string
+	for _, comp := range c.components() {
+		if comp.name == holderName {
+			continue // it says nothing
+		}
+		names = append(names, comp.name)
+		if component == "" || component == comp.name {
+			logs = append(logs, Log{Component: comp.name, Path: c.layout.Log(comp.name)})
+		}
+	}
+	if len(logs) == 0 {
+		return nil, &UnknownComponent{Name: component, Known: names}
+	}
+	return logs, nil
+}
+
+// UnknownComponent says that a sandbox has no such component, and which it has.
+type UnknownComponent struct {
+	Name  string
+	Known []string
+}
+
+func (u *UnknownComponent) Error() string { return "a sandbox has no component " + u.Name }

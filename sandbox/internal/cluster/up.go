@@ -191,8 +191,8 @@ func (c *Cluster) bringUpNode(ctx context.Context, say func(string, ...any)) err
 	if err := c.applyManifests(ctx); err != nil {
 		return err
 	}
-	say("starting DNS")
-	if err := c.ensure(ctx, c.dns()); err != nil {
+	say("starting DNS and volumes")
+	if err := c.ensure(ctx, c.dns(), c.provisioner()); err != nil {
 		return err
 	}
 	say("waiting for the node")
