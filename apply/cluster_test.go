@@ -113,6 +113,7 @@ type service struct {
 	config   string // a ConfigMap that the container's env refers to
 	memory   string
 	command  string
+	noProbe  bool
 }
 
 func (e *env) unit(s service) apply.Unit {
@@ -143,6 +144,11 @@ func (e *env) unit(s service) apply.Unit {
 	if s.command != "" {
 		command = fmt.Sprintf("        command: [%q]\n", s.command)
 	}
+	readiness := "        readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 1, failureThreshold: 2}\n"
+	minReady := 0
+	if s.noProbe {
+		readiness, minReady = "", 3
+	}
 	labels := fmt.Sprintf("{app.kubernetes.io/name: %s, app.kubernetes.io/part-of: %s, app.kubernetes.io/managed-by: shipit}", s.name, e.owner.App)
 	meta := fmt.Sprintf("{name: %s, namespace: %s, labels: %s}", s.name, e.ns, labels)
 	docs := []string{
@@ -153,6 +159,7 @@ apiVersion: apps/v1
 kind: Deployment
 metadata: ` + meta + `
 spec:
+  minReadySeconds: ` + fmt.Sprint(minReady) + `
   replicas: ` + fmt.Sprint(s.replicas) + `
   selector: {matchLabels: {app.kubernetes.io/name: ` + s.name + `, app.kubernetes.io/part-of: ` + e.owner.App + `}}
   strategy: {type: RollingUpdate, rollingUpdate: {maxSurge: 1, maxUnavailable: 0}}
@@ -168,8 +175,7 @@ spec:
         image: ` + s.image + `
 ` + command + `        env:
 ` + vars.String() + `        ports: [{name: http, containerPort: 8080}]
-        readinessProbe: {httpGet: {path: /readyz, port: http}, periodSeconds: 1, failureThreshold: 2}
-        resources: {requests: {cpu: 1m, memory: ` + s.memory + `}, limits: {memory: ` + s.memory + `}}
+` + readiness + `        resources: {requests: {cpu: 1m, memory: ` + s.memory + `}, limits: {memory: ` + s.memory + `}}
         securityContext: {allowPrivilegeEscalation: false, readOnlyRootFilesystem: true, capabilities: {drop: [ALL]}}
 `,
 	}

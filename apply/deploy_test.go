@@ -92,6 +92,13 @@ func TestBrokenReleases(t *testing.T) {
 			code:   apply.CodeCrashLoop, field: "command", message: "exited with code 3", log: "fatal: told to exit with 3", within: 15 * time.Second,
 		},
 		{
+			// Without a probe a container is ready from its first moment; what keeps
+			// the old pods is minReadySeconds.
+			name:   "exits at once and has no probe",
+			broken: func(*env) service { return service{env: map[string]string{"EXIT": "1"}, noProbe: true} },
+			code:   apply.CodeCrashLoop, field: "command", message: "exited with code 1", log: "fatal: told to exit with 1", within: 20 * time.Second,
+		},
+		{
 			name:   "no such command",
 			broken: func(*env) service { return service{command: "/nope"} },
 			code:   apply.CodeCrashLoop, field: "command", message: "/nope", within: 20 * time.Second,

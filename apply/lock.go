@@ -36,6 +36,7 @@ type lock struct {
 	lease   *coordinationv1.Lease
 	renewed time.Time
 	lost    error
+	gone    chan struct{} // closed when lost is set
 
 	stop context.CancelFunc
 	done chan struct{}
@@ -45,7 +46,7 @@ type lock struct {
 // snap is the index that the caller decided on; the returned one differs when
 // another deploy changed it meanwhile.
 func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deploy string, units []string, wait time.Duration) (*lock, *snapshot, error) {
-	l := &lock{c: c, deploy: deploy, units: units, done: make(chan struct{})}
+	l := &lock{c: c, deploy: deploy, units: units, done: make(chan struct{}), gone: make(chan struct{})}
 	if err := l.create(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -274,6 +275,7 @@ func (l *lock) renew(ctx context.Context) error {
 		}
 		if apierrors.IsNotFound(err) {
 			l.lost = &LockLostError{Err: err}
+			close(l.gone)
 			return l.lost
 		}
 		return l.c.typed(err, leaseRef(l.c, l.lease.Name), nil)
@@ -298,6 +300,24 @@ func (l *lock) hold(ctx context.Context) error {
 		return nil
 	}
 	return l.renew(ctx)
+}
+
+// during is ctx until the lock is lost: then its cause says so.
+func (l *lock) during(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		select {
+		case <-l.gone:
+			cancel(l.lost)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		cancel(nil)
+		<-done
+	}
 }
 
 // drop ends the renewal and removes the lease. The index must not point to it

@@ -213,3 +213,30 @@ func (e *env) lease() string {
 	}
 	return list.Items[0].GetName()
 }
+
+// Who lost the lock stops: it neither goes on nor back.
+func TestLockLost(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
+	var deleted bool
+	var generation int64
+	read := func() int64 {
+		o, err := e.dyn.Resource(deployments).Namespace(e.ns).Get(e.ctx, "web", metav1.GetOptions{})
+		check(t, err)
+		return o.GetGeneration()
+	}
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"UNREADY": "503"}})}}, func(ev apply.Event) {
+		if ev.Kind == apply.EventWaiting && !deleted {
+			deleted = true
+			generation = read()
+			check(t, e.dyn.Resource(leases).Namespace(e.ns).Delete(e.ctx, e.lease(), metav1.DeleteOptions{}))
+		}
+	})
+	var lost *apply.LockLostError
+	if !errors.As(err, &lost) || res.Outcome != apply.Interrupted || res.Took > 10*time.Second {
+		t.Errorf("outcome %s in %s, error %v", res.Outcome, res.Took, err)
+	}
+	if now := read(); now != generation {
+		t.Errorf("the Deployment went from generation %d to %d after the lock was lost", generation, now)
+	}
+}

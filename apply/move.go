@@ -83,7 +83,10 @@ func (m *mover) steps(ctx context.Context) error {
 	}
 	defer m.watcher.close()
 	m.result.Outcome = Interrupted
-	if err := m.forward(ctx); err != nil {
+	held, stop := m.lock.during(ctx)
+	err := m.forward(held)
+	stop()
+	if err != nil {
 		return m.backward(ctx, err)
 	}
 	return m.arrive(ctx)
@@ -291,11 +294,10 @@ func (m *mover) goals() []goal {
 func (m *mover) verify(ctx context.Context) error {
 	var goals []goal
 	for _, t := range m.targets {
-		var objects []*unstructured.Unstructured
-		for _, ch := range m.plan.of(t.unit) {
-			objects = append(objects, ch.live)
-		}
-		if !healthyNow(objects) {
+		objects := m.found(t.unit)
+		pods, healthy := podsNow(objects)
+		m.unit(t.unit).Pods = pods
+		if !healthy {
 			goals = append(goals, newGoal(t.unit, objects, false))
 		}
 	}
@@ -317,11 +319,30 @@ func (m *mover) verify(ctx context.Context) error {
 	return nil
 }
 
-func healthyNow(objects []*unstructured.Unstructured) bool {
-	for _, o := range objects {
-		if isWorkload(kindRef{o.GetAPIVersion(), o.GetKind()}) && !evaluate(&workload{object: o}, 0).healthy {
-			return false
+// found are the unit's objects as they were when the plan was made.
+func (m *mover) found(unit string) []*unstructured.Unstructured {
+	var out []*unstructured.Unstructured
+	for _, ch := range m.plan.of(unit) {
+		if ch.live != nil {
+			out = append(out, ch.live)
 		}
 	}
-	return true
+	return out
+}
+
+// podsNow counts the pods of a unit's workloads, and reports whether all of them are
+// healthy.
+func podsNow(objects []*unstructured.Unstructured) (pods Pods, healthy bool) {
+	healthy = true
+	for _, o := range objects {
+		if !isWorkload(kindRef{o.GetAPIVersion(), o.GetKind()}) {
+			continue
+		}
+		v := evaluate(&workload{object: o}, 0)
+		pods.Wanted += v.pods.Wanted
+		pods.Updated += v.pods.Updated
+		pods.Ready += v.pods.Ready
+		healthy = healthy && v.healthy
+	}
+	return pods, healthy
 }

@@ -59,6 +59,7 @@ func (m *mover) fillUnit(u *UnitResult, t target) {
 		u.Outcome = m.result.Outcome
 		if u.Outcome != Refused && m.tried != nil && !moved {
 			u.Outcome = Unchanged
+			u.Pods, _ = podsNow(m.found(t.unit))
 		}
 	}
 	u.Images = images(t.objects)

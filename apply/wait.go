@@ -11,7 +11,8 @@ import (
 
 // settle is how long a container without a readiness probe must stay up before
 // it counts as healthy: it is "ready" from its first moment, also when it exits
-// in the next.
+// in the next. A workload with minReadySeconds says it itself, and better: then
+// its controller keeps the old pods that long too.
 const settle = 3 * time.Second
 
 // recheck is how often the events of a pod that does not start are asked for.
@@ -42,7 +43,8 @@ func newGoal(unit string, objects []*unstructured.Unstructured, moved bool) goal
 			continue
 		}
 		a := awaited{ref: ref, generation: o.GetGeneration(), deadline: deadline(o)}
-		if moved && !probesReadiness(o) {
+		minReady, _, _ := unstructured.NestedInt64(o.Object, "spec", "minReadySeconds")
+		if moved && minReady == 0 && !probesReadiness(o) {
 			a.settle = settle
 		}
 		g.workloads = append(g.workloads, a)
