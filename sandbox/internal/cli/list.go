@@ -11,18 +11,34 @@ import (
 func newList(streams IO) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
-		Short: "Print the names of all sandboxes",
+		Short: "List the sandboxes, and whether they are ready",
 		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			l, err := place(streams, nil)
 			if err != nil {
 				return err
 			}
 			names, err := cluster.List(l.Base)
-			for _, name := range names {
-				fmt.Fprintln(streams.Out, name)
+			if err != nil {
+				return err
 			}
-			return err
+			for _, name := range names {
+				c, err := open(streams, []string{name})
+				if err != nil {
+					return err
+				}
+				status, err := c.Status(cmd.Context())
+				c.Close()
+				if err != nil {
+					return err
+				}
+				state := "not ready"
+				if status.Ready {
+					state = "ready"
+				}
+				fmt.Fprintf(streams.Out, "%s\t%s\n", name, state)
+			}
+			return nil
 		},
 	}
 }

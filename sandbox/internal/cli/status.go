@@ -43,9 +43,9 @@ func newStatus(streams IO) *cobra.Command {
 }
 
 func printStatus(w io.Writer, s cluster.Status) error {
-	state := "not healthy"
-	if s.Running {
-		state = "running"
+	state := "not ready"
+	if s.Ready {
+		state = "ready"
 	}
 	node := "none"
 	switch {

@@ -9,7 +9,6 @@ import (
 	"strconv"
 
 	"github.com/shipit-dev/shipit/sandbox/internal/forward"
-	"github.com/shipit-dev/shipit/sandbox/internal/layout"
 )
 
 // Target names a Service's port. Port is a number or a name; "" is the only one, or the first.
@@ -30,14 +29,14 @@ type serviceObject struct {
 
 // OpenService forwards a loopback port of the host to a Service and returns its URL. The same Service has the same URL until
 // the sandbox is taken down.
-func (c *Cluster) OpenService(ctx context.Context, l layout.Layout, target Target) (string, error) {
+func (c *Cluster) OpenService(ctx context.Context, target Target) (string, error) {
 	if !c.settings.Node {
 		return "", &Unready{Problem: "this sandbox has no node, so no Service answers"}
 	}
 	if c.ns == nil {
-		return "", &Unready{Problem: "sandbox " + l.Name + " is not running", Hint: "start it: shipit-sandbox up " + l.Name}
+		return "", &Unready{Problem: "sandbox " + c.layout.Name + " is not running", Hint: "start it: shipit-sandbox up " + c.layout.Name}
 	}
-	held, err := lock(ctx, l)
+	held, err := lock(ctx, c.layout)
 	if err != nil {
 		return "", err
 	}

@@ -18,8 +18,8 @@ import (
 type Status struct {
 	Name       string            `json:"name"`
 	Home       string            `json:"home"`
-	Running    bool              `json:"running"` // every component is healthy, and the node is ready
-	Node       bool              `json:"node"`    // it has a real node
+	Ready      bool              `json:"ready"` // every component is healthy, and the node is ready
+	Node       bool              `json:"node"`  // it has a real node
 	NodeReady  bool              `json:"nodeReady"`
 	API        string            `json:"api"`      // on the host
 	Registry   string            `json:"registry"` // host:port
@@ -59,9 +59,9 @@ func (c *Cluster) Status(ctx context.Context) (Status, error) {
 		wg.Go(func() { s.NodeReady = c.nodeReady(ctx) == nil })
 	}
 	wg.Wait()
-	s.Running = s.NodeReady || !s.Node
+	s.Ready = s.NodeReady || !s.Node
 	for _, component := range s.Components {
-		s.Running = s.Running && component.Healthy
+		s.Ready = s.Ready && component.Healthy
 	}
 	forwards, err := forward.ReadFile(c.forwardFile())
 	for _, f := range forwards {
