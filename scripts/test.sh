@@ -22,6 +22,8 @@ unit() {
 e2e() {
   say "starting a sandbox"
   export SHIPIT_SANDBOX="$PWD/bin/shipit-sandbox"
+  # Scripts run with an empty home, and must find the same sandbox.
+  export SHIPIT_SANDBOX_HOME="${SHIPIT_SANDBOX_HOME:-${XDG_STATE_HOME:-$HOME/.local/state}/shipit/sandbox}"
   local name=test
   "$SHIPIT_SANDBOX" up "$name"
   if [[ -z ${SHIPIT_KEEP_SANDBOX-} ]]; then
@@ -35,7 +37,7 @@ e2e() {
   export SHIPIT_TEST_REGISTRY
 
   say "end to end"
-  go test -count=1 -timeout 20m ./apply/... ./cmd/... ./internal/...
+  go test -count=1 -timeout 20m -parallel 8 ./apply/... ./cmd/... ./internal/...
   say "the sandbox itself"
   (cd sandbox && go test -count=1 -timeout 20m ./e2e/...)
   rm -rf "$dir"

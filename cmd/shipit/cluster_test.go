@@ -145,25 +145,27 @@ func (c *testCluster) pods(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-// fetch prints what the URL in the named file answers: `fetch url.txt [PATH]`.
+// fetch asks the URL in the named file until its answer matches:
+// `fetch FILE REGEXP`. A Service follows its pods a moment later (kube-proxy
+// gathers changes for a second), and nothing tells when it has.
 func fetch(ts *testscript.TestScript, neg bool, args []string) {
-	url := strings.TrimSpace(ts.ReadFile(args[0])) + strings.Join(args[1:], "")
-	client := http.Client{Timeout: 10 * time.Second}
-	resp, err := client.Get(url)
-	if err != nil {
-		if !neg {
-			ts.Fatalf("%v", err)
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: fetch FILE REGEXP")
+	}
+	url := strings.TrimSpace(ts.ReadFile(args[0]))
+	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	eventually(ts, args[1], func() string {
+		resp, err := client.Get(url)
+		if err != nil {
+			return err.Error()
 		}
-		return
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	ts.Check(err)
-	if neg == (resp.StatusCode < 400) {
-		ts.Fatalf("%s: %s\n%s", url, resp.Status, body)
-	}
-	_, err = ts.Stdout().Write(body)
-	ts.Check(err)
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return fmt.Sprintf("%s %v\n%s", resp.Status, err, body)
+		}
+		return string(body)
+	})
 }
 
 // until waits until a file has a line that matches: `until FILE REGEXP`. It is
@@ -172,14 +174,23 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: until FILE REGEXP")
 	}
-	re, err := regexp.Compile(args[1])
+	eventually(ts, args[1], func() string {
+		data, _ := os.ReadFile(ts.MkAbs(args[0])) // it may not be there yet
+		return string(data)
+	})
+}
+
+// eventually asks again, for at most a minute, until the answer matches.
+func eventually(ts *testscript.TestScript, pattern string, ask func() string) {
+	re, err := regexp.Compile(pattern)
 	ts.Check(err)
-	deadline := time.Now().Add(time.Minute)
-	for time.Now().Before(deadline) {
-		if data, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && re.Match(data) {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	last := ""
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
+		if last = ask(); re.MatchString(last) {
 			return
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
-	ts.Fatalf("%s never matched %s", args[0], args[1])
+	ts.Fatalf("nothing matched %s; the last answer was\n%s", pattern, last)
 }
