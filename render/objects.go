@@ -88,12 +88,23 @@ func (s *service) deployment() (*appsv1.Deployment, error) {
 					MaxSurge:       ptr.To(intstr.FromString("25%")), // rounded up: at least one
 				},
 			},
+			MinReadySeconds: s.minReady(),
 			Template: corev1.PodTemplateSpec{
 				ObjectMeta: metav1.ObjectMeta{Labels: s.labels()},
 				Spec:       *pod,
 			},
 		},
 	}, nil
+}
+
+// minReady is how long a pod must stay ready, in seconds, before it counts as
+// available. Without a readiness probe a container is ready as soon as its
+// process starts, so an old pod would make way for one that exits at once.
+func (s *service) minReady() int32 {
+	if s.Probes.Readiness == nil {
+		return 3
+	}
+	return 0
 }
 
 func protocol(p string) corev1.Protocol {

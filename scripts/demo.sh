@@ -11,12 +11,19 @@ bold() { if [[ -t 1 && -z ${NO_COLOR-} ]]; then printf '\n\033[1m%s\033[0m\n' "$
 run() { printf '$ %s\n' "$*"; "$@"; }
 die() { printf 'demo: %s\n' "$1" >&2; exit 1; }
 
-# get prints what a URL answers; a bare machine may have no curl.
+# get prints what a URL answers; a bare machine may have no curl. A Service follows its
+# pods a moment after they are ready, so it asks for a few seconds.
 get() {
-  local address=${1#http://}
-  address=${address%%/*}
-  exec 3<>"/dev/tcp/${address%:*}/${address#*:}"
-  printf 'GET / HTTP/1.0\r\nHost: %s\r\n\r\n' "$address" >&3
+  local address=${1#http://} try
+  for try in {1..50}; do
+    if answer "$address" 2>/dev/null | grep Hello; then return 0; fi
+    sleep 0.1
+  done
+  return 1
+}
+answer() {
+  exec 3<>"/dev/tcp/${1%:*}/${1#*:}"
+  printf 'GET / HTTP/1.0\r\nHost: %s\r\n\r\n' "$1" >&3
   sed '1,/^\r$/d' <&3
   exec 3>&-
 }
@@ -38,13 +45,13 @@ bold "2. examples/hello, from source to healthy pods"
 run shipit deploy -C "$work/hello" --sandbox="$name"
 url=$(shipit sandbox open hello -n hello "$name")
 printf '$ curl %s\n' "$url"
-get "$url" | grep Hello || die "hello does not answer at $url"
+get "$url" || die "hello does not answer at $url"
 before=$(pods)
 [[ -n $before ]] || die "no pod runs"
 
 bold "3. A broken release, on purpose: it exits at once"
-sed -i 's|GREETING: .*|&\n\t\t\tHELLO_CRASH: "broken on purpose"|' "$work/hello/hello.cue"
-diff "$work/hello/hello.cue" examples/hello/hello.cue || true
+sed -i 's|env: GREETING: .*|env: {GREETING: "Hello", HELLO_CRASH: "broken on purpose"}|' "$work/hello/hello.cue"
+diff examples/hello/hello.cue "$work/hello/hello.cue" || true
 code=0
 run shipit deploy -C "$work/hello" --sandbox="$name" || code=$?
 [[ $code -eq 4 ]] || die "the broken release ended with exit code $code, not 4 (rolled back)"
@@ -53,7 +60,7 @@ echo "exit code 4: the rollout failed, and what was there before is back"
 bold "4. The first pods serve on, never restarted"
 run shipit status -C "$work/hello" --sandbox="$name"
 printf '$ curl %s\n' "$url"
-get "$url" | grep Hello || die "hello does not answer any more"
+get "$url" || die "hello does not answer any more"
 after=$(pods)
 [[ $before == "$after" ]] || die "the pods changed: $before, now $after"
 echo "the same pods as before, with their restarts: "$after

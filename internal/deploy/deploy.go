@@ -237,6 +237,9 @@ func Blame(app *schema.App, d *apply.Diagnosis) (string, schema.Pos) {
 		return "", schema.Pos{}
 	}
 	field := d.Field
+	if field == "command" && len(s.Command)+len(s.Args) == 0 {
+		field = "image" // the command is the image's own
+	}
 	if field == "image" && s.Build != nil {
 		field = "build"
 	}

@@ -72,6 +72,8 @@ func (c *Cluster) proxy() component {
 			"--hostname-override=" + nodeName,
 			"--cluster-cidr=" + podCIDR,
 			"--proxy-mode=iptables",
+			// One node has few rules: a Service may follow its pods at once, not after a second.
+			"--iptables-min-sync-period=20ms",
 			"--healthz-bind-address=" + loopback + ":10256",
 			"--metrics-bind-address=" + loopback + ":10249",
 			// Connection tracking is the whole machine's to size.
