@@ -158,7 +158,8 @@ type nodeObject struct {
 	}
 }
 
-// nodeReady returns nil when the API server knows the node as ready.
+// nodeReady returns nil when the API server knows the node as ready, and the kubelet, asked by way of the API server, reaches
+// containerd: after either was started anew, the node's condition is still the old one.
 func (c *Cluster) nodeReady(ctx context.Context) error {
 	var node nodeObject
 	if err := c.api.get(ctx, "/api/v1/nodes/"+nodeName, &node); err != nil {
@@ -167,7 +168,7 @@ func (c *Cluster) nodeReady(ctx context.Context) error {
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == "Ready" {
 			if condition.Status == "True" {
-				return nil
+				return c.api.get(ctx, "/api/v1/nodes/"+nodeName+"/proxy/runningpods/", nil)
 			}
 			return fmt.Errorf("%s: %s", condition.Reason, condition.Message)
 		}

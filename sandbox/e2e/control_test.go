@@ -1,0 +1,170 @@
+package e2e
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+func TestControlPlaneOnly(t *testing.T) {
+	needProgram(t)
+	const name = "control"
+	t.Cleanup(func() { must(t, "down", name) })
+	r := sandbox(t, "up", name, "--control-plane-only")
+	if r.err != nil {
+		t.Fatalf("up: %v\n%s", r.err, r.stderr)
+	}
+	t.Logf("up: %.1fs", r.elapsed.Seconds())
+	if !strings.Contains(r.stderr, "no node") {
+		t.Errorf("up does not say that there is no node:\n%s", r.stderr)
+	}
+	c := connect(t, name)
+	version, err := c.Discovery().ServerVersion()
+	if err != nil || !strings.HasPrefix(version.GitVersion, "v1.") {
+		t.Errorf("version: %v, %v", version, err)
+	}
+	if _, err := c.CoreV1().ServiceAccounts("default").Get(t.Context(), "default", metav1.GetOptions{}); err != nil {
+		t.Error(err)
+	}
+	c.pushProbe(t)
+	if got := get(t, "http://"+c.registry+"/v2/e2e/probe/tags/list"); !strings.Contains(got, `"1"`) {
+		t.Errorf("registry: %s", got)
+	}
+
+	t.Run("BrokenData", func(t *testing.T) { testBrokenData(t, name) })
+}
+
+// testBrokenData makes a start fail half-way: etcd refuses its data when the API server is not yet there.
+func testBrokenData(t *testing.T, name string) {
+	mark := statusOf(t, name).mark(t)
+	must(t, "down", name, "--keep-data")
+	logs, err := filepath.Glob(filepath.Join(base, name, "data/etcd/member/wal/*.wal"))
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("no write-ahead log of etcd: %v", err)
+	}
+	for _, log := range logs {
+		if err := os.WriteFile(log, []byte("no write-ahead log"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := sandbox(t, "up", name)
+	if r.err == nil || !strings.Contains(r.stderr, "error: etcd") || !strings.Contains(r.stderr, "etcd | ") {
+		t.Errorf("up with broken data: %v\n%s", r.err, r.stderr)
+	}
+	if left := marked(mark); len(left) > 0 {
+		t.Errorf("a failed up left processes %v", left)
+	}
+}
+
+func TestWithoutRoot(t *testing.T) {
+	needProgram(t)
+	if os.Geteuid() != 0 {
+		t.Skip("the other tests are without root already")
+	}
+	dir := t.TempDir()
+	const nobody = 65534
+	// A copy, because the program may lie where only root can look.
+	data, err := os.ReadFile(program())
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(dir, "shipit-sandbox")
+	if err := os.WriteFile(copied, data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for d := dir; d != os.TempDir() && d != "/"; d = filepath.Dir(d) {
+		if err := os.Chmod(d, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	home := filepath.Join(dir, "home")
+	if err := os.Mkdir(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(home, nobody, nobody); err != nil {
+		t.Fatal(err)
+	}
+	asNobody := func(args ...string) result {
+		cmd := exec.Command(copied, args...) // not cancelled with the test: its cleanup runs it, too
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		return finish(t, cmd)
+	}
+	t.Cleanup(func() {
+		if r := asNobody("down"); r.err != nil {
+			t.Errorf("down: %v\n%s", r.err, r.stderr)
+		}
+		if _, err := os.Lstat(filepath.Join(home, ".local/state/shipit/sandbox")); err == nil {
+			t.Error("down left files")
+		}
+	})
+	r := asNobody("up")
+	if r.err != nil || !strings.Contains(r.stderr, "a node needs root") {
+		t.Fatalf("up: %v\n%s", r.err, r.stderr)
+	}
+	if r := asNobody("status"); r.err != nil || !strings.Contains(r.stdout, "is ready") {
+		t.Errorf("status: %v\n%s%s", r.err, r.stdout, r.stderr)
+	}
+}
+
+func TestTakenPort(t *testing.T) {
+	t.Parallel()
+	needProgram(t)
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	port := strconv.Itoa(taken.Addr().(*net.TCPAddr).Port)
+	for _, flag := range []string{"--api-port", "--registry-port"} {
+		r := sandbox(t, "up", "port", "--control-plane-only", flag, port)
+		if r.err == nil || !strings.Contains(r.stderr, port) || !strings.Contains(r.stderr, flag) {
+			t.Errorf("%s: %v\n%s", flag, r.err, r.stderr)
+		}
+	}
+	nothingStarted(t, "port")
+}
+
+func TestMissingTool(t *testing.T) {
+	t.Parallel()
+	needNode(t)
+	cmd := command(t.Context(), "up", "tool")
+	cmd.Env = append(cmd.Env, "PATH=/nowhere")
+	r := finish(t, cmd)
+	if r.err == nil || !strings.Contains(r.stderr, "containerd") || !strings.Contains(r.stderr, "apt-get install") {
+		t.Errorf("%v\n%s", r.err, r.stderr)
+	}
+	nothingStarted(t, "tool")
+}
+
+// nothingStarted checks that a refused start has not even made a folder.
+func nothingStarted(t *testing.T, name string) {
+	t.Helper()
+	if _, err := os.Lstat(filepath.Join(base, name)); err == nil {
+		t.Errorf("%s was made", name)
+	}
+	if r := sandbox(t, "status", name); r.err == nil || !strings.Contains(r.stderr, "no sandbox "+name) {
+		t.Errorf("status: %v\n%s", r.err, r.stderr)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	needProgram(t)
+	for _, args := range [][]string{{"up", "Not_A_Name"}, {"up", "a", "b"}, {"nonsense"}, {"status", "-o", "xml"}} {
+		r := sandbox(t, args...)
+		if r.err == nil || !strings.Contains(r.stderr, "error:") || r.stdout != "" {
+			t.Errorf("%v: %v\n%s%s", args, r.err, r.stdout, r.stderr)
+		}
+	}
+	if r := sandbox(t, "down", "never-made"); r.err != nil || !strings.Contains(r.stderr, "no sandbox never-made") {
+		t.Errorf("down: %v\n%s", r.err, r.stderr)
+	}
+}
