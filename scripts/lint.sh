@@ -13,6 +13,8 @@ if [[ -n $unformatted ]]; then
   echo "not gofmt-ed:" $unformatted >&2
   exit 1
 fi
+# The same flag as the builds have, so that Kubernetes is not compiled once more.
+export GOFLAGS="-trimpath ${GOFLAGS-}"
 for module in . sandbox; do
   (cd "$module" && go vet ./... && "$bin/golangci-lint" run --config "$OLDPWD/.golangci.yml" ./...)
 done

@@ -39,7 +39,7 @@ e2e() {
   say "end to end"
   go test -count=1 -timeout 20m -parallel 8 ./apply/... ./cmd/... ./internal/...
   say "the sandbox itself"
-  (cd sandbox && go test -count=1 -timeout 20m ./e2e/...)
+  (cd sandbox && go test -count=1 -timeout 20m ./internal/... ./e2e/...)
   rm -rf "$dir"
 }
 
