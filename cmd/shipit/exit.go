@@ -41,7 +41,6 @@ func exitCode(s streams, err error) int {
 	var (
 		usage   usageError
 		invalid schema.Errors
-		compile *registry.CompileError
 		outcome outcomeError
 		locked  *apply.LockedError
 		status  exitStatus
@@ -62,12 +61,26 @@ func exitCode(s streams, err error) int {
 	case errors.As(err, &locked):
 		s.fail(err, hint(err))
 		return exitLocked
-	case errors.As(err, &compile):
+	case isSource(err):
 		s.fail(err, hint(err))
 		return exitInvalid
 	}
 	s.fail(err, hint(err))
 	return exitError
+}
+
+// isSource reports whether err is a mistake in what the user wrote outside the
+// CUE: a program that does not compile, or a reference that is none.
+func isSource(err error) bool {
+	var (
+		compile   *registry.CompileError
+		notMain   *registry.NotMainError
+		noModule  *registry.NoModuleError
+		noPackage *registry.NoPackageError
+		reference *registry.BadReferenceError
+	)
+	return errors.As(err, &compile) || errors.As(err, &notMain) || errors.As(err, &noModule) ||
+		errors.As(err, &noPackage) || errors.As(err, &reference)
 }
 
 // outcomeCode maps how a deploy ended to an exit code.

@@ -10,6 +10,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
 )
 
 // version is set by the linker.
@@ -21,6 +24,9 @@ func main() {
 
 // run is main with its streams named, so that a test can call it.
 func run(args []string, s streams) int {
+	// client-go logs through klog, to the standard error; what matters of it comes
+	// back as errors and events.
+	klog.SetLogger(logr.Discard())
 	ctx, stop := signalContext(s)
 	defer stop()
 	return exitCode(s, execute(ctx, args, s))
