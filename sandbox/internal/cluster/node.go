@@ -176,6 +176,36 @@ func (c *Cluster) nodeReady(ctx context.Context) error {
 	return fmt.Errorf("the kubelet has not reported yet")
 }
 
+// podList holds what is read of Pods.
+type podList struct {
+	Items []struct {
+		Metadata struct{ UID, Name string }
+	}
+}
+
+// podsKnown returns nil when the kubelet, which may have been started a moment ago, knows the pods that run on the node: logs
+// and exec of the others would say that there is no such pod.
+func (c *Cluster) podsKnown(ctx context.Context) error {
+	var wanted, known podList
+	const running = "/api/v1/pods?fieldSelector=status.phase=Running"
+	if err := c.api.get(ctx, running, &wanted); err != nil {
+		return err
+	}
+	if err := c.api.get(ctx, "/api/v1/nodes/"+nodeName+"/proxy/pods", &known); err != nil {
+		return err
+	}
+	have := map[string]bool{}
+	for _, pod := range known.Items {
+		have[pod.Metadata.UID] = true
+	}
+	for _, pod := range wanted.Items {
+		if !have[pod.Metadata.UID] {
+			return fmt.Errorf("the kubelet does not know pod %s yet", pod.Metadata.Name)
+		}
+	}
+	return nil
+}
+
 // dnsAnswers asks the cluster's DNS for the API server, by way of the DNS Service, so that it proves kube-proxy's rules too.
 func (c *Cluster) dnsAnswers(ctx context.Context) error {
 	resolver := net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -229,6 +229,9 @@ func (c *Cluster) awaitNode(ctx context.Context) error {
 			return false, errors.New("ended while starting")
 		}
 		err := c.nodeReady(ctx)
+		if err == nil {
+			err = c.podsKnown(ctx)
+		}
 		return err != nil, err
 	})
 	if err != nil {
