@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 
@@ -69,7 +68,7 @@ func ownedFields(o *unstructured.Unstructured, manager string) (*fieldpath.Set, 
 		return nil, false
 	}
 	set := &fieldpath.Set{}
-	if err := set.FromJSON(bytes.NewReader(e.FieldsV1.Raw)); err != nil {
+	if err := set.FromJSON(e.FieldsV1.GetRawReader()); err != nil {
 		return nil, false
 	}
 	return set, true

@@ -217,7 +217,7 @@ func newProxy(t *testing.T, cfg *rest.Config) *proxy {
 	p := &proxy{target: u.Host, addr: "127.0.0.1:0", config: rest.CopyConfig(cfg)}
 	p.mend()
 	p.config.Host = u.Scheme + "://" + p.addr
-	p.config.TLSClientConfig.ServerName = u.Hostname()
+	p.config.ServerName = u.Hostname()
 	t.Cleanup(p.cut)
 	return p
 }

@@ -39,7 +39,7 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 		return d, true
 	}
 	events := c.podEvents(ctx, pod)
-	certain = refineByEvents(d, pod, events, lasted)
+	certain = refineByEvents(d, events, lasted)
 	d.Events = warningLines(events)
 	if status := containerStatus(pod, d.Container); status != nil && (status.State.Running != nil || status.LastTerminationState.Terminated != nil || status.State.Terminated != nil) {
 		crashed := d.ExitCode != nil
@@ -110,7 +110,7 @@ func warningLines(events []corev1.Event) []string {
 
 // refineByEvents corrects d by what only events tell, and returns whether its
 // cause is certain.
-func refineByEvents(d *Diagnosis, p *corev1.Pod, events []corev1.Event, lasted time.Duration) bool {
+func refineByEvents(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
 	switch d.Code {
 	case CodeProbeFailing:
 		probe := strings.TrimPrefix(d.Field, "probes.")

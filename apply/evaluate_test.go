@@ -217,7 +217,7 @@ func TestRefineByEvents(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := tt.d
-			certain := refineByEvents(&d, &corev1.Pod{}, tt.events, 21*time.Second)
+			certain := refineByEvents(&d, tt.events, 21*time.Second)
 			if d.Code != tt.want.Code || d.Field != tt.want.Field || d.Message != tt.want.Message || certain != tt.certain {
 				t.Errorf("got %s %q %q certain=%v\nwant %s %q %q certain=%v", d.Code, d.Field, d.Message, certain, tt.want.Code, tt.want.Field, tt.want.Message, tt.certain)
 			}

@@ -58,10 +58,6 @@ type plan struct {
 	changes []*change
 }
 
-func (p *plan) unchanged() bool {
-	return !slices.ContainsFunc(p.changes, func(ch *change) bool { return ch.action != ActionUnchanged })
-}
-
 func (p *plan) of(unit string) []*change {
 	var out []*change
 	for _, ch := range p.changes {

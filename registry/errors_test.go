@@ -47,9 +47,9 @@ func TestBuildBadSource(t *testing.T) {
 			is(func(e *CompileError) string { return strings.Join(e.Lines(), "|") }),
 			"function main is undeclared in the main package",
 		}, {
-			"broken go.mod", "-- go.mod --\nmodle m\n-- main.go --\npackage main\n", ".",
+			"broken go.mod", "-- go.mod --\nmodul m\n-- main.go --\npackage main\n", ".",
 			is(func(e *CompileError) string { return e.Output }),
-			"go.mod:1: unknown directive: modle",
+			"go.mod:1: unknown directive: modul",
 		}, {
 			"library", "-- go.mod --\nmodule m\n-- lib/f.go --\npackage lib\n", "./lib",
 			is(func(e *NotMainError) string { return e.Error() }),

@@ -36,12 +36,12 @@ func baseLayer(created time.Time) (*layer, error) {
 	var buf bytes.Buffer
 	l, err := writeLayer(&buf, created, []entry{
 		dirEntry("etc", 0o755),
-		fileEntry("etc/group", 0o644, []byte(group)),
-		fileEntry("etc/nsswitch.conf", 0o644, []byte("hosts: files dns\n")),
-		fileEntry("etc/passwd", 0o644, []byte(passwd)),
+		fileEntry("etc/group", []byte(group)),
+		fileEntry("etc/nsswitch.conf", []byte("hosts: files dns\n")),
+		fileEntry("etc/passwd", []byte(passwd)),
 		dirEntry("etc/ssl", 0o755),
 		dirEntry("etc/ssl/certs", 0o755),
-		fileEntry("etc/ssl/certs/ca-certificates.crt", 0o644, certificates()),
+		fileEntry("etc/ssl/certs/ca-certificates.crt", certificates()),
 		dirEntry("home", 0o755),
 		home,
 		dirEntry("tmp", 0o777|fs.ModeSticky),

@@ -29,8 +29,9 @@ type entry struct {
 
 func dirEntry(name string, mode fs.FileMode) entry { return entry{name: name + "/", mode: mode} }
 
-func fileEntry(name string, mode fs.FileMode, content []byte) entry {
-	return entry{name: name, mode: mode, size: int64(len(content)), open: func() (io.ReadCloser, error) {
+// fileEntry is a file that everybody may read and nobody may run.
+func fileEntry(name string, content []byte) entry {
+	return entry{name: name, mode: 0o644, size: int64(len(content)), open: func() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(content)), nil
 	}}
 }

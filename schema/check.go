@@ -31,7 +31,7 @@ type patternKey struct {
 func newChecker(ctx *cue.Context, s *shapes, loc *locator, values bool) (*checker, error) {
 	inst := build.NewContext().NewInstance(importPath, nil)
 	for name, data := range schemaFiles() {
-		if err := inst.AddFile(name, data); err != nil {
+		if err := inst.AddFile(name, data); err != nil { //nolint:staticcheck // there is no other way to give it source
 			return nil, err
 		}
 	}
@@ -99,8 +99,8 @@ func (c *checker) known(s *shape, name string) *field {
 		key := patternKey{p.pattern, name}
 		ok, done := c.keys[key]
 		if !done {
-			pattern := c.v1.Context().BuildExpr(p.pattern, cue.Scope(c.v1))
-			ok = pattern.Unify(c.v1.Context().Encode(name)).Err() == nil
+			pattern := c.context().BuildExpr(p.pattern, cue.Scope(c.v1))
+			ok = pattern.Unify(c.context().Encode(name)).Err() == nil   
 			c.keys[key] = ok
 		}
 		if ok {
@@ -184,14 +184,14 @@ func (c *checker) misfit(n *node, f *field) {
 
 // fits asks CUE whether a value is one that the schema takes.
 func (c *checker) fits(n *node, s *shape) bool {
-	want := c.v1.Context().BuildExpr(s.expr, cue.Scope(c.v1))
+	want := c.context().BuildExpr(s.expr, cue.Scope(c.v1))
 	// Not n.value itself: what it refers to may have errors, told elsewhere.
 	got := n.value
 	switch n.kind {
 	case cue.StringKind:
-		got = c.v1.Context().Encode(n.text)
+		got = c.context().Encode(n.text)
 	case cue.IntKind, cue.FloatKind, cue.BoolKind:
-		got = c.v1.Context().CompileString(n.text)
+		got = c.context().CompileString(n.text)
 	}
 	return want.Unify(got).Validate(cue.Concrete(true)) == nil
 }
@@ -201,7 +201,7 @@ func (c *checker) kinds(s *shape) cue.Kind {
 	if s.expr == nil {
 		return 0
 	}
-	return c.v1.Context().BuildExpr(s.expr, cue.Scope(c.v1)).IncompleteKind()
+	return c.context().BuildExpr(s.expr, cue.Scope(c.v1)).IncompleteKind()
 }
 
 func (c *checker) wrong(n *node, code Code, message, why, hint string) {
@@ -256,10 +256,15 @@ func quoteHint(n *node, s *shape, c *checker) string {
 	default:
 		return ""
 	}
-	v := c.v1.Context().CompileString(other)
-	want := c.v1.Context().BuildExpr(s.expr, cue.Scope(c.v1))
+	v := c.context().CompileString(other)
+	want := c.context().BuildExpr(s.expr, cue.Scope(c.v1))
 	if v.Err() != nil || want.Unify(v).Validate(cue.Concrete(true)) != nil {
 		return ""
 	}
 	return "write " + other
+}
+
+// context is the one that v1 was built in: a scope has to be of the same one.
+func (c *checker) context() *cue.Context {
+	return c.v1.Context() //nolint:staticcheck // deprecated for values of several contexts; here there is one
 }

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strings"
 
@@ -112,7 +113,8 @@ func (t *translator) translate(err error) Errors {
 	if err == nil {
 		return nil
 	}
-	if already, ok := err.(Errors); ok {
+	var already Errors
+	if errors.As(err, &already) {
 		return already
 	}
 	type group struct {
@@ -121,7 +123,8 @@ func (t *translator) translate(err error) Errors {
 	}
 	var groups []*group
 	byPath := map[string]*group{}
-	at, _ := err.(pathError)
+	var at pathError
+	errors.As(err, &at)
 	for _, e := range cueerrors.Errors(err) {
 		path := cmp.Or(at.path, plainPath(e.Path()))
 		key := path

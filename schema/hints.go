@@ -62,7 +62,7 @@ func valueHint(n *node, f *field) string {
 		return fmt.Sprintf("%q would do", nameFrom(n.text))
 	case strings.HasPrefix(f.must, `"`): // one of several words
 		if near := nearestName(n.text, strings.FieldsFunc(f.must, func(r rune) bool {
-			return !(r >= 'A' && r <= 'Z')
+			return r < 'A' || r > 'Z'
 		})); near != "" {
 			return fmt.Sprintf("did you mean %q?", near)
 		}

@@ -81,11 +81,9 @@ func (t *translator) reference(e *Error, name string) {
 	e.Code = Reference
 	e.Message = fmt.Sprintf("%q is not defined", name)
 	e.Related = nil
-	switch {
-	case name == "v1":
+	e.Hint = fmt.Sprintf("define it, or put quotes around a text: %q", name)
+	if name == "v1" {
 		e.Hint = `import "shipit.dev/v1" at the top of this file`
-	default:
-		e.Hint = fmt.Sprintf("define it, or put quotes around a text: %q", name)
 	}
 }
 

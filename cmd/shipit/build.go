@@ -22,7 +22,7 @@ func newBuildCommand(s streams) *cobra.Command {
 line for each, "SERVICE REFERENCE", with the digest.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			app, err := project.open(ctx, s, "", "")
+			app, err := project.open(ctx, s, "")
 			if err != nil {
 				return err
 			}

@@ -31,7 +31,7 @@ are touched.`,
 				return err
 			}
 			ctx := cmd.Context()
-			app, err := project.open(ctx, s, cluster.namespace(), "")
+			app, err := project.open(ctx, s, cluster.namespace())
 			if err != nil {
 				return err
 			}
@@ -161,7 +161,7 @@ pods are gone.`,
 // openApp loads the project and makes a client for it: what a command needs
 // that works on what is deployed already.
 func openApp(ctx context.Context, s streams, project *projectFlags, cluster *clusterFlags) (*schema.App, *apply.Client, error) {
-	app, err := project.open(ctx, s, cluster.namespace(), "")
+	app, err := project.open(ctx, s, cluster.namespace())
 	if err != nil {
 		return nil, nil, err
 	}

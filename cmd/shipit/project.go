@@ -22,13 +22,10 @@ func (f *projectFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.registry, "registry", "", "push images there: host[:port][/path] (instead of the app's registry)")
 }
 
-// open loads the project and prints what it warns of. namespace and registry,
-// when not empty, replace the app's; the --registry flag comes before both.
-func (f *projectFlags) open(ctx context.Context, s streams, namespace, registry string) (*schema.App, error) {
-	if f.registry != "" {
-		registry = f.registry
-	}
-	app, err := deploy.Open(ctx, deploy.Options{Dir: f.dir, Tags: f.tags, Namespace: namespace, Registry: registry})
+// open loads the project and prints what it warns of. A namespace that is not
+// empty replaces the app's, as the --registry flag does its registry.
+func (f *projectFlags) open(ctx context.Context, s streams, namespace string) (*schema.App, error) {
+	app, err := deploy.Open(ctx, deploy.Options{Dir: f.dir, Tags: f.tags, Namespace: namespace, Registry: f.registry})
 	if err != nil {
 		return nil, err
 	}

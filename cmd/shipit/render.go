@@ -20,7 +20,7 @@ those that are built without their digest.`,
 			if output != "yaml" && output != "json" {
 				return usagef("-o %s: the formats are yaml and json", output)
 			}
-			app, err := project.open(cmd.Context(), s, namespace, "")
+			app, err := project.open(cmd.Context(), s, namespace)
 			if err != nil {
 				return err
 			}

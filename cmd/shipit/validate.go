@@ -18,7 +18,7 @@ func newValidateCommand(s streams) *cobra.Command {
 		Short: "Check a project, without a cluster",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			app, err := project.open(cmd.Context(), s, "", "")
+			app, err := project.open(cmd.Context(), s, "")
 			var invalid schema.Errors
 			if raw && errors.As(err, &invalid) {
 				for _, e := range invalid {
