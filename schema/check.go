@@ -100,7 +100,7 @@ func (c *checker) known(s *shape, name string) *field {
 		ok, done := c.keys[key]
 		if !done {
 			pattern := c.context().BuildExpr(p.pattern, cue.Scope(c.v1))
-			ok = pattern.Unify(c.context().Encode(name)).Err() == nil   
+			ok = pattern.Unify(c.context().Encode(name)).Err() == nil
 			c.keys[key] = ok
 		}
 		if ok {
