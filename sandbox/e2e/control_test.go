@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"bufio"
+	"context"
 	"net"
 	"os"
 	"os/exec"
@@ -60,6 +62,47 @@ func testBrokenData(t *testing.T, name string) {
 	}
 	if left := marked(mark); len(left) > 0 {
 		t.Errorf("a failed up left processes %v", left)
+	}
+}
+
+// TestInterrupt sends SIGTERM as soon as up has said that something starts.
+func TestInterrupt(t *testing.T) {
+	t.Parallel()
+	needProgram(t)
+	const name = "interrupt"
+	t.Cleanup(func() { must(t, "down", name) })
+	cmd := command(context.WithoutCancel(t.Context()), "up", name, "--control-plane-only")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewScanner(stderr)
+	for said.Scan() && !strings.Contains(said.Text(), "API server") {
+	}
+	var mark string
+	logs, _ := filepath.Glob(filepath.Join(base, name, "logs/etcd.log"))
+	if len(logs) == 0 {
+		t.Error("nothing had started")
+	}
+	for _, pid := range processes(func(dir string) bool {
+		line, _ := os.ReadFile(filepath.Join(dir, "cmdline"))
+		return strings.Contains(string(line), filepath.Join(base, name))
+	}) {
+		mark = markOf(t, pid)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for said.Scan() {
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("an interrupted up exits with 0")
+	}
+	if left := marked(mark); mark == "" || len(left) > 0 {
+		t.Errorf("an interrupted up left processes %v of %q", left, mark)
 	}
 }
 

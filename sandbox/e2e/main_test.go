@@ -153,7 +153,12 @@ func (s status) pids() map[string]int {
 // mark is the environment variable that a sandbox's processes carry, taken from one of them.
 func (s status) mark(t *testing.T) string {
 	t.Helper()
-	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", s.Components[0].PID))
+	return markOf(t, s.Components[0].PID)
+}
+
+func markOf(t *testing.T, pid int) string {
+	t.Helper()
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -162,7 +167,7 @@ func (s status) mark(t *testing.T) string {
 			return variable
 		}
 	}
-	t.Fatal("a component carries no mark")
+	t.Fatalf("process %d carries no mark", pid)
 	return ""
 }
 

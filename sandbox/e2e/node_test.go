@@ -217,7 +217,19 @@ func testSideBySide(t *testing.T, name string, c cluster) {
 			t.Errorf("list does not show %s: %q", n, list)
 		}
 	}
+
+	// Killed whole, shims too, it leaves a pod that nobody looks after; down finds it.
+	mark := statusOf(t, other).mark(t)
+	networks := networksOf(t, mark)
+	for _, pid := range marked(mark) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
 	must(t, "down", other)
+	if left := inNetworks(networks); len(left) > 0 {
+		t.Errorf("down left processes of a killed sandbox: %v", left)
+	}
 	if s := statusOf(t, name); !s.Ready {
 		t.Errorf("after the other one went down, the first is %+v", s)
 	}

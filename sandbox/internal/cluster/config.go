@@ -103,7 +103,8 @@ func (c *Cluster) writeConfig() error {
 	return c.writeForwards()
 }
 
-// writeForwards puts the sandbox's own ports first and keeps what the user has opened.
+// writeForwards puts the sandbox's own ports first and keeps what the user has opened, except a port that another program took
+// while the forwarder was down: that one must not keep the sandbox from starting.
 func (c *Cluster) writeForwards() error {
 	if !c.settings.Node {
 		return nil
@@ -116,10 +117,13 @@ func (c *Cluster) writeForwards() error {
 		{Listen: fmt.Sprintf("%s:%d", loopback, c.settings.APIPort), Target: nodeIP + ":6443"},
 		{Listen: c.Registry(), Target: c.Registry()},
 	}
+	_, err = c.running(forwarderName)
+	down := err != nil
 	for _, f := range old {
-		if f.Service != "" {
-			forwards = append(forwards, f)
+		if f.Service == "" || down && addressFree(f.Listen) != nil {
+			continue
 		}
+		forwards = append(forwards, f)
 	}
 	return c.saveForwards(forwards)
 }

@@ -95,8 +95,10 @@ func picker(base string) func() (int, error) {
 	}
 }
 
-func portFree(port int) error {
-	l, err := net.Listen("tcp", net.JoinHostPort(loopback, strconv.Itoa(port)))
+func portFree(port int) error { return addressFree(net.JoinHostPort(loopback, strconv.Itoa(port))) }
+
+func addressFree(address string) error {
+	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}

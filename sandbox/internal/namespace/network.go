@@ -60,7 +60,7 @@ func SetupNetwork(nodeAddress, services string) error {
 	}
 	for _, s := range sysctls {
 		err := os.WriteFile(filepath.Join("/proc/sys", s.path), []byte(s.value), 0o644)
-		if err != nil && !(s.optional && errors.Is(err, os.ErrNotExist)) {
+		if err != nil && (!s.optional || !errors.Is(err, os.ErrNotExist)) {
 			return fmt.Errorf("setting %s: %w", s.path, err)
 		}
 	}

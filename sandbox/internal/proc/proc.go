@@ -85,31 +85,32 @@ func hasVariable(environ, variable []byte) bool {
 	return false
 }
 
-// Kill ends the processes with SIGKILL and returns when the kernel has removed every one of them. A process that was
-// replaced by another one under the same number is left alone.
+// Kill ends the processes with SIGKILL and returns when every one of them has exited. A process that was replaced by another
+// one under the same number is left alone.
 func Kill(ctx context.Context, processes ...Process) error {
-	var fds []int
+	killed := map[Process]int{} // to descriptors
 	defer func() {
-		for _, fd := range fds {
+		for _, fd := range killed {
 			_ = unix.Close(fd)
 		}
 	}()
 	for _, p := range processes {
 		fd, err := unix.PidfdOpen(p.PID, 0)
 		if err != nil {
+			continue // it is gone
+		}
+		if !p.Alive() { // asked after the descriptor was opened: from here on it cannot mean another process
+			_ = unix.Close(fd)
 			continue
 		}
-		fds = append(fds, fd)
-		if !p.Alive() { // checked after the descriptor was opened: from here on it cannot mean another process
-			continue
-		}
+		killed[p] = fd
 		if err := unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 			return fmt.Errorf("killing process %d: %w", p.PID, err)
 		}
 	}
-	for i, fd := range fds {
+	for p, fd := range killed {
 		if err := waitExit(ctx, fd); err != nil {
-			return fmt.Errorf("waiting for killed process %d: %w", processes[i].PID, err)
+			return fmt.Errorf("waiting for killed process %d: %w", p.PID, err)
 		}
 	}
 	return nil
@@ -130,24 +131,6 @@ func waitExit(ctx context.Context, fd int) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// Terminate asks the process to end and kills it when it has not within the grace period.
-func Terminate(ctx context.Context, p Process, grace time.Duration) error {
-	fd, err := unix.PidfdOpen(p.PID, 0)
-	if err != nil || !p.Alive() {
-		return nil
-	}
-	defer unix.Close(fd)
-	if err := unix.PidfdSendSignal(fd, unix.SIGTERM, nil, 0); err != nil {
-		return nil // it is gone
-	}
-	patience, cancel := context.WithTimeout(ctx, grace)
-	defer cancel()
-	if waitExit(patience, fd) == nil {
-		return nil
-	}
-	return Kill(ctx, p)
 }
 
 // Write records a process in a file that Read understands.

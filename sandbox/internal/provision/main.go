@@ -53,6 +53,6 @@ func run(ctx context.Context, kubeconfig, node, dir, address string, log io.Writ
 			}
 		})}
 	go func() { _ = server.Serve(listener) }() // ends with Close
-	defer server.Close()
+	defer func() { _ = server.Close() }()
 	return New(client, node, dir, log).Run(ctx, func() { ready.Store(true) })
 }
