@@ -28,7 +28,7 @@ if [[ ! -x $cache/shipit-sandbox ]]; then
   trap 'kill $build 2>/dev/null; rm -f "$new"' EXIT
   while kill -0 $build 2>/dev/null; do
     sleep 1
-    if (((SECONDS - start) % 30 == 0)) && kill -0 $build 2>/dev/null; then
+    if (((SECONDS - start) % 15 == 0)) && kill -0 $build 2>/dev/null; then
       echo "  still compiling, $((SECONDS - start))s" >&2
     fi
   done

@@ -20,7 +20,7 @@ type IO struct {
 	Path     string // $PATH
 }
 
-// Execute runs the command line and returns the exit code: 0 done, 1 failed, 2 wrong usage.
+// Execute runs the command line and returns the exit code: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 func Execute(ctx context.Context, args []string, streams IO) int {
 	streams.Path = cluster.SearchPath(streams.Path)
 	root := &cobra.Command{
@@ -50,6 +50,10 @@ type usageError struct {
 func report(w io.Writer, err error) int {
 	if err == nil {
 		return 0
+	}
+	if errors.Is(err, context.Canceled) {
+		fmt.Fprintln(w, "shipit-sandbox: interrupted")
+		return 130
 	}
 	fmt.Fprintf(w, "shipit-sandbox: error: %v\n", err)
 	var component *cluster.ComponentError

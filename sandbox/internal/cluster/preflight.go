@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -86,6 +88,44 @@ func cniPlugins() (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// checkKernel tells what a container or an unusual kernel may lack, loading the kernel modules that are merely not loaded.
+func checkKernel() error {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err
+	}
+	const needed = 1<<unix.CAP_SYS_ADMIN | 1<<unix.CAP_NET_ADMIN
+	if capabilities, ok := effective(string(status)); ok && capabilities&needed != needed {
+		return &Unready{
+			Problem: "a node needs the rights to mount and to make networks (CAP_SYS_ADMIN, CAP_NET_ADMIN), which root lacks here",
+			Hint:    "in a container, run it privileged; or start without a node: --control-plane-only",
+		}
+	}
+	const bridge = "/proc/sys/net/bridge/bridge-nf-call-iptables"
+	if _, err := os.Stat(bridge); err == nil {
+		return nil
+	}
+	_ = exec.Command("modprobe", "-a", "br_netfilter", "overlay").Run() // it is judged by what it brings
+	if _, err := os.Stat(bridge); err != nil {
+		return &Unready{
+			Problem: "the kernel passes no bridged packets to iptables, which Services need",
+			Hint:    "load its module: modprobe br_netfilter",
+		}
+	}
+	return nil
+}
+
+// effective reads the capabilities that a process has from its /proc/PID/status.
+func effective(status string) (capabilities uint64, ok bool) {
+	for line := range strings.Lines(status) {
+		if value, found := strings.CutPrefix(line, "CapEff:"); found {
+			capabilities, err := strconv.ParseUint(strings.TrimSpace(value), 16, 64)
+			return capabilities, err == nil
+		}
+	}
+	return 0, false
 }
 
 // needDisk is what a new cluster writes before it is ready, with room to spare.

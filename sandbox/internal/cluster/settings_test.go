@@ -58,6 +58,21 @@ func TestFindToolsNamesAllThatIsMissing(t *testing.T) {
 	}
 }
 
+func TestCheckDisk(t *testing.T) {
+	t.Parallel()
+	if err := checkDisk("/proc"); err == nil || !strings.Contains(err.Error(), "0 MiB left") {
+		t.Errorf("a file system without room: %v", err)
+	}
+}
+
+func TestEffectiveCapabilities(t *testing.T) {
+	t.Parallel()
+	const status = "Name:\tcat\nCapPrm:\t0000000000000001\nCapEff:\t00000000000000ff\n"
+	if got, ok := effective(status); !ok || got != 0xff {
+		t.Errorf("got %x, %v", got, ok)
+	}
+}
+
 func TestLastLines(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "log")

@@ -107,6 +107,9 @@ func (c *Cluster) preflight() error {
 		if c.tools, err = findTools(c.path); err != nil {
 			return err
 		}
+		if err := checkKernel(); err != nil {
+			return err
+		}
 	}
 	if err := checkDisk(c.layout.Base); err != nil {
 		return err
