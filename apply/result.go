@@ -8,11 +8,18 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// Unit is what moves from release to release as one: a service and its objects.
+// Unit is what moves from release to release as one: a service and its objects,
+// or AppUnit.
 type Unit struct {
-	Name    string
-	Objects []*unstructured.Unstructured
+	Name     string
+	Needs    []string      // units that must be healthy before this one is applied
+	Deadline time.Duration // to become healthy; 0 is computed from the probes
+	Objects  []*unstructured.Unstructured
 }
+
+// AppUnit is the unit of what belongs to no service (a quota). Its objects do not
+// have the label app.kubernetes.io/name, and every service needs it.
+const AppUnit = "_app"
 
 // Request says what to deploy.
 type Request struct {

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,8 +31,32 @@ const (
 // Unit is what one service is made of. Its objects are in the order in which
 // they need each other: ServiceAccount, Service, workload.
 type Unit struct {
-	Name    string // the service's
-	Objects []*unstructured.Unstructured
+	Name     string        // the service's, or AppUnit
+	Needs    []string      // units that must be healthy first
+	Deadline time.Duration // to become healthy; 0 is computed from the probes
+	Objects  []*unstructured.Unstructured
+}
+
+// AppUnit is the unit of what belongs to no service. It is no DNS label, so no
+// service can be called so; nor is it a label's value: its objects have no
+// LabelName.
+const AppUnit = "_app"
+
+// Options are what is not in the CUE.
+type Options struct {
+	// Images maps a service to the reference that its pods run, with a digest; a
+	// service that is not in it keeps the reference it was written with.
+	Images map[string]string
+	// Secrets has the values of secrets. Nil renders without them: a Secret has no
+	// data then, and is named by a hash of where its values would come from.
+	Secrets *Secrets
+}
+
+// Secrets are values, and the key under which their names are made, so that a
+// name tells nothing about a value.
+type Secrets struct {
+	Key    []byte
+	Values map[string]map[string]map[string][]byte // by service, secret and key
 }
 
 // MissingImageError is a service that is built, for which Render was given no image.
@@ -53,19 +78,17 @@ func (e *FieldError) Error() string { return e.Path + ": " + e.Err.Error() }
 // Unwrap gives the cause.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// Render gives a Unit per service, sorted by name. images maps a service to
-// the reference that its pods run, with a digest; a service that is not in it
-// keeps the reference it was written with.
+// Render gives a Unit per service, sorted by name.
 //
 // Objects hold only what is meant: no status, nulls or empty maps, and
 // quantities as the API server writes them, so that server-side apply owns
 // these fields and no others. Errors: *MissingImageError, *FieldError.
-func Render(app *schema.App, images map[string]string) ([]Unit, error) {
+func Render(app *schema.App, opts Options) ([]Unit, error) {
 	services := slices.Clone(app.Services)
 	slices.SortFunc(services, func(a, b *schema.Service) int { return cmp.Compare(a.Name, b.Name) })
 	units := make([]Unit, 0, len(services))
 	for _, s := range services {
-		image := images[s.Name]
+		image := opts.Images[s.Name]
 		if image == "" {
 			image = s.Image
 		}

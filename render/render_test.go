@@ -25,7 +25,7 @@ const (
 )
 
 // hello is the smallest app that serves.
-func hello() (*schema.App, map[string]string) {
+func hello() (*schema.App, Options) {
 	return &schema.App{
 		Name:      "hello",
 		Namespace: "hello",
@@ -36,11 +36,11 @@ func hello() (*schema.App, map[string]string) {
 			Ports:    []schema.Port{{Name: "http", Port: 8080}},
 			Probes:   schema.Probes{Readiness: &schema.Probe{HTTP: &schema.HTTPProbe{Path: "/readyz"}}},
 		}},
-	}, map[string]string{"hello": "registry.example.com/hello/hello@" + digestA}
+	}, Options{Images: map[string]string{"hello": "registry.example.com/hello/hello@" + digestA}}
 }
 
 // everything uses every field there is, in two services out of order.
-func everything() (*schema.App, map[string]string) {
+func everything() (*schema.App, Options) {
 	return &schema.App{
 		Name:      "shop",
 		Namespace: "shop-prod",
@@ -79,10 +79,10 @@ func everything() (*schema.App, map[string]string) {
 				AllowPrivilegeEscalation: true,
 			},
 		}},
-	}, map[string]string{"api": "registry.example.com/shop/api@" + digestA}
+	}, Options{Images: map[string]string{"api": "registry.example.com/shop/api@" + digestA}}
 }
 
-var apps = map[string]func() (*schema.App, map[string]string){"hello": hello, "everything": everything}
+var apps = map[string]func() (*schema.App, Options){"hello": hello, "everything": everything}
 
 var update = flag.Bool("update", false, "write the golden files")
 
@@ -197,7 +197,7 @@ func TestRenderIsRestricted(t *testing.T) {
 	}
 	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
 	check := func(s *schema.Service) policy.AggregateCheckResult {
-		units, err := Render(&schema.App{Name: "app", Services: []*schema.Service{s}}, nil)
+		units, err := Render(&schema.App{Name: "app", Services: []*schema.Service{s}}, Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +249,7 @@ func TestRenderErrors(t *testing.T) {
 		}
 	}
 	app, _ := hello()
-	_, err := Render(app, nil)
+	_, err := Render(app, Options{})
 	var missing *MissingImageError
 	if !errors.As(err, &missing) || missing.Service != "hello" {
 		t.Errorf("got %v", err)
@@ -268,7 +268,7 @@ func BenchmarkRender(b *testing.B) {
 		app.Services = append(app.Services, &s)
 	}
 	for b.Loop() {
-		if _, err := Render(app, images); err != nil {
+		if _, err := Render(app, Options{Images: images}); err != nil {
 			b.Fatal(err)
 		}
 	}

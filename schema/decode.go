@@ -140,7 +140,7 @@ func env(n *node) []EnvVar {
 	}
 	var vars []EnvVar
 	for _, f := range n.fields {
-		vars = append(vars, EnvVar{f.name, f.str()})
+		vars = append(vars, EnvVar{Name: f.name, Value: f.str()})
 	}
 	slices.SortFunc(vars, func(a, b EnvVar) int { return cmp.Compare(a.Name, b.Name) })
 	return vars

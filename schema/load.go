@@ -25,6 +25,9 @@ type Options struct {
 	// Tags set fields that have a @tag attribute ("key=value"), and choose the
 	// files with an @if attribute ("key"), as CUE's own -t does.
 	Tags []string
+	// Environment is the one of the app's environments to fill in; empty leaves the
+	// app as it is written outside of them.
+	Environment string
 }
 
 // Load evaluates the CUE package in dir, or in the nearest folder above it (see

@@ -196,7 +196,7 @@ func Render(app *schema.App, images []Image) ([]render.Unit, error) {
 	}
 	chosen := *app
 	chosen.Services = slices.DeleteFunc(slices.Clone(app.Services), func(s *schema.Service) bool { return refs[s.Name] == "" })
-	return render.Render(&chosen, refs)
+	return render.Render(&chosen, render.Options{Images: refs})
 }
 
 // Units renders the services that have an image here, for the engine.
