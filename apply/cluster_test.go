@@ -332,6 +332,15 @@ func (e *env) eventually(r schema.GroupVersionResource, ok func() (string, bool)
 	}
 }
 
+// history returns the releases of one unit.
+func (e *env) history(name string) ([]apply.Release, error) {
+	units, err := e.client().History(e.ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return units[0].Releases, nil
+}
+
 func (e *env) status(name string) apply.UnitStatus {
 	e.Helper()
 	s, err := e.client().Status(e.ctx)

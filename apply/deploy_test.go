@@ -58,7 +58,7 @@ func TestDeployTwiceAndChange(t *testing.T) {
 	if o := res.Units[0].Objects[i]; o.Action != apply.ActionUpdate || !slices.Equal(o.Fields, want) {
 		t.Errorf("changed fields: %+v, want %q", o, want)
 	}
-	history, err := e.client().History(e.ctx, "web")
+	history, err := e.history("web")
 	check(t, err)
 	if len(history) != 2 || history[0].Number != 2 || !history[0].Current || history[0].Outcome != apply.Deployed || history[1].Current {
 		t.Errorf("history: %+v", history)
@@ -160,7 +160,7 @@ func TestBrokenReleases(t *testing.T) {
 			if s := e.status("web"); !s.Ready || s.Release != 1 || s.State != apply.StateDeployed {
 				t.Errorf("status %+v", s)
 			}
-			history, err := e.client().History(e.ctx, "web")
+			history, err := e.history("web")
 			check(t, err)
 			if h := history[0]; h.Number != 2 || h.Current || h.Outcome != apply.RolledBack || h.Code != tt.code {
 				t.Errorf("history %+v", h)
@@ -185,7 +185,7 @@ func TestFirstReleaseFails(t *testing.T) {
 	if len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
-	history, err := e.client().History(e.ctx, "web")
+	history, err := e.history("web")
 	check(t, err)
 	if len(history) != 1 || history[0].Outcome != apply.Removed || history[0].Code != apply.CodeCrashLoop {
 		t.Errorf("history %+v", history)

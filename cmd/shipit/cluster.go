@@ -51,10 +51,14 @@ type target struct {
 	registry string // a sandbox's own registry, host:port
 }
 
-// connect finds the cluster; it starts a sandbox, and does not talk to others.
-func (f *clusterFlags) connect(ctx context.Context, s streams) (*target, error) {
+// connect finds the cluster for app: what the flags say, else the context of
+// the app's environment. It starts a sandbox, and does not talk to others.
+func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) (*target, error) {
 	if f.sandbox != "" {
 		return sandboxTarget(ctx, s, f.sandbox)
+	}
+	if *f.kube.Context == "" {
+		*f.kube.Context = app.Context
 	}
 	loader := f.kube.ToRawKubeConfigLoader()
 	raw, err := loader.RawConfig()

@@ -39,7 +39,7 @@ are touched.`,
 			if err != nil {
 				return err
 			}
-			t, err := cluster.connect(ctx, s)
+			t, err := cluster.connect(ctx, s, app)
 			if err != nil {
 				return err
 			}
@@ -53,7 +53,7 @@ are touched.`,
 			if err != nil {
 				return err
 			}
-			if req.Units, err = deploy.Units(app, built); err != nil {
+			if req.Units, err = deploy.Units(app, built, nil); err != nil {
 				return err
 			}
 			req.Only = args
@@ -165,7 +165,7 @@ func openApp(ctx context.Context, s streams, project *projectFlags, cluster *clu
 	if err != nil {
 		return nil, nil, err
 	}
-	t, err := cluster.connect(ctx, s)
+	t, err := cluster.connect(ctx, s, app)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/internal/deploy"
 	"github.com/shipit-dev/shipit/registry"
 	"github.com/shipit-dev/shipit/schema"
 )
@@ -55,18 +56,42 @@ func exitCode(s streams, err error) int {
 	case errors.As(err, &usage):
 		s.fail(err, "run the command with --help to see its flags")
 		return exitUsage
+	case isChoice(err):
+		s.fail(err, hint(err))
+		return exitUsage
 	case errors.As(err, &invalid):
 		s.invalid(invalid)
 		return exitInvalid
 	case errors.As(err, &locked):
 		s.fail(err, hint(err))
 		return exitLocked
-	case isSource(err):
-		s.fail(err, hint(err))
-		return exitInvalid
 	}
-	s.fail(err, hint(err))
-	return exitError
+	code := exitError
+	for _, e := range each(err) {
+		s.fail(e, hint(e))
+		if isSource(e) {
+			code = exitInvalid
+		}
+	}
+	return code
+}
+
+// each takes apart what errors.Join put together.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		return joined.Unwrap()
+	}
+	return []error{err}
+}
+
+// isChoice reports whether err is a service or an environment that the app does
+// not have: a mistake in the command line.
+func isChoice(err error) bool {
+	var (
+		service *deploy.UnknownServiceError
+		none    *deploy.NoEnvironmentError
+	)
+	return errors.As(err, &service) || errors.As(err, &none)
 }
 
 // isSource reports whether err is a mistake in what the user wrote outside the

@@ -11,29 +11,38 @@ import (
 
 // projectFlags say which project a command works on.
 type projectFlags struct {
-	dir      string
-	tags     []string
-	registry string
+	dir         string
+	tags        []string
+	environment string
+	registry    string
 }
 
 func (f *projectFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVarP(&f.dir, "dir", "C", ".", "the project's directory")
 	cmd.Flags().StringArrayVarP(&f.tags, "tag", "t", nil, "a CUE tag, key=value (repeatable)")
+	cmd.Flags().StringVarP(&f.environment, "environment", "e", "", "the environment, when the app has any")
 	cmd.Flags().StringVar(&f.registry, "registry", "", "push images there: host[:port][/path] (instead of the app's registry)")
 }
 
 // open loads the project and prints what it warns of. A namespace that is not
 // empty replaces the app's, as the --registry flag does its registry.
 func (f *projectFlags) open(ctx context.Context, s streams, namespace string) (*schema.App, error) {
-	app, err := deploy.Open(ctx, deploy.Options{Dir: f.dir, Tags: f.tags, Namespace: namespace, Registry: f.registry})
+	app, err := deploy.Open(ctx, deploy.Options{
+		Dir: f.dir, Tags: f.tags, Environment: f.environment, Namespace: namespace, Registry: f.registry,
+	})
 	if err != nil {
 		return nil, err
 	}
+	s.warnings(app)
+	return app, nil
+}
+
+// warnings prints what a project is warned of.
+func (s streams) warnings(app *schema.App) {
 	for _, w := range app.Warnings {
 		s.warn("%s", w.Error())
 		if w.Hint != "" {
 			s.note("  hint: %s", w.Hint)
 		}
 	}
-	return app, nil
 }

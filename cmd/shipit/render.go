@@ -27,7 +27,7 @@ those that are built without their digest.`,
 			if app.Services, err = deploy.Services(app, args); err != nil {
 				return err
 			}
-			units, err := deploy.Render(app, deploy.Unbuilt(app))
+			units, err := deploy.Render(app, deploy.Unbuilt(app), nil)
 			if err != nil {
 				return err
 			}

@@ -49,6 +49,7 @@ func newRootCommand(s streams) *cobra.Command {
 		newBuildCommand(s),
 		newDeployCommand(s),
 		newStatusCommand(s),
+		newHistoryCommand(s),
 		newRollbackCommand(s),
 		newDeleteCommand(s),
 		newSandboxCommand(s),

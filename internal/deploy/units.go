@@ -9,26 +9,27 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// Render renders the services that have an image here.
-func Render(app *schema.App, images []Image) ([]render.Unit, error) {
-	refs := make(map[string]string, len(images))
+// Render renders the services that have an image here, and what belongs to no
+// service. Secrets may be nil: they have no values then.
+func Render(app *schema.App, images []Image, secrets *render.Secrets) ([]render.Unit, error) {
+	opts := render.Options{Images: make(map[string]string, len(images)), Secrets: secrets}
 	for _, img := range images {
-		refs[img.Service] = img.Ref
+		opts.Images[img.Service] = img.Ref
 	}
 	chosen := *app
-	chosen.Services = slices.DeleteFunc(slices.Clone(app.Services), func(s *schema.Service) bool { return refs[s.Name] == "" })
-	return render.Render(&chosen, render.Options{Images: refs})
+	chosen.Services = slices.DeleteFunc(slices.Clone(app.Services), func(s *schema.Service) bool { return opts.Images[s.Name] == "" })
+	return render.Render(&chosen, opts)
 }
 
-// Units renders the services that have an image here, for the engine.
-func Units(app *schema.App, images []Image) ([]apply.Unit, error) {
-	rendered, err := Render(app, images)
+// Units renders for the engine, as Render does.
+func Units(app *schema.App, images []Image, secrets *render.Secrets) ([]apply.Unit, error) {
+	rendered, err := Render(app, images, secrets)
 	if err != nil {
 		return nil, err
 	}
 	units := make([]apply.Unit, 0, len(rendered))
 	for _, u := range rendered {
-		units = append(units, apply.Unit{Name: u.Name, Objects: u.Objects})
+		units = append(units, apply.Unit{Name: u.Name, Needs: u.Needs, Deadline: u.Deadline, Objects: u.Objects})
 	}
 	return units, nil
 }

@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/shipit-dev/shipit/apply"
+)
+
+func newHistoryCommand(s streams) *cobra.Command {
+	var (
+		project projectFlags
+		cluster clusterFlags
+		output  string
+	)
+	cmd := &cobra.Command{
+		Use:   "history [SERVICE...]",
+		Short: "List the releases of services, newest first",
+		Long: `List the releases of the services named, or of all, newest first: how each
+ended, when, by whom, and in which deploy. The current one is marked. A number
+is what rollback --to takes, a deploy what rollback --deploy takes.`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkFormat(output); err != nil {
+				return err
+			}
+			_, client, err := openApp(cmd.Context(), s, &project, &cluster)
+			if err != nil {
+				return err
+			}
+			units, err := client.History(cmd.Context(), args...)
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return s.json(units)
+			}
+			return s.history(units)
+		},
+	}
+	project.add(cmd)
+	cluster.add(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	return cmd
+}
+
+// history prints one table for all units.
+func (s streams) history(units []apply.UnitHistory) error {
+	if len(units) == 0 {
+		s.note("nothing was deployed yet")
+		return nil
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SERVICE\tRELEASE\tOUTCOME\tAGE\tBY\tDEPLOY\tIMAGE\tCAUSE")
+	for _, u := range units {
+		for _, r := range u.Releases {
+			number := fmt.Sprint(r.Number)
+			if r.Current {
+				number += "*"
+			}
+			refs := make([]string, 0, len(r.Images))
+			for _, image := range r.Images {
+				refs = append(refs, shortRef(image))
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, number, r.Outcome,
+				short(time.Since(r.At).Round(time.Second)), r.By, r.DeployID, strings.Join(refs, " "), printable(r.Cause))
+		}
+	}
+	return w.Flush()
+}
