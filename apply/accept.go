@@ -42,6 +42,9 @@ func (c *Client) accept(units []Unit) ([]target, error) {
 
 func (c *Client) labelled(unit string, o *unstructured.Unstructured) error {
 	want := map[string]string{labelName: unit, labelPartOf: c.owner.App, labelManagedBy: managedByShipit}
+	if unit == AppUnit {
+		want[labelName] = "" // it could be no label's value
+	}
 	check := func(where string, got map[string]string) error {
 		for k, v := range want {
 			if got[k] != v {

@@ -104,7 +104,7 @@ func (w *watcher) leftOf(unit string) []string {
 	for _, s := range []*watched{w.pods, w.replicaSets} {
 		for _, o := range s.List() {
 			m, ok := o.(metav1.Object)
-			if !ok || m.GetLabels()[labelName] != unit {
+			if !ok || unitOf(m) != unit {
 				continue
 			}
 			kind := "ReplicaSet "

@@ -25,6 +25,14 @@ const (
 	managedByShipit = "shipit"
 )
 
+// unitOf tells the unit of an object that carries the app's labels.
+func unitOf(o metav1.Object) string {
+	if name := o.GetLabels()[labelName]; name != "" {
+		return name
+	}
+	return AppUnit
+}
+
 // inFlight bounds the requests that one call has under way.
 const inFlight = 48
 
@@ -161,7 +169,7 @@ func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured)
 		}
 		var gone []*change
 		for ref, o := range live {
-			if o.GetLabels()[labelName] == t.unit && !wanted[ref] && entry(o, c.owner.Manager()) != nil && o.GetDeletionTimestamp() == nil {
+			if unitOf(o) == t.unit && !wanted[ref] && entry(o, c.owner.Manager()) != nil && o.GetDeletionTimestamp() == nil {
 				gone = append(gone, &change{unit: t.unit, ref: ref, action: ActionDelete, live: o})
 			}
 		}

@@ -144,7 +144,7 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 	}
 	found := false
 	for _, w := range all {
-		if w.object.GetLabels()[labelName] != name {
+		if unitOf(w.object) != name {
 			continue
 		}
 		found = true
