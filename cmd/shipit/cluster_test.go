@@ -70,6 +70,7 @@ func TestCluster(t *testing.T) {
 			"versions": c.versions,
 			"fetch":    fetch,
 			"until":    until,
+			"load":     load,
 		},
 	})
 }
@@ -80,6 +81,9 @@ func (c *testCluster) setup(env *testscript.Env) error {
 	}
 	ns := regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.TrimPrefix(filepath.Base(env.WorkDir), "script-"), "-")
 	ns = fmt.Sprintf("%s-%d", ns, os.Getpid())
+	steady := &steadyLoad{}
+	env.Values[loadKey{}] = steady
+	env.Defer(steady.end)
 	env.Setenv("NS", ns)
 	env.Setenv("SANDBOX", c.sandbox)
 	env.Setenv("KUBECONFIG", c.kubeconfig)

@@ -89,9 +89,10 @@ func each(err error) []error {
 func isChoice(err error) bool {
 	var (
 		service *deploy.UnknownServiceError
+		unit    *apply.UnknownUnitError
 		none    *deploy.NoEnvironmentError
 	)
-	return errors.As(err, &service) || errors.As(err, &none)
+	return errors.As(err, &service) || errors.As(err, &unit) || errors.As(err, &none)
 }
 
 // isSource reports whether err is a mistake in what the user wrote outside the
