@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -71,6 +72,8 @@ func TestCluster(t *testing.T) {
 			"fetch":    fetch,
 			"until":    until,
 			"load":     load,
+			"kube":     c.kube,
+			"objects":  c.objects,
 		},
 	})
 }
@@ -84,6 +87,9 @@ func (c *testCluster) setup(env *testscript.Env) error {
 	steady := &steadyLoad{}
 	env.Values[loadKey{}] = steady
 	env.Defer(steady.end)
+	guarded := httptest.NewServer(http.HandlerFunc(refuse))
+	env.Defer(guarded.Close)
+	env.Setenv("GUARDED", strings.TrimPrefix(guarded.URL, "http://"))
 	env.Setenv("NS", ns)
 	env.Setenv("SANDBOX", c.sandbox)
 	env.Setenv("KUBECONFIG", c.kubeconfig)
@@ -96,13 +102,26 @@ func (c *testCluster) setup(env *testscript.Env) error {
 	return nil
 }
 
+// refuse is a registry that lets nobody in.
+func refuse(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("WWW-Authenticate", `Basic realm="guarded"`)
+	w.WriteHeader(http.StatusUnauthorized)
+}
+
 // resources are the kinds that an app may leave behind in a namespace.
 var resources = []schema.GroupVersionResource{
 	{Group: "apps", Version: "v1", Resource: "deployments"},
 	{Group: "apps", Version: "v1", Resource: "replicasets"},
+	{Group: "apps", Version: "v1", Resource: "statefulsets"},
+	{Group: "batch", Version: "v1", Resource: "jobs"},
 	{Group: "coordination.k8s.io", Version: "v1", Resource: "leases"},
 	{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"},
+	{Group: "networking.k8s.io", Version: "v1", Resource: "ingresses"},
+	{Group: "networking.k8s.io", Version: "v1", Resource: "networkpolicies"},
+	{Version: "v1", Resource: "configmaps"},
+	{Version: "v1", Resource: "persistentvolumeclaims"},
 	{Version: "v1", Resource: "pods"},
+	{Version: "v1", Resource: "resourcequotas"},
 	{Version: "v1", Resource: "secrets"},
 	{Version: "v1", Resource: "serviceaccounts"},
 	{Version: "v1", Resource: "services"},
@@ -116,15 +135,25 @@ func (c *testCluster) list(ts *testscript.TestScript, r schema.GroupVersionResou
 	return list.Items
 }
 
-// versions prints every object of the namespace with its resourceVersion.
-func (c *testCluster) versions(ts *testscript.TestScript, _ bool, _ []string) {
+// all lists the namespace: resource, name and resourceVersion of each object.
+func (c *testCluster) all(ts *testscript.TestScript) [][3]string {
+	var out [][3]string
 	for _, r := range resources {
 		for _, o := range c.list(ts, r) {
-			if r.Resource == "serviceaccounts" && o.GetName() == "default" {
+			if r.Resource == "serviceaccounts" && o.GetName() == "default" || o.GetName() == "kube-root-ca.crt" {
 				continue // the namespace's own
 			}
-			fmt.Fprintln(ts.Stdout(), r.Resource, o.GetName(), o.GetResourceVersion())
+			out = append(out, [3]string{r.Resource, o.GetName(), o.GetResourceVersion()})
 		}
+	}
+	return out
+}
+
+// versions prints every object of the namespace with its resourceVersion.
+func (c *testCluster) versions(ts *testscript.TestScript, _ bool, _ []string) {
+	out := ts.Stdout() // asked for once, or what was printed before stays when this prints nothing
+	for _, line := range c.all(ts) {
+		fmt.Fprintln(out, line[0], line[1], line[2])
 	}
 }
 
@@ -144,8 +173,9 @@ func (c *testCluster) pods(ts *testscript.TestScript, _ bool, _ []string) {
 		lines = append(lines, fmt.Sprintf("%s %s %d", pod.GetName(), pod.GetUID(), restarts))
 	}
 	slices.Sort(lines)
+	out := ts.Stdout()
 	for _, l := range lines {
-		fmt.Fprintln(ts.Stdout(), l)
+		fmt.Fprintln(out, l)
 	}
 }
 
