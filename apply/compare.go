@@ -1,11 +1,10 @@
 package apply
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/api/equality"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
@@ -28,7 +27,28 @@ func canonical(o *unstructured.Unstructured) (*unstructured.Unstructured, error)
 		unstructured.RemoveNestedField(c.Object, "metadata", f)
 	}
 	dropNulls(c.Object)
+	if c.GetAPIVersion() == "v1" && c.GetKind() == "Secret" {
+		withoutStringData(c.Object)
+	}
 	return c, nil
+}
+
+// withoutStringData moves a Secret's stringData into data, as the server does:
+// it can be written only, so nothing could be compared with it.
+func withoutStringData(o map[string]any) {
+	values, ok, err := unstructured.NestedStringMap(o, "stringData")
+	if !ok || err != nil {
+		return // the server will say what is wrong with it
+	}
+	data, _ := o["data"].(map[string]any)
+	if data == nil {
+		data = map[string]any{}
+	}
+	for k, v := range values {
+		data[k] = base64.StdEncoding.EncodeToString([]byte(v))
+	}
+	delete(o, "stringData")
+	o["data"] = data
 }
 
 func dropNulls(v any) {
@@ -138,6 +158,9 @@ func (w *walk) maps(p fieldpath.Path, desired, live map[string]any, owned *field
 func (w *walk) item(p fieldpath.Path, pe fieldpath.PathElement, d, l any, has bool, owned *fieldpath.Set) {
 	children, nested := owned.Children.Get(pe)
 	if !nested {
+		if l, ok := d.([]any); ok && len(l) == 0 && !has && !owned.Members.Has(pe) {
+			return // a list that is merged has no owner when it is empty
+		}
 		// A leaf, or a map or list that is owned whole.
 		if !owned.Members.Has(pe) || !sameValue(p, d, l, has) {
 			w.change(p)
@@ -206,6 +229,9 @@ func (w *walk) removed(p fieldpath.Path, owned *fieldpath.Set, kept func(fieldpa
 	}
 }
 
+// keyDefaults are the keys of merged lists that the server knows a default of.
+var keyDefaults = map[string]any{"protocol": "TCP"}
+
 // elementOf finds the owned element that item d is. Fields of a key that d does
 // not have were defaulted by the server, so they match anything; more than one
 // match is no match.
@@ -232,6 +258,9 @@ func isElement(item any, pe fieldpath.PathElement) bool {
 		matched := false
 		for _, f := range *pe.Key {
 			v, has := m[f.Name]
+			if def, ok := keyDefaults[f.Name]; !has && ok {
+				v, has = def, true
+			}
 			if !has {
 				continue
 			}
@@ -266,10 +295,7 @@ func sameValue(p fieldpath.Path, desired, live any, has bool) bool {
 	if !has {
 		return isEmpty(desired)
 	}
-	if equality.Semantic.DeepEqual(desired, live) {
-		return true
-	}
-	return isQuantity(p) && sameQuantity(desired, live)
+	return sameWhole(fieldNames(p), desired, live)
 }
 
 func isEmpty(v any) bool {
@@ -288,33 +314,4 @@ func isEmpty(v any) bool {
 		return len(v) == 0
 	}
 	return false
-}
-
-// isQuantity reports whether the field at p is a resource.Quantity in the
-// built-in types. A quantity elsewhere costs a dry run.
-func isQuantity(p fieldpath.Path) bool {
-	last := p[len(p)-1].FieldName
-	if last == nil {
-		return false
-	}
-	if *last == "sizeLimit" || *last == "divisor" {
-		return true
-	}
-	if len(p) < 2 || p[len(p)-2].FieldName == nil {
-		return false
-	}
-	switch *p[len(p)-2].FieldName {
-	case "limits", "requests", "hard", "overhead":
-		return true
-	}
-	return false
-}
-
-func sameQuantity(a, b any) bool {
-	qa, err := resource.ParseQuantity(fmt.Sprint(a))
-	if err != nil {
-		return false
-	}
-	qb, err := resource.ParseQuantity(fmt.Sprint(b))
-	return err == nil && qa.Cmp(qb) == 0
 }

@@ -1,12 +1,34 @@
 package apply
 
 import (
+	"context"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
+
+// dryRun asks what applying the change would give. A controller may have written
+// the object since it was read (a status, an annotation): then it is read again,
+// so that the answer is compared with what it was made from.
+func (c *Client) dryRun(ctx context.Context, r dynamic.ResourceInterface, ch *change) (*unstructured.Unstructured, error) {
+	for range 3 {
+		dry, err := r.Apply(ctx, ch.ref.Name, ch.desired, metav1.ApplyOptions{FieldManager: c.owner.Manager(), DryRun: []string{metav1.DryRunAll}})
+		if err != nil || ch.live == nil || dry.GetResourceVersion() == ch.live.GetResourceVersion() {
+			return dry, err
+		}
+		live, err := r.Get(ctx, ch.ref.Name, metav1.GetOptions{})
+		if err != nil {
+			return nil, err
+		}
+		ch.live = live
+		c.decide(ch)
+	}
+	return r.Apply(ctx, ch.ref.Name, ch.desired, metav1.ApplyOptions{FieldManager: c.owner.Manager(), DryRun: []string{metav1.DryRunAll}})
+}
 
 // sameObject reports whether a dry run's answer is what is there already: equal
 // but for what every write may touch, and owned alike.

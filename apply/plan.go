@@ -246,7 +246,7 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 	if ch.action == ActionUnchanged {
 		return nil
 	}
-	dry, err := r.Apply(ctx, ch.ref.Name, ch.desired, metav1.ApplyOptions{FieldManager: c.owner.Manager(), DryRun: []string{metav1.DryRunAll}})
+	dry, err := c.dryRun(ctx, r, ch)
 	if err != nil {
 		return c.typed(err, ch.ref, ch.live)
 	}
