@@ -64,12 +64,12 @@ func (w *writer) apply(ctx context.Context, changes []*change) error {
 	return nil
 }
 
-// delete removes what the plan deletes, claims excepted when keepClaims is set.
-func (w *writer) delete(ctx context.Context, changes []*change, keepClaims bool) error {
+// delete removes what the plan deletes.
+func (w *writer) delete(ctx context.Context, changes []*change) error {
 	g := &errgroup.Group{}
 	g.SetLimit(inFlight)
 	for _, ch := range changes {
-		if ch.action != ActionDelete || keepClaims && ch.ref.Kind == "PersistentVolumeClaim" {
+		if ch.action != ActionDelete {
 			continue
 		}
 		g.Go(func() error {

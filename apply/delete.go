@@ -14,10 +14,11 @@ import (
 // the default termination grace, and more.
 const deleteTimeout = 2 * time.Minute
 
-// Delete removes units with all their objects and records, claims included, and
-// waits until their pods are gone. Without units it removes the app: its state,
-// and its namespace if shipit made it and nothing of anybody else is in it. It
-// ends as Removed, Unchanged (there was nothing), Refused, Failed or Interrupted.
+// Delete removes units with all their objects and records, and waits until their
+// pods are gone. Claims stay unless the request says otherwise: what stays is
+// told as a warning. Without units it removes the app: its state, and its
+// namespace if shipit made it and nothing is left in it. It ends as Removed,
+// Unchanged (there was nothing), Refused, Failed or Interrupted.
 func (c *Client) Delete(ctx context.Context, req DeleteRequest, sink func(Event)) (*Result, error) {
 	return call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
 		d := &deleter{c: c, em: em, id: newDeployID(), req: req, result: &Result{Outcome: Refused}}
@@ -129,9 +130,9 @@ func (d *deleter) remove(ctx context.Context) error {
 	defer cancel()
 	p := &plan{}
 	for _, name := range d.units {
-		p.changes = append(p.changes, d.c.plan([]target{{unit: name}}, d.live).changes...)
+		p.changes = append(p.changes, d.c.plan([]target{{unit: name, claims: d.req.Claims}}, d.live).changes...)
 	}
-	err = (&writer{c: d.c, em: d.em, lock: d.lock}).delete(ctx, p.changes, false)
+	err = (&writer{c: d.c, em: d.em, lock: d.lock}).delete(ctx, p.changes)
 	for _, name := range d.units {
 		u := UnitResult{Name: name, Outcome: Removed}
 		if was := d.snap.Units[name]; was != nil {

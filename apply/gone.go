@@ -18,7 +18,7 @@ func (m *mover) removeUnit(ctx context.Context, unit string) error {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	changes := m.c.plan([]target{{unit: unit}}, m.live).changes
-	err := (&writer{c: m.c, em: m.em, lock: m.lock}).delete(ctx, changes, false)
+	err := (&writer{c: m.c, em: m.em, lock: m.lock}).delete(ctx, changes)
 	if err == nil {
 		err = m.c.awaitGone(ctx, m.watcher, unit, changes)
 	}
@@ -83,13 +83,15 @@ func (w *watcher) podsGone(ctx context.Context, unit string) error {
 	if err := w.synced(ctx); err != nil {
 		return err
 	}
+	news, stop := w.listen()
+	defer stop()
 	for {
 		left := w.leftOf(unit)
 		if len(left) == 0 {
 			return nil
 		}
 		select {
-		case <-w.changed:
+		case <-news:
 		case <-ctx.Done():
 			return fmt.Errorf("%v of %s are not gone: %w", left, unit, context.Cause(ctx))
 		}

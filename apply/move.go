@@ -254,7 +254,7 @@ func (m *mover) forward(ctx context.Context) error {
 	}
 	// The new release is there and healthy. What cannot be removed now does not
 	// undo that.
-	if err := w.delete(ctx, changes, false); err != nil {
+	if err := w.delete(ctx, changes); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: "not everything that is no longer wanted was removed", Err: err})
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -56,9 +57,15 @@ func (ch *change) result() ObjectResult {
 
 // target is where one unit is to go. No objects removes it.
 type target struct {
-	unit    string
-	objects []*unstructured.Unstructured
-	keep    []Ref // objects that must be there, of which no values are known
+	unit     string
+	objects  []*unstructured.Unstructured
+	keep     []Ref         // objects that must be there, of which no values are known
+	needs    []string      // units that must be healthy first
+	deadline time.Duration // to become healthy; 0 is computed from the probes
+	// retained are objects of other releases that the history may return to: not
+	// wanted, and not deleted either.
+	retained []Ref
+	claims   bool // delete even claims
 }
 
 // plan is the way there from what is live, in the order of targets.
@@ -147,8 +154,7 @@ func kindsOf(targets []target, more []kindRef) []kindRef {
 	return slices.Compact(out)
 }
 
-// plan compares targets with what is live. An object of a target's unit that the
-// target does not have is deleted, if this app made it.
+// plan compares targets with what is live.
 func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured) *plan {
 	p := &plan{}
 	for _, t := range targets {
@@ -167,14 +173,7 @@ func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured)
 			wanted[ref] = true
 			p.changes = append(p.changes, ch)
 		}
-		var gone []*change
-		for ref, o := range live {
-			if unitOf(o) == t.unit && !wanted[ref] && entry(o, c.owner.Manager()) != nil && o.GetDeletionTimestamp() == nil {
-				gone = append(gone, &change{unit: t.unit, ref: ref, action: ActionDelete, live: o})
-			}
-		}
-		slices.SortFunc(gone, func(a, b *change) int { return compareRefs(a.ref, b.ref) })
-		p.changes = append(p.changes, gone...)
+		p.changes = append(p.changes, c.unwanted(t, wanted, live)...)
 	}
 	return p
 }

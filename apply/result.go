@@ -57,6 +57,7 @@ type DeleteRequest struct {
 	Timeout  time.Duration // for the objects to be gone; default 2 minutes
 	LockWait time.Duration
 	Abort    <-chan struct{}
+	Claims   bool // delete the claims too, and with them the data
 }
 
 // Result is how a call ended. It is complete even on failure.

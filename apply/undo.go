@@ -130,7 +130,7 @@ func (m *mover) undo(ctx context.Context) error {
 	if err := w.apply(ctx, p.changes); err != nil {
 		return errors.Join(noWay, err)
 	}
-	if err := w.delete(ctx, p.changes, true); err != nil {
+	if err := w.delete(ctx, p.changes); err != nil {
 		return errors.Join(noWay, err)
 	}
 	if err := m.awaitHome(ctx, p, targets); err != nil {

@@ -125,6 +125,8 @@ type unitWait struct {
 }
 
 func (t *waiter) run(ctx context.Context) error {
+	news, stop := t.w.listen()
+	defer stop()
 	if err := t.first(ctx); err != nil {
 		return err
 	}
@@ -134,7 +136,7 @@ func (t *waiter) run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-t.w.changed:
+		case <-news:
 		case <-timer.C:
 		}
 		failed, offline := t.w.state()

@@ -21,11 +21,10 @@ import (
 
 // watcher keeps the app's workloads, ReplicaSets and pods as the API server last
 // told them. It watches, and lists again after whatever ends a watch, until it
-// is stopped.
+// is stopped. Any number of goroutines may wait for what is new.
 type watcher struct {
 	c       *Client
 	em      *emitter
-	changed chan struct{} // holds one token when there is something new
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
@@ -35,7 +34,8 @@ type watcher struct {
 
 	mu      sync.Mutex
 	offline bool
-	failed  error // no use to go on watching
+	failed  error                      // no use to go on watching
+	news    map[chan struct{}]struct{} // of those who listen; each holds one token when there is something new
 }
 
 // isWorkload reports whether objects of the kind have pods to wait for.
@@ -51,7 +51,7 @@ func isWorkload(k kindRef) bool {
 // the app. stop must be called.
 func (c *Client) watch(ctx context.Context, em *emitter, kinds []kindRef) *watcher {
 	ctx, stop := context.WithCancel(context.WithoutCancel(quiet(ctx)))
-	w := &watcher{c: c, em: em, changed: make(chan struct{}, 1), stop: stop, workloads: map[kindRef]*watched{}}
+	w := &watcher{c: c, em: em, stop: stop, workloads: map[kindRef]*watched{}, news: map[chan struct{}]struct{}{}}
 	ns := c.owner.Namespace
 	pods, sets := c.core.Pods(ns), c.apps.ReplicaSets(ns)
 	w.pods = w.run(ctx, &corev1.Pod{},
@@ -148,9 +148,27 @@ func (w *watcher) heard(ctx context.Context, err error) {
 }
 
 func (w *watcher) notify() {
-	select {
-	case w.changed <- struct{}{}:
-	default:
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for news := range w.news {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// listen returns a channel that holds a token when there was something new
+// since the last one was taken, and what ends it.
+func (w *watcher) listen() (<-chan struct{}, func()) {
+	news := make(chan struct{}, 1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.news[news] = struct{}{}
+	return news, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.news, news)
 	}
 }
 
@@ -164,6 +182,8 @@ func (w *watcher) state() (failed error, offline bool) {
 
 // synced returns when everything was listed once.
 func (w *watcher) synced(ctx context.Context) error {
+	news, stop := w.listen()
+	defer stop()
 	stores := []*watched{w.pods, w.replicaSets}
 	for _, s := range w.workloads {
 		stores = append(stores, s)
@@ -175,14 +195,13 @@ func (w *watcher) synced(ctx context.Context) error {
 				done = true
 			case <-ctx.Done():
 				return context.Cause(ctx)
-			case <-w.changed:
+			case <-news:
 				if failed, _ := w.state(); failed != nil {
 					return failed
 				}
 			}
 		}
 	}
-	w.notify()
 	return nil
 }
 
