@@ -60,13 +60,15 @@ func evaluate(w *workload, generation int64) verdict {
 		v.message = err.Error()
 		return v
 	}
-	v.message = res.Message
-	if res.Status == status.CurrentStatus {
-		v.healthy = true
-		return v
+	v.message, v.healthy = res.Message, res.Status == status.CurrentStatus
+	switch w.object.GetKind() {
+	case "Job":
+		v.job(w)
+	case "StatefulSet":
+		v.statefulSet(w)
 	}
-	if isJob && res.Status == status.FailedStatus {
-		v.problems = append(v.problems, problem{key: "job", Diagnosis: Diagnosis{Code: CodeJobFailed, Message: res.Message}})
+	if v.healthy {
+		return v
 	}
 	for _, p := range w.pods {
 		v.problems = append(v.problems, podProblems(p)...)
@@ -74,6 +76,88 @@ func evaluate(w *workload, generation int64) verdict {
 	v.problems = append(v.problems, createProblems(w)...)
 	sortProblems(v.problems)
 	return v
+}
+
+// job judges a Job, which kstatus calls current as soon as it has started.
+func (v *verdict) job(w *workload) {
+	v.healthy = false
+	limit, ok, _ := unstructured.NestedInt64(w.object.Object, "spec", "backoffLimit")
+	if !ok {
+		limit = 6 // the default of batch/v1
+	}
+	failed, _, _ := unstructured.NestedInt64(w.object.Object, "status", "failed")
+	last, code := w.lastFailure()
+	if failed > 0 {
+		v.message = fmt.Sprintf("attempt %d of %d failed", failed, limit+1)
+		if code != nil {
+			v.message += fmt.Sprintf(" (exit code %d)", *code)
+		}
+	}
+	conditions, _, _ := unstructured.NestedSlice(w.object.Object, "status", "conditions")
+	for _, c := range conditions {
+		m, _ := c.(map[string]any)
+		if m["status"] != "True" {
+			continue
+		}
+		switch m["type"] {
+		case "Complete", "SuccessCriteriaMet":
+			v.healthy = m["type"] == "Complete"
+			v.message = "completed"
+		case "Failed", "FailureTarget":
+			reason, _ := m["message"].(string)
+			v.problems = append(v.problems, jobFailed(reason, last, code))
+		}
+	}
+}
+
+// jobFailed says why a Job is not tried again.
+func jobFailed(reason string, last *corev1.Pod, code *int32) problem {
+	d := Diagnosis{Code: CodeJobFailed, Field: "command", Message: reason, ExitCode: code}
+	if last != nil {
+		d.Pod = last.Name
+		for _, s := range last.Status.ContainerStatuses {
+			if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
+				d.Container = s.Name
+				switch {
+				case t.Reason == "OOMKilled":
+					d.Code, d.Field, d.Hint = CodeOOMKilled, "resources.memory", "raise resources.memory"
+					d.Message = "the container used more memory than its limit"
+				case t.Reason == "StartError" || t.Reason == "ContainerCannotRun":
+					d.Message = "the container cannot be started: " + startError(t.Message)
+				default:
+					d.Message = fmt.Sprintf("the process exited with code %d (%s)", t.ExitCode, reason)
+				}
+			}
+		}
+	}
+	return problem{key: "job", Diagnosis: d}
+}
+
+// lastFailure is the newest pod of a Job that failed, and its exit code.
+func (w *workload) lastFailure() (last *corev1.Pod, code *int32) {
+	for _, p := range w.pods {
+		if p.Status.Phase == corev1.PodFailed && (last == nil || last.CreationTimestamp.Before(&p.CreationTimestamp)) {
+			last = p
+		}
+	}
+	if last == nil {
+		return nil, nil
+	}
+	for _, s := range last.Status.ContainerStatuses {
+		if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
+			code = &t.ExitCode
+		}
+	}
+	return last, code
+}
+
+// statefulSet adds what kstatus does not look at: minReadySeconds.
+func (v *verdict) statefulSet(w *workload) {
+	minReady, _, _ := unstructured.NestedInt64(w.object.Object, "spec", "minReadySeconds")
+	available, _, _ := unstructured.NestedInt64(w.object.Object, "status", "availableReplicas")
+	if v.healthy && minReady > 0 && available < int64(v.pods.Wanted) {
+		v.healthy, v.message = false, fmt.Sprintf("Available: %d/%d", available, v.pods.Wanted)
+	}
 }
 
 func sortProblems(ps []problem) {

@@ -44,7 +44,7 @@ func newGoal(unit string, objects []*unstructured.Unstructured, moved bool) goal
 		}
 		a := awaited{ref: ref, generation: o.GetGeneration(), deadline: deadline(o)}
 		minReady, _, _ := unstructured.NestedInt64(o.Object, "spec", "minReadySeconds")
-		if moved && minReady == 0 && !probesReadiness(o) {
+		if moved && minReady == 0 && ref.Kind != "Job" && !probesReadiness(o) {
 			a.settle = settle
 		}
 		g.workloads = append(g.workloads, a)
