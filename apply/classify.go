@@ -17,7 +17,7 @@ import (
 
 // rbacDenial is how the API server's RBAC words a refusal; admission uses the
 // same status code with other words.
-var rbacDenial = regexp.MustCompile(`cannot ([a-z]+) resource "([^"]*)"(?: in API group "([^"]*)")?(?: in the namespace "([^"]*)")?`)
+var rbacDenial = regexp.MustCompile(`User "([^"]*)" cannot ([a-z]+) resource "([^"]*)"(?: in API group "([^"]*)")?(?: in the namespace "([^"]*)")?`)
 
 // typed turns what a request returned into this package's errors. verb and
 // object say what was tried; live, which may be nil, is the object as it was.
@@ -40,9 +40,9 @@ func (c *Client) typed(err error, object Ref, live *unstructured.Unstructured) e
 		return &TerminatingError{Namespace: c.owner.Namespace}
 	case apierrors.IsForbidden(err):
 		if m := rbacDenial.FindStringSubmatch(err.Error()); m != nil {
-			f := &ForbiddenError{Verb: m[1], Resource: m[2], Namespace: m[4], Name: object.Name, Err: err}
-			if m[3] != "" {
-				f.Resource += "." + m[3]
+			f := &ForbiddenError{User: m[1], Verb: m[2], Resource: m[3], Namespace: m[5], Name: object.Name, Err: err}
+			if m[4] != "" {
+				f.Resource += "." + m[4]
 			}
 			return f
 		}

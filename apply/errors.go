@@ -53,12 +53,16 @@ func (e *UnauthorizedError) Unwrap() error { return e.Err }
 
 // ForbiddenError says that RBAC denies a request.
 type ForbiddenError struct {
+	User                            string // as the API server knows the caller
 	Verb, Resource, Namespace, Name string
 	Err                             error
 }
 
 func (e *ForbiddenError) Error() string {
 	s := fmt.Sprintf("not allowed to %s %s", e.Verb, e.Resource)
+	if e.User != "" {
+		s = fmt.Sprintf("%s is %s", e.User, s)
+	}
 	if e.Name != "" {
 		s += fmt.Sprintf(" %q", e.Name)
 	}
@@ -192,4 +196,9 @@ type TerminatingError struct{ Namespace string }
 
 func (e *TerminatingError) Error() string {
 	return fmt.Sprintf("namespace %s is being deleted", e.Namespace)
+}
+
+// Hint tells what to do about it.
+func (e *TerminatingError) Hint() string {
+	return "wait until it is gone, then deploy again; if it does not go, `kubectl get namespace " + e.Namespace + " -o yaml` says in its conditions what keeps it"
 }
