@@ -4,13 +4,12 @@
 package render
 
 import (
-	"cmp"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/shipit-dev/shipit/schema"
 )
@@ -29,7 +28,8 @@ const (
 )
 
 // Unit is what one service is made of. Its objects are in the order in which
-// they need each other: ServiceAccount, Service, workload.
+// they need each other: identity, config, storage and network come first, and
+// the workload last.
 type Unit struct {
 	Name     string        // the service's, or AppUnit
 	Needs    []string      // units that must be healthy first
@@ -44,6 +44,9 @@ const AppUnit = "_app"
 
 // Options are what is not in the CUE.
 type Options struct {
+	// Only names the units to render; empty renders all. The services that are
+	// left out are still known to those that call them.
+	Only []string
 	// Images maps a service to the reference that its pods run, with a digest; a
 	// service that is not in it keeps the reference it was written with.
 	Images map[string]string
@@ -55,9 +58,12 @@ type Options struct {
 // Secrets are values, and the key under which their names are made, so that a
 // name tells nothing about a value.
 type Secrets struct {
-	Key    []byte
+	Key    []byte                                  // random, of the app in its namespace; never empty
 	Values map[string]map[string]map[string][]byte // by service, secret and key
 }
+
+// Format keeps the key and the values out of whatever is printed.
+func (Secrets) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secrets]") }
 
 // MissingImageError is a service that is built, for which Render was given no image.
 type MissingImageError struct{ Service string }
@@ -78,16 +84,34 @@ func (e *FieldError) Error() string { return e.Path + ": " + e.Err.Error() }
 // Unwrap gives the cause.
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// Render gives a Unit per service, sorted by name.
+// Render gives a Unit per service, sorted by name, after AppUnit if anything
+// belongs to no service.
 //
 // Objects hold only what is meant: no status, nulls or empty maps, and
 // quantities as the API server writes them, so that server-side apply owns
-// these fields and no others. Errors: *MissingImageError, *FieldError.
+// these fields and no others. What the server would add inside a list or map
+// that is owned whole is written out, so that what is stored equals what is
+// applied. Errors: *MissingImageError, *FieldError.
 func Render(app *schema.App, opts Options) ([]Unit, error) {
-	services := slices.Clone(app.Services)
-	slices.SortFunc(services, func(a, b *schema.Service) int { return cmp.Compare(a.Name, b.Name) })
-	units := make([]Unit, 0, len(services))
-	for _, s := range services {
+	wanted := func(unit string) bool { return len(opts.Only) == 0 || slices.Contains(opts.Only, unit) }
+	units := make([]Unit, 0, len(app.Services)+1)
+	if wanted(AppUnit) {
+		objects, err := appObjects(app)
+		if err != nil {
+			return nil, err
+		}
+		if len(objects) > 0 {
+			units = append(units, Unit{Name: AppUnit, Objects: objects})
+		}
+	}
+	callees := make(map[string]*schema.Service, len(app.Services))
+	for _, s := range app.Services {
+		callees[s.Name] = s
+	}
+	for _, s := range sorted(app.Services, func(s *schema.Service) string { return s.Name }) {
+		if !wanted(s.Name) {
+			continue
+		}
 		image := opts.Images[s.Name]
 		if image == "" {
 			image = s.Image
@@ -95,75 +119,16 @@ func Render(app *schema.App, opts Options) ([]Unit, error) {
 		if image == "" {
 			return nil, &MissingImageError{Service: s.Name}
 		}
-		objects, err := (&service{app: app, Service: s, image: image}).objects()
+		objects, err := newService(app, s, image, opts.Secrets, callees).objects()
 		if err != nil {
 			return nil, err
 		}
-		units = append(units, Unit{Name: s.Name, Objects: objects})
+		units = append(units, Unit{
+			Name:     s.Name,
+			Needs:    slices.Sorted(slices.Values(s.Needs)),
+			Deadline: time.Duration(s.Rollout.DeadlineSeconds) * time.Second,
+			Objects:  objects,
+		})
 	}
 	return units, nil
-}
-
-// service is one service on its way to objects.
-type service struct {
-	*schema.Service
-	app   *schema.App
-	image string
-}
-
-func (s *service) objects() ([]*unstructured.Unstructured, error) {
-	deployment, err := s.deployment()
-	if err != nil {
-		return nil, err
-	}
-	typed := []any{s.serviceAccount()}
-	if len(s.Ports) > 0 {
-		typed = append(typed, s.service())
-	}
-	typed = append(typed, deployment)
-	objects := make([]*unstructured.Unstructured, len(typed))
-	for i, t := range typed {
-		if objects[i], err = convert(t); err != nil {
-			return nil, fmt.Errorf("service %s: %w", s.Name, err)
-		}
-	}
-	return objects, nil
-}
-
-// convert gives an object's fields without those that say nothing.
-func convert(object any) (*unstructured.Unstructured, error) {
-	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-	if err != nil {
-		return nil, err
-	}
-	delete(fields, "status")
-	prune(fields)
-	return &unstructured.Unstructured{Object: fields}, nil
-}
-
-// prune removes nulls, empty maps and empty lists, from the inside out. An
-// empty emptyDir is kept: being there is all it says.
-func prune(fields map[string]any) {
-	for key, value := range fields {
-		if key == "emptyDir" {
-			continue
-		}
-		switch v := value.(type) {
-		case nil:
-			delete(fields, key)
-		case map[string]any:
-			if prune(v); len(v) == 0 {
-				delete(fields, key)
-			}
-		case []any:
-			for _, item := range v {
-				if m, ok := item.(map[string]any); ok {
-					prune(m)
-				}
-			}
-			if len(v) == 0 {
-				delete(fields, key)
-			}
-		}
-	}
 }

@@ -3,16 +3,19 @@ package render
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
 
-// YAML writes the units' objects as a stream of documents, keys sorted.
+// YAML writes the units' objects as a stream of documents, keys sorted. What it
+// writes is for people and logs: Secrets are without their data.
 func YAML(units []Unit) ([]byte, error) {
 	var buf bytes.Buffer
 	for _, u := range units {
 		for _, o := range u.Objects {
-			doc, err := yaml.Marshal(o.Object)
+			doc, err := yaml.Marshal(shown(o))
 			if err != nil {
 				return nil, err
 			}
@@ -25,12 +28,13 @@ func YAML(units []Unit) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// JSON writes the units' objects as one v1 List, keys sorted.
+// JSON writes the units' objects as one v1 List, keys sorted, Secrets without
+// their data.
 func JSON(units []Unit) ([]byte, error) {
 	items := []any{}
 	for _, u := range units {
 		for _, o := range u.Objects {
-			items = append(items, o.Object)
+			items = append(items, shown(o))
 		}
 	}
 	var buf bytes.Buffer
@@ -39,4 +43,13 @@ func JSON(units []Unit) ([]byte, error) {
 	enc.SetIndent("", "  ")
 	err := enc.Encode(map[string]any{"apiVersion": "v1", "kind": "List", "items": items})
 	return buf.Bytes(), err
+}
+
+func shown(o *unstructured.Unstructured) map[string]any {
+	if o.GetKind() != "Secret" {
+		return o.Object
+	}
+	fields := maps.Clone(o.Object)
+	delete(fields, "data")
+	return fields
 }

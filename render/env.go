@@ -1,0 +1,96 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// env is the container's environment, sorted by name: what the user wrote, and
+// of the variables of calls those that the user did not.
+func (s *service) env() ([]corev1.EnvVar, error) {
+	vars := make([]corev1.EnvVar, 0, len(s.Env)+3*len(s.Calls))
+	for _, e := range s.Env {
+		v, err := s.envVar(e)
+		if err != nil {
+			return nil, s.wrong("env."+e.Name, err)
+		}
+		vars = append(vars, v)
+	}
+	for _, c := range s.Calls {
+		vars = append(vars, callVars(c)...)
+	}
+	slices.SortStableFunc(vars, func(a, b corev1.EnvVar) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.CompactFunc(vars, func(a, b corev1.EnvVar) bool { return a.Name == b.Name }), nil
+}
+
+// envVar writes out apiVersion, the server's default: the server owns a
+// reference whole, and would add it.
+func (s *service) envVar(e schema.EnvVar) (corev1.EnvVar, error) {
+	from := &corev1.EnvVarSource{}
+	switch {
+	case e.Config != nil:
+		name, err := s.configMap(e.Config.Name)
+		if err != nil {
+			return corev1.EnvVar{}, err
+		}
+		from.ConfigMapKeyRef = &corev1.ConfigMapKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: name}, Key: e.Config.Key}
+	case e.Secret != nil:
+		ref, err := s.secretKey(*e.Secret)
+		if err != nil {
+			return corev1.EnvVar{}, err
+		}
+		from.SecretKeyRef = &corev1.SecretKeySelector{LocalObjectReference: corev1.LocalObjectReference{Name: ref.Name}, Key: ref.Key}
+	case e.Field != "":
+		from.FieldRef = &corev1.ObjectFieldSelector{APIVersion: "v1", FieldPath: e.Field}
+	default:
+		return corev1.EnvVar{Name: e.Name, Value: e.Value}, nil
+	}
+	return corev1.EnvVar{Name: e.Name, ValueFrom: from}, nil
+}
+
+// secretKey gives the Secret in the namespace, and its key, that a key of one of
+// the service's secrets is.
+func (s *service) secretKey(ref schema.KeyRef) (schema.KeyRef, error) {
+	secret, err := s.secretOf(ref.Name)
+	if err != nil {
+		return schema.KeyRef{}, err
+	}
+	i := slices.IndexFunc(secret.Keys, func(k schema.SecretKey) bool { return k.Key == ref.Key })
+	switch {
+	case i < 0:
+		return schema.KeyRef{}, fmt.Errorf("the secret %q has no key %q", ref.Name, ref.Key)
+	case secret.Keys[i].Existing != nil:
+		return *secret.Keys[i].Existing, nil
+	}
+	return schema.KeyRef{Name: s.secretNames[ref.Name], Key: ref.Key}, nil
+}
+
+// callVars say where a call goes to: NAME_URL, NAME_HOST and NAME_PORT. A range
+// of addresses is no place to connect to, and has none.
+func callVars(c schema.Call) []corev1.EnvVar {
+	host := cmp.Or(c.Service, c.Host)
+	if host == "" {
+		return nil
+	}
+	name := strings.ToUpper(strings.ReplaceAll(c.Name, "-", "_"))
+	port := strconv.Itoa(int(c.Port))
+	authority := net.JoinHostPort(host, port)
+	// The default port of a scheme is left out, as everywhere: some servers and
+	// signatures take "host:443" for another host.
+	if c.Scheme == "http" && c.Port == 80 || c.Scheme == "https" && c.Port == 443 {
+		authority = host
+	}
+	return []corev1.EnvVar{
+		{Name: name + "_HOST", Value: host},
+		{Name: name + "_PORT", Value: port},
+		{Name: name + "_URL", Value: cmp.Or(c.Scheme, "tcp") + "://" + authority},
+	}
+}
