@@ -30,22 +30,30 @@ func phase(ref Ref) int {
 
 // writer applies and deletes under a lock.
 type writer struct {
-	c    *Client
-	em   *emitter
-	lock *lock
+	c     *Client
+	em    *emitter
+	lock  *lock
+	slots chan struct{} // bounds the requests under way
 	// resolve answers a conflict over fields with the object to apply by force,
 	// or nil to let the conflict stand. Without it, conflicts stand.
 	resolve func(ch *change, fields []string) *unstructured.Unstructured
 	action  Action // reported instead of the planned one, if set
 }
 
+func newWriter(c *Client, em *emitter, l *lock) *writer {
+	return &writer{c: c, em: em, lock: l, slots: make(chan struct{}, inFlight)}
+}
+
 // apply writes creates and updates, phase after phase, everything of a phase in
-// flight at once. It goes on to the end of a phase when one fails, so that every
-// change says how it ended; the error is the first in the plan's order.
-func (w *writer) apply(ctx context.Context, changes []*change) error {
+// flight at once. It goes on to the end of a phase when one fails, or when going
+// ends, so that every change says how it ended; the error is the first in the
+// plan's order.
+func (w *writer) apply(ctx, going context.Context, changes []*change) error {
 	for n := range 3 {
+		if going.Err() != nil {
+			return context.Cause(going)
+		}
 		g := &errgroup.Group{}
-		g.SetLimit(inFlight)
 		for _, ch := range changes {
 			if phase(ch.ref) == n && (ch.action == ActionCreate || ch.action == ActionUpdate) {
 				g.Go(func() error {
@@ -67,7 +75,6 @@ func (w *writer) apply(ctx context.Context, changes []*change) error {
 // delete removes what the plan deletes.
 func (w *writer) delete(ctx context.Context, changes []*change) error {
 	g := &errgroup.Group{}
-	g.SetLimit(inFlight)
 	for _, ch := range changes {
 		if ch.action != ActionDelete {
 			continue
@@ -143,6 +150,8 @@ func (w *writer) remove(ctx context.Context, ch *change) error {
 
 // retry does one write while the lock is held.
 func (w *writer) retry(ctx context.Context, do func(context.Context) error) error {
+	w.slots <- struct{}{}
+	defer func() { <-w.slots }()
 	start := time.Now()
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		err := w.lock.hold(ctx)

@@ -132,7 +132,7 @@ func (d *deleter) remove(ctx context.Context) error {
 	for _, name := range d.units {
 		p.changes = append(p.changes, d.c.plan([]target{{unit: name, claims: d.req.Claims}}, d.live).changes...)
 	}
-	err = (&writer{c: d.c, em: d.em, lock: d.lock}).delete(ctx, p.changes)
+	err = newWriter(d.c, d.em, d.lock).delete(ctx, p.changes)
 	for _, name := range d.units {
 		u := UnitResult{Name: name, Outcome: Removed}
 		if was := d.snap.Units[name]; was != nil {

@@ -15,6 +15,9 @@ import (
 func (c *Client) Deploy(ctx context.Context, req Request, sink func(Event)) (*Result, error) {
 	return call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
 		targets, err := c.accept(req.Units)
+		if err == nil {
+			err = circle(targets)
+		}
 		if err == nil && len(req.Only) > 0 {
 			targets, err = only(targets, req.Only)
 		}

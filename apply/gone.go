@@ -18,7 +18,7 @@ func (m *mover) removeUnit(ctx context.Context, unit string) error {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	changes := m.c.plan([]target{{unit: unit}}, m.live).changes
-	err := (&writer{c: m.c, em: m.em, lock: m.lock}).delete(ctx, changes)
+	err := newWriter(m.c, m.em, m.lock).delete(ctx, changes)
 	if err == nil {
 		err = m.c.awaitGone(ctx, m.watcher, unit, changes)
 	}

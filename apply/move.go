@@ -33,6 +33,8 @@ type mover struct {
 	moved    []string              // the targets' units that are not where they should be
 	removals []string              // the units to remove
 	before   map[string]*unitState // what the index said of moved and removals, nil if nothing
+	edges    map[string][]string   // what each unit of the way forward waits for
+	begun    []string              // the moved units of which something may have been written
 	tried    map[string]int        // the release that each moved unit was to get
 	homes    map[string]home       // where each moved unit goes back to
 	undone   map[string][]ObjectResult
@@ -110,6 +112,10 @@ func (m *mover) look(ctx context.Context) error {
 		return err
 	}
 	if m.snap.version == "" {
+		// A missing namespace is created for what can be deployed at all.
+		if err := m.met(unitsOf(m.targets)); err != nil {
+			return err
+		}
 		exists, err := m.c.namespaceExists(ctx)
 		if err == nil && !exists {
 			err = m.c.createNamespace(ctx, m.em)
@@ -136,7 +142,15 @@ func (m *mover) look(ctx context.Context) error {
 			m.moved = append(m.moved, t.unit)
 		}
 	}
-	return nil
+	return m.met(m.moved)
+}
+
+func unitsOf(targets []target) []string {
+	var out []string
+	for _, t := range targets {
+		out = append(out, t.unit)
+	}
+	return out
 }
 
 // abandoned are the units of our source that are no targets any more.
@@ -170,7 +184,7 @@ func (m *mover) listMore(ctx context.Context, listed []kindRef, live map[Ref]*un
 // moves reports whether a unit is not yet, or not surely, where it should be.
 func (m *mover) moves(unit string) bool {
 	u := m.snap.Units[unit]
-	if !u.settled(m.id) || u.Source != m.c.owner.Source || m.releases != nil && u.Release != m.releases[unit] {
+	if !u.settled(m.id) || m.releases == nil && u.Source != m.c.owner.Source || m.releases != nil && u.Release != m.releases[unit] {
 		return true
 	}
 	return slices.ContainsFunc(m.plan.of(unit), func(ch *change) bool { return ch.action != ActionUnchanged })
@@ -226,38 +240,25 @@ func (m *mover) begin(ctx context.Context) error {
 	return nil
 }
 
-// leave gives the lock back; nothing was changed.
+// leave gives the lock back: nothing was changed, and the index says again what
+// it said before. The intent may be written already, with or without the index
+// knowing; it goes.
 func (m *mover) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	snap, err := m.lock.release(ctx, nil)
-	if err == nil {
-		// The intent may be written already, without the index knowing.
-		err = store{m.c}.forget(ctx, &snap.index, []string{m.id})
-	}
-	if err != nil {
+	if err := m.settle(ctx, m.restore); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: "the lock was not released cleanly", Err: err})
 	}
 }
 
-// forward applies, waits, and then removes what is no longer wanted.
-func (m *mover) forward(ctx context.Context) error {
-	w := &writer{c: m.c, em: m.em, lock: m.lock}
-	changes := m.movedChanges()
-	if err := w.apply(ctx, changes); err != nil {
-		return err
+// letGo gives the lock back and leaves everything as it is, half-way: the index
+// says so.
+func (m *mover) letGo(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if _, err := m.lock.release(ctx, nil); err != nil {
+		m.em.emit(Event{Kind: EventWarning, Message: "the lock was not released cleanly", Err: err})
 	}
-	healths, err := m.c.wait(ctx, m.em, m.watcher, m.goals(), m.timeout)
-	m.note(healths)
-	if err != nil {
-		return err
-	}
-	// The new release is there and healthy. What cannot be removed now does not
-	// undo that.
-	if err := w.delete(ctx, changes); err != nil {
-		m.em.emit(Event{Kind: EventWarning, Message: "not everything that is no longer wanted was removed", Err: err})
-	}
-	return nil
 }
 
 func (m *mover) movedChanges() []*change {
@@ -270,23 +271,19 @@ func (m *mover) movedChanges() []*change {
 	return out
 }
 
-// goals are the moved units as the server answered, or as they were found.
-func (m *mover) goals() []goal {
-	var out []goal
-	for _, unit := range m.moved {
-		var objects []*unstructured.Unstructured
-		moved := false
-		for _, ch := range m.plan.of(unit) {
-			switch {
-			case ch.applied != nil:
-				objects, moved = append(objects, ch.applied), true
-			case ch.live != nil && ch.action == ActionUnchanged:
-				objects = append(objects, ch.live)
-			}
+// goal is a target's unit as the server answered, or as it was found.
+func (m *mover) goal(t target) goal {
+	var objects []*unstructured.Unstructured
+	moved := false
+	for _, ch := range m.plan.of(t.unit) {
+		switch {
+		case ch.applied != nil:
+			objects, moved = append(objects, ch.applied), true
+		case ch.live != nil && ch.action == ActionUnchanged:
+			objects = append(objects, ch.live)
 		}
-		out = append(out, newGoal(unit, objects, moved))
 	}
-	return out
+	return newGoal(t.unit, objects, moved)
 }
 
 // verify looks whether what is unchanged is healthy too, waiting for what is

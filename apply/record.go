@@ -60,9 +60,9 @@ func (m *mover) record(ctx context.Context) error {
 				continue
 			}
 			u := ix.Units[t.unit]
-			u.Source, u.State, u.Release, u.Deploy, u.At, u.By = m.c.owner.Source, StateDeploying, number, m.id, now(), m.c.owner.By
+			u.State, u.Release, u.Deploy, u.At, u.By = StateDeploying, number, m.id, now(), m.c.owner.By
 			if m.releases == nil {
-				u.Last = number
+				u.Source, u.Last = m.c.owner.Source, number
 				u.Releases = slices.Insert(u.Releases, 0, releaseState{Number: number, Deploy: m.id, At: now(), By: u.By, Images: images(t.objects)})
 			}
 		}
@@ -167,7 +167,7 @@ func (m *mover) settle(ctx context.Context, change func(*index)) error {
 	s := store{m.c}
 	var dropped []string
 	var snap *snapshot
-	w := &writer{c: m.c, em: m.em, lock: m.lock}
+	w := newWriter(m.c, m.em, m.lock)
 	err := w.retry(ctx, func(ctx context.Context) (err error) {
 		snap, err = s.swap(ctx, m.snap, func(ix *index) error {
 			if err := m.lock.owns(ix); err != nil {
@@ -180,7 +180,7 @@ func (m *mover) settle(ctx context.Context, change func(*index)) error {
 				u.trim()
 			}
 			after := ix.deploys()
-			dropped = slices.DeleteFunc(slices.Concat(before, m.lock.dead), func(d string) bool { return slices.Contains(after, d) })
+			dropped = slices.DeleteFunc(slices.Concat(before, m.lock.dead, []string{m.id}), func(d string) bool { return slices.Contains(after, d) })
 			return nil
 		})
 		return err

@@ -44,11 +44,15 @@ func (m *mover) fill() {
 	}
 	for _, name := range m.removals {
 		u := m.unit(name)
-		if u.Outcome == "" {
-			u.Outcome = m.result.Outcome
+		if u.Outcome != "" {
+			continue
 		}
-		if u.Outcome == Deployed {
+		u.Outcome = m.result.Outcome
+		switch u.Outcome {
+		case Deployed:
 			u.Outcome = Removed
+		case RolledBack, Removed, Failed:
+			u.Outcome = Refused // its turn did not come
 		}
 	}
 }
@@ -83,7 +87,7 @@ func (m *mover) fillUnit(u *UnitResult, t target) {
 		}
 	}
 	switch u.Outcome {
-	case RolledBack:
+	case RolledBack, Refused:
 		u.Images = images(m.homes[t.unit].target.objects)
 	case Removed:
 		u.Images = nil

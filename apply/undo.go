@@ -21,8 +21,10 @@ func (m *mover) backward(ctx context.Context, cause error) error {
 	switch {
 	case errors.As(cause, &lost):
 		return cause // somebody else decides now
+	case len(m.begun) == 0:
+		return m.untouched(ctx, cause)
 	case m.noRollback && m.result.Interrupted:
-		m.leave(ctx)
+		m.letGo(ctx)
 		return cause
 	}
 	if m.result.Interrupted {
@@ -52,9 +54,9 @@ var errAborted = errors.New("stopped before everything was back")
 // wayBack is the context of the way back: the caller's end does not end it, its
 // abort and its own bound do.
 func (m *mover) wayBack(ctx context.Context) (context.Context, context.CancelFunc) {
-	bound := m.timeout
-	for _, g := range m.goals() {
-		bound = max(bound, g.deadline(m.timeout))
+	var bound time.Duration
+	for _, t := range m.targets {
+		bound = max(bound, m.goal(t).deadline(m.patience(t)))
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), bound+2*time.Minute)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -105,18 +107,21 @@ func diagnoseWrite(ch *change) *Diagnosis {
 	return d
 }
 
-// undo takes every moved unit home and waits until it is healthy there.
+// undo takes every unit that was begun home, those that need others before
+// those they need, and waits until all are healthy there. Nothing waits between:
+// an old release may need the old release of what it needs.
 func (m *mover) undo(ctx context.Context) error {
 	var targets []target
 	var noWay error
-	for _, unit := range slices.Backward(m.moved) {
-		h := m.homes[unit]
-		if h.err != nil {
-			noWay = errors.Join(noWay, fmt.Errorf("%s: %w", unit, h.err))
-			continue
+	for _, level := range slices.Backward(levels(m.begun, m.edges)) {
+		for _, unit := range level {
+			h := m.homes[unit]
+			if h.err != nil {
+				noWay = errors.Join(noWay, fmt.Errorf("%s: %w", unit, h.err))
+				continue
+			}
+			targets = append(targets, h.target)
 		}
-		m.em.emit(Event{Kind: EventRollback, Unit: unit, Release: h.release})
-		targets = append(targets, h.target)
 	}
 	live, err := m.c.live(ctx, m.snap.Kinds)
 	if err != nil {
@@ -126,12 +131,21 @@ func (m *mover) undo(ctx context.Context) error {
 	// The objects' record replaces what going forward planned: it is what was
 	// last done to them.
 	defer m.noteUndo(p)
-	w := &writer{c: m.c, em: m.em, lock: m.lock, resolve: m.resolve, action: ActionRestore}
-	if err := w.apply(ctx, p.changes); err != nil {
-		return errors.Join(noWay, err)
-	}
-	if err := w.delete(ctx, p.changes); err != nil {
-		return errors.Join(noWay, err)
+	w := newWriter(m.c, m.em, m.lock)
+	w.resolve, w.action = m.resolve, ActionRestore
+	for _, level := range slices.Backward(levels(unitsOf(targets), m.edges)) {
+		var changes []*change
+		for _, unit := range level {
+			m.em.emit(Event{Kind: EventRollback, Unit: unit, Release: m.homes[unit].release})
+			changes = append(changes, p.of(unit)...)
+		}
+		err := w.apply(ctx, ctx, changes)
+		if err == nil {
+			err = w.delete(ctx, changes)
+		}
+		if err != nil {
+			return errors.Join(noWay, err)
+		}
 	}
 	if err := m.awaitHome(ctx, p, targets); err != nil {
 		return errors.Join(noWay, err)
@@ -209,11 +223,28 @@ func differs(a, b *unstructured.Unstructured, p fieldpath.Path) bool {
 	return okA != okB || !equality.Semantic.DeepEqual(va, vb)
 }
 
-// returned records that every moved unit is home.
+// untouched ends a deploy that wrote nothing: a unit that was to stay as it is
+// is not healthy, or the caller ended first.
+func (m *mover) untouched(ctx context.Context, cause error) error {
+	m.leave(ctx)
+	m.result.Outcome = Refused
+	if !errors.Is(cause, errNotHealthy) {
+		return cause
+	}
+	for i := range m.result.Units {
+		if u := &m.result.Units[i]; u.Diagnosis != nil {
+			u.Outcome = Failed
+		}
+	}
+	m.result.Outcome = Failed
+	return &RolloutError{Outcome: Failed, Diagnoses: m.result.Diagnoses()}
+}
+
+// returned records that every unit that was begun is home.
 func (m *mover) returned(ctx context.Context, cause error) error {
 	outcome := Removed
 	err := m.settle(ctx, func(ix *index) {
-		for _, unit := range m.moved {
+		for _, unit := range m.begun {
 			u, h := ix.Units[unit], m.homes[unit]
 			was := u.Release
 			u.Release, u.At = h.release, now()
@@ -224,17 +255,18 @@ func (m *mover) returned(ctx context.Context, cause error) error {
 			}
 			m.mark(unit, u, was, how, cause)
 		}
+		m.restore(ix)
 	})
 	if err != nil {
 		return &RolloutError{Outcome: Interrupted, Diagnoses: m.result.Diagnoses(), Err: err}
 	}
-	for _, unit := range m.moved {
+	for _, unit := range m.begun {
 		m.unit(unit).Outcome = Removed
 		if m.homes[unit].release > 0 {
 			m.unit(unit).Outcome, outcome = RolledBack, RolledBack
 		}
 	}
-	m.result.Outcome = outcome
+	m.conclude(outcome)
 	e := &RolloutError{Outcome: outcome, Diagnoses: m.result.Diagnoses()}
 	if m.result.Interrupted {
 		e.Err = fmt.Errorf("interrupted: %w", cause)
@@ -244,25 +276,61 @@ func (m *mover) returned(ctx context.Context, cause error) error {
 	return e
 }
 
-// failed records that the units were left as they are.
+// failed records that the units that were begun were left as they are.
 func (m *mover) failed(ctx context.Context, cause, undoing error) error {
 	ctx = context.WithoutCancel(ctx)
-	m.result.Outcome = Failed
 	err := m.settle(ctx, func(ix *index) {
-		for _, unit := range m.moved {
+		for _, unit := range m.begun {
 			u := ix.Units[unit]
 			u.State, u.At = StateFailed, now()
 			m.mark(unit, u, u.Release, Failed, cause)
 		}
+		m.restore(ix)
 	})
 	e := &RolloutError{Outcome: Failed, Diagnoses: m.result.Diagnoses(), Err: errors.Join(undoing, err)}
 	if e.Err == nil && len(e.Diagnoses) == 0 {
 		e.Err = cause
 	}
-	for _, unit := range m.moved {
+	for _, unit := range m.begun {
 		m.unit(unit).Outcome = Failed
 	}
+	m.conclude(Failed)
 	return e
+}
+
+// conclude sets how the deploy ended. A unit whose turn did not come was not
+// touched; one that was only waited for is not healthy.
+func (m *mover) conclude(outcome Outcome) {
+	m.result.Outcome = outcome
+	for _, t := range m.targets {
+		u := m.unit(t.unit)
+		switch {
+		case slices.Contains(m.begun, t.unit):
+		case slices.Contains(m.moved, t.unit):
+			u.Outcome = Refused
+		case u.Diagnosis != nil:
+			u.Outcome = Failed
+		}
+	}
+}
+
+// restore puts the units that were not begun back to what the index said before:
+// their new release never was.
+func (m *mover) restore(ix *index) {
+	for _, unit := range m.moved {
+		u := ix.Units[unit]
+		if u == nil || slices.Contains(m.begun, unit) || u.Deploy != m.id {
+			continue
+		}
+		was := unitState{State: StateRemoved}
+		if before := m.before[unit]; before != nil {
+			was = *before
+		}
+		if m.releases == nil {
+			u.Releases = slices.DeleteFunc(u.Releases, func(r releaseState) bool { return r.Deploy == m.id })
+		}
+		u.Source, u.State, u.Release, u.Deploy, u.At, u.By, u.Last = was.Source, was.State, was.Release, was.Deploy, was.At, was.By, was.Last
+	}
 }
 
 // mark writes into the history how a release ended. A rollback tried one that

@@ -1,0 +1,112 @@
+package apply
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// node is a unit on the way forward: one that moves, or one that stays and is
+// waited for because it is not healthy.
+type node struct {
+	target  target
+	moves   bool
+	begun   bool          // its first write was sent, or may have been
+	ready   chan struct{} // closed when the unit is healthy
+	healths []health
+}
+
+// nodes are the units of the way forward, in the order of the targets.
+func (m *mover) nodes() []*node {
+	var out []*node
+	for _, t := range m.targets {
+		n := &node{target: t, moves: slices.Contains(m.moved, t.unit), ready: make(chan struct{})}
+		if !n.moves {
+			pods, healthy := podsNow(m.found(t.unit))
+			m.unit(t.unit).Pods = pods
+			if healthy {
+				continue // who needs it does not wait
+			}
+		}
+		out = append(out, n)
+	}
+	return out
+}
+
+// forward applies every unit as soon as what it needs is healthy, and waits for
+// it; units that do not need each other do not wait for each other. What is no
+// longer wanted goes when all are healthy. When one fails, no other begins.
+func (m *mover) forward(ctx context.Context) error {
+	nodes := m.nodes()
+	byName := map[string]*node{}
+	var names []string
+	for _, n := range nodes {
+		byName[n.target.unit] = n
+		names = append(names, n.target.unit)
+	}
+	m.edges = edges(m.targets, names)
+	w := newWriter(m.c, m.em, m.lock)
+	g, going := errgroup.WithContext(ctx)
+	for _, n := range nodes {
+		g.Go(func() error {
+			for _, need := range m.edges[n.target.unit] {
+				select {
+				case <-byName[need].ready:
+				case <-going.Done():
+					return context.Cause(going)
+				}
+			}
+			return m.advance(ctx, going, w, n)
+		})
+	}
+	err := g.Wait()
+	for _, n := range nodes {
+		m.note(n.healths)
+		if n.begun {
+			m.begun = append(m.begun, n.target.unit)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	// The new release is there and healthy. What cannot be removed now does not
+	// undo that.
+	if err := w.delete(ctx, m.movedChanges()); err != nil {
+		m.em.emit(Event{Kind: EventWarning, Message: "not everything that is no longer wanted was removed", Err: err})
+	}
+	return nil
+}
+
+// advance applies one unit and waits until it is healthy. Writes that were begun
+// are finished when another unit fails, so that it is known how they ended;
+// going ends then.
+func (m *mover) advance(ctx, going context.Context, w *writer, n *node) error {
+	if going.Err() != nil {
+		return context.Cause(going)
+	}
+	changes := m.plan.of(n.target.unit)
+	if n.moves {
+		n.begun = true
+		if err := w.apply(ctx, going, changes); err != nil {
+			return err
+		}
+	}
+	var err error
+	n.healths, err = m.c.wait(going, m.em, m.watcher, []goal{m.goal(n.target)}, m.patience(n.target))
+	if err != nil {
+		return err
+	}
+	close(n.ready)
+	return nil
+}
+
+// patience is how long a unit may take to become healthy; 0 is computed from
+// its probes.
+func (m *mover) patience(t target) time.Duration {
+	if m.timeout > 0 {
+		return m.timeout
+	}
+	return t.deadline
+}
