@@ -115,11 +115,6 @@ func TestBrokenReleases(t *testing.T) {
 			code:    apply.CodeProbeFailing, field: "probes.readiness", message: "500", within: 12 * time.Second,
 		},
 		{
-			name:   "missing ConfigMap",
-			broken: func(*env) service { return service{config: "nowhere"} },
-			code:   apply.CodeConfigMissing, field: "env", message: `configmap "nowhere" not found`, within: 15 * time.Second,
-		},
-		{
 			name:   "more memory than any node has",
 			broken: func(*env) service { return service{memory: "9999Gi"} },
 			code:   apply.CodeUnschedulable, field: "resources.memory", message: "Insufficient memory", within: 50 * time.Second,

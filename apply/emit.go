@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -9,11 +10,19 @@ import (
 type emitter struct {
 	ch    chan Event
 	start time.Time
+	said  sync.Map // messages of once
 }
 
 func (e *emitter) emit(ev Event) {
 	ev.Elapsed = time.Since(e.start)
 	e.ch <- ev
+}
+
+// once emits a warning that the same call may come upon again.
+func (e *emitter) once(ev Event) {
+	if _, was := e.said.LoadOrStore(ev.Message, true); !was {
+		e.emit(ev)
+	}
 }
 
 // withEvents runs fn beside the caller's goroutine, on which it calls sink for

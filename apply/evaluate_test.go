@@ -321,7 +321,7 @@ status:
 			Message: `pods "web-1-x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2`,
 		}}}}
 		v := evaluate(&workload{object: o, replicaSet: rs}, 2)
-		if len(v.problems) != 1 || v.problems[0].Code != CodeQuotaExceeded || v.problems[0].Message != "exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2" {
+		if len(v.problems) != 1 || v.problems[0].Code != CodeQuotaExceeded || v.problems[0].Message != "exceeded quota q: one more pod needs pods 1, and 0 of 2 are left" {
 			t.Errorf("problems %+v", v.problems)
 		}
 	})

@@ -224,7 +224,12 @@ func (e *env) counted() (*env, *requests) {
 func TestEveryKindUnchanged(t *testing.T) {
 	e := newEnv(t)
 	units := e.everyKind()
-	e.mustDeploy(units...)
+	_, err := e.deploy(e.ctx, apply.Request{Units: units}, func(ev apply.Event) {
+		if ev.Kind == apply.EventWarning {
+			t.Errorf("warning: %s %v", ev.Message, ev.Err)
+		}
+	})
+	check(t, err)
 	before := e.versions()
 
 	again, sent := e.counted()

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -190,33 +191,62 @@ func (c *Client) decide(ch *change) {
 		return // not ours: refine refuses it
 	}
 	ch.maybe = compare(ch.desired, ch.live, owned)
-	if len(ch.maybe) == 0 {
+	if len(ch.maybe) == 0 && ch.live.GetDeletionTimestamp() == nil {
 		ch.action = ActionUnchanged
 	}
 }
 
 // refine asks the server about every object that may change: objects that are
-// there and not ours are refused, and a dry run of the rest finds conflicts,
-// invalid values, and updates that change nothing. It writes nothing. All
-// refusals are collected; the error is the first, in the plan's order.
+// there and not ours are refused, a dry run of the rest finds conflicts, invalid
+// values, and updates that change nothing, and the preflight what would keep the
+// pods from running. It writes nothing. All refusals are collected; the error is
+// the first, in the plan's order.
 func (c *Client) refine(ctx context.Context, p *plan) error {
-	g := &errgroup.Group{}
-	g.SetLimit(inFlight)
-	for _, ch := range p.changes {
-		if ch.action == ActionCreate || ch.action == ActionUpdate {
-			g.Go(func() error {
-				ch.err = c.refineOne(ctx, ch)
-				return nil
-			})
+	changes := slices.DeleteFunc(slices.Clone(p.changes), func(ch *change) bool {
+		return ch.action != ActionCreate && ch.action != ActionUpdate
+	})
+	if len(changes) > 0 {
+		if err := c.ask(ctx, p, changes); err != nil {
+			return err
 		}
 	}
-	_ = g.Wait()
 	for _, ch := range p.changes {
 		if ch.err != nil {
 			return ch.err
 		}
 	}
 	return nil
+}
+
+// ask asks everything at once.
+func (c *Client) ask(ctx context.Context, p *plan, changes []*change) error {
+	g := &errgroup.Group{}
+	g.SetLimit(inFlight)
+	pre := c.newPreflight(p)
+	var namespace error
+	g.Go(func() error {
+		_, namespace = c.namespaceExists(ctx)
+		return nil
+	})
+	for _, ch := range changes {
+		g.Go(func() error {
+			ch.err = c.refineOne(ctx, ch)
+			return nil
+		})
+	}
+	pre.start(ctx, g)
+	_ = g.Wait()
+	var terminating *TerminatingError
+	if errors.As(namespace, &terminating) {
+		return terminating
+	}
+	for _, ch := range p.changes {
+		if ch.err != nil {
+			return ch.err
+		}
+	}
+	em, _ := ctx.Value(emitterKey{}).(*emitter)
+	return pre.end(em)
 }
 
 func (c *Client) refineOne(ctx context.Context, ch *change) error {

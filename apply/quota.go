@@ -1,0 +1,224 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// quota is a ResourceQuota that counts every pod of the namespace.
+type quota struct {
+	name       string
+	hard, used corev1.ResourceList
+}
+
+// quotaOf reads a ResourceQuota; one with scopes counts some pods only, and gets
+// no limits here.
+func quotaOf(o *unstructured.Unstructured) quota {
+	q := quota{name: o.GetName(), hard: corev1.ResourceList{}, used: corev1.ResourceList{}}
+	read := func(into corev1.ResourceList, fields ...string) {
+		m, _, _ := unstructured.NestedMap(o.Object, fields...)
+		for k, v := range m {
+			if n, err := resource.ParseQuantity(fmt.Sprint(v)); err == nil {
+				into[corev1.ResourceName(k)] = n
+			}
+		}
+	}
+	_, scopes, _ := unstructured.NestedSlice(o.Object, "spec", "scopes")
+	_, selector, _ := unstructured.NestedMap(o.Object, "spec", "scopeSelector")
+	if scopes || selector {
+		return q
+	}
+	read(q.hard, "spec", "hard")
+	read(q.used, "status", "used")
+	return q
+}
+
+func (f *preflight) listQuotas(ctx context.Context) {
+	ref := Ref{APIVersion: "v1", Kind: "ResourceQuota", Namespace: f.c.owner.Namespace}
+	r, err := f.c.resource(ref)
+	var list *unstructured.UnstructuredList
+	if err == nil {
+		list, err = r.List(ctx, metav1.ListOptions{})
+		err = f.c.typed(err, ref, nil)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		if isUnreachable(err) || ctx.Err() != nil {
+			f.failed = err
+			return
+		}
+		f.warned = append(f.warned, skipped("what the namespace's quota allows", err))
+		return
+	}
+	for i := range list.Items {
+		f.live = append(f.live, quotaOf(&list.Items[i]))
+	}
+}
+
+// judgeQuotas holds what the workloads ask for against every quota: of this
+// deploy as it will be, of others as it is. What can never fit is an error; what
+// does not fit beside what others use now is a warning.
+func (f *preflight) judgeQuotas() {
+	quotas := slices.Clone(f.quotas)
+	for _, l := range f.live {
+		i := slices.IndexFunc(quotas, func(q quota) bool { return q.name == l.name })
+		if i < 0 {
+			quotas = append(quotas, l)
+		} else {
+			quotas[i].used = l.used
+		}
+	}
+	for _, q := range quotas {
+		names := make([]string, 0, len(q.hard))
+		for name := range q.hard {
+			names = append(names, string(name))
+		}
+		slices.Sort(names)
+		for _, name := range names {
+			f.judge(q, corev1.ResourceName(name))
+		}
+	}
+}
+
+func (f *preflight) judge(q quota, name corev1.ResourceName) {
+	hard := q.hard[name]
+	var together, more resource.Quantity
+	var parts []string
+	var largest *podTemplate
+	var most resource.Quantity
+	alone := false
+	for _, t := range f.templates {
+		one, counts := podNeeds(t.pod(), name)
+		if !counts {
+			return // not a resource of pods
+		}
+		need := times(one, t.replicas)
+		more.Add(need)
+		if t.now != nil {
+			was, _ := podNeeds(&t.now.spec, name)
+			more.Sub(times(was, t.now.replicas))
+		}
+		if need.IsZero() {
+			continue
+		}
+		if need.Cmp(hard) > 0 {
+			alone = true
+			d := Diagnosis{Code: CodeQuotaExceeded, Field: quotaField(name), Hint: "raise the quota, ask for less, or run fewer replicas"}
+			d.Message = fmt.Sprintf("quota %s allows %s %s, and %d × %s need %s: they can never fit", q.name, name, hard.String(), t.replicas, one.String(), need.String())
+			if t.replicas == 1 {
+				d.Message = fmt.Sprintf("quota %s allows %s %s, and one pod needs %s: it can never fit", q.name, name, hard.String(), need.String())
+			}
+			f.found = append(f.found, f.about(t, d))
+			continue
+		}
+		if t.ref.Kind == "Job" {
+			continue // it need not run beside the others
+		}
+		together.Add(need)
+		parts = append(parts, t.unit+" "+need.String())
+		if largest == nil || need.Cmp(most) > 0 {
+			largest, most = t, need
+		}
+	}
+	used := q.used[name]
+	left := hard.DeepCopy()
+	left.Sub(used)
+	switch {
+	case alone:
+	case largest != nil && together.Cmp(hard) > 0:
+		d := Diagnosis{Code: CodeQuotaExceeded, Field: quotaField(name), Hint: "raise the quota, ask for less, or run fewer replicas"}
+		d.Message = fmt.Sprintf("quota %s allows %s %s, and the services need %s together (%s): they can never fit", q.name, name, hard.String(), together.String(), strings.Join(parts, ", "))
+		f.found = append(f.found, f.about(largest, d))
+	case more.Sign() > 0 && more.Cmp(left) > 0:
+		if left.Sign() < 0 {
+			left = resource.Quantity{}
+		}
+		f.warned = append(f.warned, Event{Kind: EventWarning, Message: fmt.Sprintf(
+			"quota %s: this deploy needs %s more %s, and %s of %s are left now", q.name, more.String(), name, left.String(), hard.String())})
+	}
+}
+
+// pod is the pod as it would be admitted, with the defaults of limit ranges.
+func (t *podTemplate) pod() *corev1.PodSpec {
+	if t.admitted != nil {
+		return t.admitted
+	}
+	return &t.spec
+}
+
+func times(q resource.Quantity, n int64) resource.Quantity {
+	out := q.DeepCopy()
+	out.Mul(n)
+	return out
+}
+
+// quotaField is where in the service to look.
+func quotaField(name corev1.ResourceName) string {
+	switch last := string(name)[strings.LastIndex(string(name), ".")+1:]; last {
+	case "pods", "count/pods":
+		return "replicas"
+	case "cpu", "memory":
+		return "resources." + last
+	}
+	return "resources"
+}
+
+// podNeeds is what one pod counts towards a quota's limit, and whether pods count
+// at all (https://kubernetes.io/docs/concepts/policy/resource-quotas).
+func podNeeds(spec *corev1.PodSpec, name corev1.ResourceName) (resource.Quantity, bool) {
+	switch name {
+	case corev1.ResourcePods, "count/pods":
+		return *resource.NewQuantity(1, resource.DecimalSI), true
+	case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
+		return podSum(spec, name, false), true
+	case corev1.ResourceRequestsStorage:
+		return resource.Quantity{}, false // of claims
+	}
+	if of, ok := strings.CutPrefix(string(name), "requests."); ok {
+		return podSum(spec, corev1.ResourceName(of), false), true
+	}
+	if of, ok := strings.CutPrefix(string(name), "limits."); ok {
+		return podSum(spec, corev1.ResourceName(of), true), true
+	}
+	return resource.Quantity{}, false
+}
+
+// podSum is what the containers ask for together, or an init container alone if
+// that is more (https://kubernetes.io/docs/concepts/workloads/pods/init-containers).
+func podSum(spec *corev1.PodSpec, name corev1.ResourceName, limits bool) resource.Quantity {
+	of := func(c corev1.Container) resource.Quantity {
+		q, ok := c.Resources.Requests[name]
+		if limits || !ok {
+			q = c.Resources.Limits[name]
+		}
+		return q
+	}
+	var sum, largest resource.Quantity
+	for _, c := range spec.InitContainers {
+		q := of(c)
+		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
+			sum.Add(q)
+			continue
+		}
+		q.Add(sum) // sidecars before it run beside it
+		if q.Cmp(largest) > 0 {
+			largest = q
+		}
+	}
+	for _, c := range spec.Containers {
+		sum.Add(of(c))
+	}
+	if largest.Cmp(sum) > 0 {
+		sum = largest
+	}
+	sum.Add(spec.Overhead[name])
+	return sum
+}
