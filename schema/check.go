@@ -66,6 +66,9 @@ func (c *checker) fields(n *node, f *field) {
 			c.check(value, known)
 			continue
 		}
+		if f.shape.open {
+			continue
+		}
 		value.bad = true
 		if p := c.labels[value.path]; p.IsValid() {
 			value.pos = p
@@ -112,6 +115,9 @@ func (c *checker) known(s *shape, name string) *field {
 
 func (c *checker) unknown(parent, n *node, s *shape) {
 	where, instead, hint := "", "", "it can have "+strings.Join(s.names(), ", ")
+	if len(s.fields)+len(s.patterns) == 0 {
+		hint = fmt.Sprintf("write %s: {}", parent.name)
+	}
 	if parent.path != "" {
 		where = " in " + parent.path
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"cuelang.org/go/cue"
 )
@@ -12,46 +13,98 @@ import (
 // decoder makes an App of a tree, and finds what is wrong across fields. It
 // takes trees with errors too: what is bad or missing is passed over, as
 // another error tells of it.
-type decoder struct{ errs Errors }
+type decoder struct {
+	project  Project
+	errs     Errors
+	warnings []*Error
+	loc      *locator
+	services *node
+	enabled  []member // services, sorted by name
+	byName   map[string]member
+	disabled map[string]*node
+}
+
+// member is a service of the App, and what it was made of.
+type member struct {
+	n *node
+	s *Service
+}
 
 func (d *decoder) wrong(n *node, code Code, message, why, hint string) {
 	d.errs = append(d.errs, &Error{Code: code, Pos: n.pos, Path: n.path, Message: message, Why: why, Hint: hint})
 }
 
+// against is wrong with the place of what it is wrong with.
+func (d *decoder) against(n, other *node, message, why, hint string) {
+	e := &Error{Code: Contradicts, Pos: n.pos, Path: n.path, Message: message, Why: why, Hint: hint}
+	if other != nil && other.pos.IsValid() && other.pos != n.pos {
+		e.Related = []Pos{other.pos}
+	}
+	d.errs = append(d.errs, e)
+}
+
 func (d *decoder) app(n *node) *App {
 	a := &App{
-		Name:      n.get("name").str(),
-		Namespace: n.get("namespace").str(),
-		Registry:  n.get("registry").str(),
+		Name:        n.get("name").str(),
+		Environment: n.get("environment").str(),
+		Namespace:   n.get("namespace").str(),
+		Registry:    n.get("registry").str(),
+		Labels:      d.labels(n.get("labels")),
+		Quota:       d.quota(n.get("quota")),
+	}
+	if a.Environment != "" {
+		a.Context = n.get("environments").get(a.Environment).get("context").str()
 	}
 	if a.Namespace == "" {
 		a.Namespace = a.Name
 	}
 	services := n.get("services")
-	if services.is(cue.StructKind) && len(services.fields) == 0 {
-		d.wrong(services, MissingField, "services is empty", "an App has at least one service",
-			`write one, such as services: web: image: "nginx:1.29"`)
-	}
+	d.services, d.byName, d.disabled = services, map[string]member{}, map[string]*node{}
 	if services.is(cue.StructKind) {
-		for _, s := range services.fields {
-			if s.is(cue.StructKind) {
-				a.Services = append(a.Services, d.service(s))
+		for _, s := range sorted(services) {
+			switch {
+			case !s.is(cue.StructKind):
+			case s.get("enabled").bool(true):
+				d.enabled = append(d.enabled, member{s, d.service(s)})
+			default:
+				d.disabled[s.name] = s
 			}
 		}
+		d.anyService(services)
 	}
-	slices.SortFunc(a.Services, func(a, b *Service) int { return cmp.Compare(a.Name, b.Name) })
+	for _, m := range d.enabled {
+		a.Services = append(a.Services, m.s)
+		d.byName[m.s.Name] = m
+	}
+	d.across(a, n)
 	return a
+}
+
+func (d *decoder) anyService(services *node) {
+	switch {
+	case len(services.fields) == 0:
+		d.wrong(services, MissingField, "services is empty", "an App has at least one service",
+			`write one, such as services: web: image: "nginx:1.29"`)
+	case len(d.disabled) == len(services.fields):
+		d.wrong(services, MissingField, "every service is disabled", "an App has at least one service", "enable one of them")
+	}
 }
 
 func (d *decoder) service(n *node) *Service {
 	s := &Service{
 		Name:     n.name,
+		Workload: cmp.Or(n.get("workload").str(), Deployment),
 		Image:    n.get("image").str(),
 		Command:  n.get("command").strings(),
 		Args:     n.get("args").strings(),
 		Replicas: 1,
 		Ports:    d.ports(n.get("ports")),
-		Env:      env(n.get("env")),
+		Env:      d.env(n.get("env"), n),
+		Config:   d.configs(n.get("config")),
+		Secrets:  d.secrets(n.get("secrets")),
+		Volumes:  d.volumes(n.get("volumes"), n),
+		Needs:    names(n.get("needs")),
+		Pull:     names(n.get("pull")),
 		Security: d.security(n.get("security")),
 	}
 	if build := n.get("build"); build.is(cue.StructKind) {
@@ -65,8 +118,73 @@ func (d *decoder) service(n *node) *Service {
 	s.Probes.Startup = d.probe(probes.get("startup"), n, s)
 	s.Probes.Readiness = d.probe(probes.get("readiness"), n, s)
 	s.Probes.Liveness = d.probe(probes.get("liveness"), n, s)
+	s.Expose = d.exposes(n.get("expose"), n, s)
+	s.Rollout = d.rollout(n.get("rollout"))
+	s.Lifecycle = d.lifecycle(n.get("lifecycle"), n, s)
 	d.source(n)
+	d.workload(n, s)
 	return s
+}
+
+// sorted gives the fields of a struct by name; none of what is no struct.
+func sorted(n *node) []*node {
+	if !n.is(cue.StructKind) {
+		return nil
+	}
+	fields := slices.Clone(n.fields)
+	slices.SortFunc(fields, func(a, b *node) int { return cmp.Compare(a.name, b.name) })
+	return fields
+}
+
+// names gives the names of a struct's fields, sorted.
+func names(n *node) []string {
+	var list []string
+	for _, f := range sorted(n) {
+		list = append(list, f.name)
+	}
+	return list
+}
+
+// settled reports whether nothing is known to be wrong with a field, there or
+// not, so that others may be measured by it.
+func settled(n *node, name string) bool {
+	if f := n.get(name); f != nil {
+		return !f.bad
+	}
+	return n.missing(name)
+}
+
+// oneOf checks that a struct has exactly one of some fields. Subject and kind
+// are for the message: "services.web.probes.readiness has more than one kind of
+// check"; why, none and hint are told as they are.
+func (d *decoder) oneOf(n *node, kinds []string, tooMany, why, none, hint string) {
+	var given []*node
+	missing := true
+	for _, kind := range kinds {
+		if f := n.get(kind); f != nil {
+			given = append(given, f)
+		}
+		missing = missing && n.missing(kind)
+	}
+	if len(given) > 1 {
+		names := make([]string, len(given))
+		related := make([]Pos, len(given))
+		for i, f := range given {
+			names[i], related[i] = f.name, f.pos
+		}
+		d.errs = append(d.errs, &Error{
+			Code:    Contradicts,
+			Pos:     given[0].pos,
+			Path:    n.path,
+			Message: fmt.Sprintf("%s %s: %s", n.path, tooMany, strings.Join(names, ", ")),
+			Why:     why,
+			Hint:    "keep one of them",
+			Related: related[1:],
+		})
+	}
+	if missing {
+		d.wrong(n, MissingField, n.path+" "+none, "", hint)
+	}
 }
 
 func (d *decoder) build(n *node) *Build {
@@ -131,19 +249,8 @@ func (d *decoder) ports(n *node) []Port {
 		}
 		inService[key] = f
 	}
+	slices.SortFunc(ports, func(a, b Port) int { return cmp.Compare(a.Name, b.Name) })
 	return ports
-}
-
-func env(n *node) []EnvVar {
-	if !n.is(cue.StructKind) {
-		return nil
-	}
-	var vars []EnvVar
-	for _, f := range n.fields {
-		vars = append(vars, EnvVar{Name: f.name, Value: f.str()})
-	}
-	slices.SortFunc(vars, func(a, b EnvVar) int { return cmp.Compare(a.Name, b.Name) })
-	return vars
 }
 
 func (d *decoder) security(n *node) Security {

@@ -17,7 +17,13 @@ func dump(app *schema.App, dir string) string {
 		return err.Error()
 	}
 	lines := []string{strings.ReplaceAll(string(b), dir, "$DIR")}
-	paths := []string{"name", "namespace", "nonsense"}
+	paths := []string{
+		"name", "namespace", "nonsense", "labels.team", "quota.pods", "environments.prod.context",
+		"services.store.workload", "services.store.env.LEVEL", "services.store.env.LEVEL.config", "services.store.config.app.app.yaml",
+		"services.store.secrets.db.password", "services.store.volumes.data.size", "services.store.calls.pay.host",
+		"services.store.needs.web", "services.front.expose.admin.tls", "services.store.rollout.maxUnavailable",
+		"services.store.lifecycle.preStop.http.port", "services.store.pull.registry.example.com", "services.front.enabled",
+	}
 	for _, s := range app.Services {
 		for _, field := range []string{"", ".image", ".build", ".replicas", ".ports.http", ".probes.readiness", ".env.HOST", ".resources.limits.memory"} {
 			paths = append(paths, "services."+s.Name+field)

@@ -17,15 +17,15 @@ import (
 // conflicts, missing values), and the rest is data that is compared with the
 // schema field by field, so that all errors are found at once and none is told
 // in CUE's words.
-func (p Project) explain(opts Options, shapes *shapes, err error) error {
-	inst, errs := p.instance(shapes.relaxed(), opts)
+func (p Project) explain(opts Options, shapes *shapes, env environment, err error) error {
+	inst, errs := p.instance(withEnvironment(shapes.relaxed(), env), opts)
 	if errs != nil {
 		return errs.sorted()
 	}
 	ctx := cuecontext.New()
 	value := ctx.BuildInstance(inst)
 	t := &translator{
-		project: p, syntax: newSyntax(p, inst.Files), loc: newLocator(p, inst.Files),
+		project: p, syntax: newSyntax(p, inst.Files), loc: newLocator(p, inst.Files, env),
 		definitions: sortedKeys(shapes.definitions),
 	}
 	if err := value.Err(); err != nil && value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {
@@ -43,7 +43,7 @@ func (p Project) explain(opts Options, shapes *shapes, err error) error {
 	b := newTreeBuilder(t.loc)
 	b.broken = map[string]bool{}
 	for _, e := range errs {
-		b.broken[e.Path] = true
+		b.broken[e.Path] = env.concerns(e.Path)
 	}
 	tree := b.tree(value, "", "")
 	check, cerr := newChecker(ctx, shapes, t.loc, true)
@@ -55,9 +55,9 @@ func (p Project) explain(opts Options, shapes *shapes, err error) error {
 	}
 	errs = dropConsequences(errs)
 	check.app(tree)
-	d := &decoder{}
+	d := &decoder{project: p, loc: t.loc}
 	d.app(tree)
-	errs = slices.Concat(errs, check.errs, d.errs)
+	errs = tolerate(slices.Concat(errs, check.errs, d.errs), tree, env)
 	if len(errs) == 0 {
 		// The schema refuses something that the comparison does not see.
 		errs = t.translate(err)

@@ -33,7 +33,8 @@ type Options struct {
 // Load evaluates the CUE package in dir, or in the nearest folder above it (see
 // Find), with this program's own copy of the schema, and gives the App.
 //
-// What the user wrote wrong is all in an error of type Errors. Files outside
+// What the user wrote wrong is all in an error of type Errors, and an environment
+// that the App does not have is an *UnknownEnvironmentError. Files outside
 // the project's module are never read, nor is the network. When ctx ends, its
 // error is given at once; CUE cannot be stopped, so its evaluation then still
 // runs to its end beside the caller.
@@ -42,12 +43,24 @@ func Load(ctx context.Context, dir string, opts Options) (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	return within(ctx, p, func() (*App, error) {
+		env, err := p.choose(opts)
+		if err != nil {
+			return nil, err
+		}
+		return p.loadIn(opts, env)
+	})
+}
+
+// within gives what f gives, or the error of ctx as soon as that ends.
+func within[T any](ctx context.Context, p Project, f func() (T, error)) (T, error) {
+	var none T
 	if err := ctx.Err(); err != nil {
-		return nil, err
+		return none, err
 	}
 	type result struct {
-		app *App
-		err error
+		value T
+		err   error
 	}
 	done := make(chan result, 1)
 	go func() {
@@ -56,19 +69,20 @@ func Load(ctx context.Context, dir string, opts Options) (*App, error) {
 				done <- result{err: fmt.Errorf("evaluating %s: CUE panicked: %v\n%s", p.Dir, r, debug.Stack())}
 			}
 		}()
-		app, err := p.load(opts)
-		done <- result{app, err}
+		value, err := f()
+		done <- result{value, err}
 	}()
 	select {
 	case r := <-done:
-		return r.app, r.err
+		return r.value, r.err
 	case <-ctx.Done():
-		return nil, fmt.Errorf("evaluating %s: %w", p.Dir, context.Cause(ctx))
+		return none, fmt.Errorf("evaluating %s: %w", p.Dir, context.Cause(ctx))
 	}
 }
 
-func (p Project) load(opts Options) (*App, error) {
-	strict, errs := p.instance(schemaFiles(), opts)
+// loadIn loads the project with an environment filled in.
+func (p Project) loadIn(opts Options, env environment) (*App, error) {
+	strict, errs := p.instance(withEnvironment(schemaFiles(), env), opts)
 	if errs != nil {
 		return nil, errs.sorted()
 	}
@@ -78,20 +92,21 @@ func (p Project) load(opts Options) (*App, error) {
 	}
 	ctx := cuecontext.New()
 	value := ctx.BuildInstance(strict)
-	if err := value.Validate(cue.Concrete(true)); err != nil || !isApp(value) {
-		return nil, p.explain(opts, shapes, err)
+	if err := validate(value); err != nil || !isApp(value) {
+		return nil, p.explain(opts, shapes, env, err)
 	}
-	loc := newLocator(p, strict.Files)
+	loc := newLocator(p, strict.Files, env)
 	b := newTreeBuilder(loc)
 	tree := b.tree(value, "", "")
 	check, err := newChecker(ctx, shapes, loc, false)
 	if err != nil {
 		return nil, err
 	}
-	if check.app(tree); len(check.errs) > 0 {
-		return nil, p.explain(opts, shapes, check.errs)
+	check.app(tree)
+	if errs := tolerate(check.errs, tree, env); len(errs) > 0 || tree.bad {
+		return nil, p.explain(opts, shapes, env, errs)
 	}
-	d := &decoder{}
+	d := &decoder{project: p, loc: loc}
 	app := d.app(tree)
 	if len(d.errs) > 0 {
 		return nil, d.errs.sorted()
@@ -99,7 +114,7 @@ func (p Project) load(opts Options) (*App, error) {
 	app.Dir = p.Dir
 	app.Source, _, _ = strings.Cut(strict.Module, "@")
 	app.positions = b.positions
-	app.Warnings = slices.Concat(p.unread(strict), p.stale())
+	app.Warnings = slices.Concat(p.unread(strict), p.stale(), d.warnings)
 	return app, nil
 }
 

@@ -17,12 +17,37 @@ type locator struct {
 	labels  map[string]Pos    // the names of fields
 	all     map[string][]Pos  // every value that is written for a path
 	names   map[string]string // of files, relative to the project; "" for the schema's
+
+	environment environment
+	ofChosen    map[Pos]bool // values that the environment writes
 }
 
-func newLocator(p Project, files []*ast.File) *locator {
-	l := &locator{project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}, names: map[string]string{}}
+// newLocator finds the places in files. What the chosen environment says of the
+// App is the App's too: its values before those that it has from elsewhere, its
+// structs after.
+func newLocator(p Project, files []*ast.File, env environment) *locator {
+	l := &locator{
+		project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}, names: map[string]string{},
+		environment: env, ofChosen: map[Pos]bool{},
+	}
 	for _, f := range files {
 		l.decls("", f.Decls)
+	}
+	for path, places := range l.all {
+		at, ok := strings.CutPrefix(path, env.path()+".")
+		if !ok || !env.filled(path) {
+			continue
+		}
+		for _, p := range places {
+			l.ofChosen[p] = true
+		}
+		l.all[at] = append(l.all[at], places...)
+		if _, there := l.written[at]; !there || l.written[path] != l.labels[path] {
+			l.written[at] = l.written[path]
+		}
+		if _, there := l.labels[at]; !there {
+			l.labels[at] = l.labels[path]
+		}
 	}
 	return l
 }

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -21,21 +20,8 @@ func (d *decoder) probe(n, service *node, s *Service) *Probe {
 		SuccessThreshold:    int32(n.get("successThreshold").int64()),
 		FailureThreshold:    int32(n.get("failureThreshold").int64()),
 	}
-	http, tcp := n.get("http"), n.get("tcp")
-	if http.is(cue.StringKind | cue.StructKind) {
-		p.HTTP = &HTTPProbe{Path: http.str(), Scheme: "HTTP"}
-		at := http
-		if http.kind == cue.StructKind {
-			p.HTTP.Path = http.get("path").str()
-			if scheme := http.get("scheme").str(); scheme != "" {
-				p.HTTP.Scheme = scheme
-			}
-			if port := http.get("port"); port != nil {
-				at, p.HTTP.Port = port, port.str()
-			}
-		}
-		p.HTTP.Port = d.probePort(at, service, s, p.HTTP.Port)
-	}
+	p.HTTP = d.httpProbe(n.get("http"), service, s)
+	tcp := n.get("tcp")
 	if tcp.is(cue.StringKind | cue.StructKind) {
 		p.TCP = &TCPProbe{Port: tcp.str()}
 		at := tcp
@@ -46,7 +32,8 @@ func (d *decoder) probe(n, service *node, s *Service) *Probe {
 			p.TCP.Port = d.probePort(at, service, s, p.TCP.Port)
 		}
 	}
-	d.probeKind(n)
+	d.oneOf(n, []string{"http", "tcp", "exec"}, "has more than one kind of check", "a probe makes one check",
+		"does not say what to check", `write one of http: "/healthz", tcp: "PORT", exec: ["PROGRAM", "ARGUMENT"]`)
 	if n.name != "readiness" && p.SuccessThreshold > 1 {
 		at := n.get("successThreshold")
 		d.wrong(at, Contradicts, fmt.Sprintf("%s must be 1, not %d", at.path, p.SuccessThreshold),
@@ -55,36 +42,24 @@ func (d *decoder) probe(n, service *node, s *Service) *Probe {
 	return p
 }
 
-// probeKind checks that a probe is of exactly one kind.
-func (d *decoder) probeKind(n *node) {
-	var given []*node
-	missing := true
-	for _, kind := range []string{"http", "tcp", "exec"} {
-		if f := n.get(kind); f != nil {
-			given = append(given, f)
+// httpProbe decodes a request to one of a service's own ports.
+func (d *decoder) httpProbe(http, service *node, s *Service) *HTTPProbe {
+	if !http.is(cue.StringKind | cue.StructKind) {
+		return nil
+	}
+	p := &HTTPProbe{Path: http.str(), Scheme: "HTTP"}
+	at := http
+	if http.kind == cue.StructKind {
+		p.Path = http.get("path").str()
+		if scheme := http.get("scheme").str(); scheme != "" {
+			p.Scheme = scheme
 		}
-		missing = missing && n.missing(kind)
-	}
-	if len(given) > 1 {
-		names := make([]string, len(given))
-		related := make([]Pos, len(given))
-		for i, f := range given {
-			names[i], related[i] = f.name, f.pos
+		if port := http.get("port"); port != nil {
+			at, p.Port = port, port.str()
 		}
-		d.errs = append(d.errs, &Error{
-			Code:    Contradicts,
-			Pos:     given[0].pos,
-			Path:    n.path,
-			Message: fmt.Sprintf("%s has more than one kind of check: %s", n.path, strings.Join(names, ", ")),
-			Why:     "a probe makes one check",
-			Hint:    "keep one of them",
-			Related: related[1:],
-		})
 	}
-	if missing {
-		d.wrong(n, MissingField, n.path+" does not say what to check", "",
-			`write one of http: "/healthz", tcp: "PORT", exec: ["PROGRAM", "ARGUMENT"]`)
-	}
+	p.Port = d.probePort(at, service, s, p.Port)
+	return p
 }
 
 // probePort gives the port that a probe asks: the named one, else the only one
@@ -94,25 +69,14 @@ func (d *decoder) probePort(at, service *node, s *Service, name string) string {
 	if at.bad || (ports != nil && ports.bad) || (ports == nil && !service.missing("ports")) {
 		return name
 	}
-	i := slices.IndexFunc(s.Ports, func(p Port) bool { return p.Name == name })
-	if name == "" {
-		if len(s.Ports) == 1 {
-			i = 0
-		} else {
-			i = slices.IndexFunc(s.Ports, func(p Port) bool { return p.Name == "http" })
-		}
-	}
-	if i >= 0 {
-		if p := s.Ports[i]; p.Protocol != "TCP" {
+	if p := s.port(name); p != nil {
+		if p.Protocol != "TCP" {
 			d.wrong(at, Contradicts, fmt.Sprintf("%s asks the port %q, which is %s", at.path, p.Name, p.Protocol),
 				"Kubernetes can only probe TCP ports", "ask another port, or use exec")
 		}
-		return s.Ports[i].Name
+		return p.Name
 	}
-	names := make([]string, len(s.Ports))
-	for i, p := range s.Ports {
-		names[i] = p.Name
-	}
+	names := s.portNames()
 	have := service.path + " has " + strings.Join(names, ", ")
 	switch {
 	case len(names) == 0:
@@ -129,6 +93,31 @@ func (d *decoder) probePort(at, service *node, s *Service, name string) string {
 		d.wrong(at, Contradicts, fmt.Sprintf("%s asks the port %q, which %s does not have", at.path, name, service.path), have, hint)
 	}
 	return name
+}
+
+// port gives a service's port by its name; for "" the only one, or "http". It is
+// nil when there is none.
+func (s *Service) port(name string) *Port {
+	if name == "" {
+		if len(s.Ports) == 1 {
+			return &s.Ports[0]
+		}
+		name = "http"
+	}
+	for i := range s.Ports {
+		if s.Ports[i].Name == name {
+			return &s.Ports[i]
+		}
+	}
+	return nil
+}
+
+func (s *Service) portNames() []string {
+	names := make([]string, len(s.Ports))
+	for i, p := range s.Ports {
+		names[i] = p.Name
+	}
+	return names
 }
 
 func portName(name string) string {

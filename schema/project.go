@@ -151,6 +151,12 @@ func schemaFiles() map[string][]byte {
 	return files
 }
 
+// withEnvironment adds what fills an environment in to the schema's files.
+func withEnvironment(schema map[string][]byte, env environment) map[string][]byte {
+	schema["environment_filled_in.cue"] = env.source()
+	return schema
+}
+
 // overlay is what CUE's loader finds below cue.mod instead of what is on disk:
 // the given schema, whole. Other files of the same package there (a stale
 // vendored copy, or what cue.mod/gen and cue.mod/usr would add) become ones of

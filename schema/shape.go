@@ -18,6 +18,7 @@ type shape struct {
 	fields   []*field // of its struct, when it may be one
 	patterns []*field
 	structs  bool   // it may be a struct
+	open     bool   // of any fields besides
 	elem     *shape // of its list, when it may be one
 }
 
@@ -114,8 +115,11 @@ func (s *shapes) value(x ast.Expr) *shape {
 	case *ast.StructLit:
 		made.structs = true
 		for _, e := range x.Elts {
-			if f, ok := e.(*ast.Field); ok {
-				s.add(made, f)
+			switch e := e.(type) {
+			case *ast.Field:
+				s.add(made, e)
+			case *ast.Ellipsis:
+				made.open = true
 			}
 		}
 	case *ast.ListLit:
@@ -132,7 +136,7 @@ func (s *shapes) value(x ast.Expr) *shape {
 		for _, side := range []*shape{s.value(x.X), s.value(x.Y)} {
 			made.scalar = made.scalar || side.scalar
 			if side.structs {
-				made.structs, made.fields, made.patterns = true, side.fields, side.patterns
+				made.structs, made.open, made.fields, made.patterns = true, side.open, side.fields, side.patterns
 			}
 			if side.elem != nil {
 				made.elem = side.elem
@@ -215,7 +219,7 @@ func (s *shapes) relaxed() map[string][]byte {
 			body = "{...}"
 		}
 		if name == "#App" {
-			body = fmt.Sprintf("{_schema: %q, ...}", importPath)
+			body = fmt.Sprintf("{_schema: %q, environment: *\"\" | string, ...}", importPath)
 		}
 		fmt.Fprintf(&b, "%s: %s\n", name, body)
 	}

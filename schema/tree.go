@@ -86,6 +86,7 @@ type treeBuilder struct {
 	positions map[string]Pos
 	broken    map[string]bool // paths with an error of CUE's
 	errs      []error         // of values that are not broken, but have no value
+	loose     bool            // in an environment that is not chosen: what has no value is no error
 }
 
 func newTreeBuilder(loc *locator) *treeBuilder {
@@ -123,7 +124,7 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 		}
 		for fields.Next() {
 			name := fields.Selector().Unquoted()
-			n.fields = append(n.fields, b.tree(fields.Value(), join(path, name), name))
+			n.fields = append(n.fields, b.field(fields.Value(), join(path, name), name))
 		}
 		b.adopt(n)
 	case cue.ListKind:
@@ -145,6 +146,26 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 	return n
 }
 
+// field is tree for a field of a struct. The services of environments are only
+// parts of services: of those nothing but the names is told.
+func (b *treeBuilder) field(v cue.Value, path, name string) *node {
+	if !strings.HasPrefix(path, "environments.") {
+		return b.tree(v, path, name)
+	}
+	if parts := strings.Split(path, "."); len(parts) == 4 && parts[2] == "services" {
+		n := &node{name: name, path: path, value: v, kind: v.IncompleteKind(), pos: nearest(b.positions, path)}
+		n.bad = n.kind == cue.BottomKind
+		if p := b.loc.pos(path, v); p.IsValid() {
+			n.pos, b.positions[path] = p, p
+		}
+		return n
+	}
+	before := b.loose
+	b.loose = !b.loc.environment.concerns(path)
+	defer func() { b.loose = before }()
+	return b.tree(v, path, name)
+}
+
 // adopt gives a struct that nobody wrote as such, but a comprehension made, the
 // place of its first field.
 func (b *treeBuilder) adopt(n *node) {
@@ -161,7 +182,9 @@ func (b *treeBuilder) adopt(n *node) {
 
 func (b *treeBuilder) fail(n *node, err error) *node {
 	n.bad = true
-	b.errs = append(b.errs, pathError{n.path, err})
+	if !b.loose {
+		b.errs = append(b.errs, pathError{n.path, err})
+	}
 	return n
 }
 

@@ -1,0 +1,233 @@
+package schema
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/token"
+)
+
+// UnknownEnvironmentError is an environment that an App does not have.
+type UnknownEnvironmentError struct {
+	Name  string
+	Known []string // those that it has, sorted
+}
+
+func (e *UnknownEnvironmentError) Error() string {
+	return fmt.Sprintf("there is no environment %q", e.Name)
+}
+
+// Hint says which there are.
+func (e *UnknownEnvironmentError) Hint() string {
+	if len(e.Known) == 0 {
+		return fmt.Sprintf("this project has no environments: leave it out, or write environments: %s: {…}", cmp.Or(nameFrom(e.Name), "prod"))
+	}
+	if near := nearestName(e.Name, e.Known); near != "" {
+		return fmt.Sprintf("did you mean %q?", near)
+	}
+	return "the environments are " + strings.Join(e.Known, ", ")
+}
+
+// environment is one of an App's, with those of its fields that are combined
+// with the App's fields of the same names.
+type environment struct {
+	name   string
+	fields []string
+}
+
+// fills are the fields of an environment that the App has too, and their kind.
+var fills = []struct {
+	name string
+	kind cue.Kind
+}{
+	{"namespace", cue.StringKind},
+	{"registry", cue.StringKind},
+	{"labels", cue.StructKind},
+	{"quota", cue.StructKind},
+	{"services", cue.StructKind},
+}
+
+// source is a file of the schema's package that fills the environment in: as
+// references inside of #App, they are part of the App before it is evaluated,
+// and whatever refers to a value sees the environment's.
+func (e environment) source() []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "package v1\n#App: {\n\tenvironment: %q\n", e.name)
+	if e.name != "" {
+		fmt.Fprintf(&b, "\tenvironments: %q: _\n", e.name)
+	}
+	for _, f := range e.fields {
+		fmt.Fprintf(&b, "\t%s: environments[%q].%s\n", f, e.name, f)
+	}
+	b.WriteString("}\n")
+	return []byte(b.String())
+}
+
+// path is where the environment is written, or "" for none.
+func (e environment) path() string {
+	if e.name == "" {
+		return ""
+	}
+	return join("environments", e.name)
+}
+
+// filled reports whether path is a value that the App's value of the same name
+// has in it, so that all there is to say about it is said there.
+func (e environment) filled(path string) bool {
+	rest, ok := strings.CutPrefix(path, e.path()+".")
+	if !ok || e.name == "" {
+		return false
+	}
+	field, _, _ := strings.Cut(rest, ".")
+	return slices.Contains(e.fields, field)
+}
+
+// concerns reports whether what is wrong at path matters in this environment:
+// what another one says does not, until it is chosen.
+func (e environment) concerns(path string) bool {
+	if !strings.HasPrefix(path, "environments.") {
+		return true
+	}
+	return e.name != "" && (path == e.path() || strings.HasPrefix(path, e.path()+".")) && !e.filled(path)
+}
+
+// Environments gives the names of the environments that the App in dir has,
+// sorted. It does not evaluate services.
+func Environments(ctx context.Context, dir string, opts Options) ([]string, error) {
+	p, err := Find(dir)
+	if err != nil {
+		return nil, err
+	}
+	envs, err := within(ctx, p, func() ([]environment, error) {
+		envs, known, err := p.environments(opts)
+		if err == nil && !known {
+			err = p.broken(opts)
+		}
+		return envs, err
+	})
+	return environmentNames(envs), err
+}
+
+func environmentNames(envs []environment) []string {
+	names := make([]string, len(envs))
+	for i, e := range envs {
+		names[i] = e.name
+	}
+	return names
+}
+
+// broken gives what is wrong with a project whose environments cannot be told.
+func (p Project) broken(opts Options) error {
+	opts.Environment = ""
+	_, err := p.loadIn(opts, environment{})
+	return err
+}
+
+// choose gives the environment that opts ask for.
+func (p Project) choose(opts Options) (environment, error) {
+	if opts.Environment == "" {
+		return environment{}, nil
+	}
+	envs, known, err := p.environments(opts)
+	if err != nil {
+		return environment{}, err
+	}
+	for _, e := range envs {
+		if e.name == opts.Environment {
+			return e, nil
+		}
+	}
+	if !known {
+		if err := p.broken(opts); err != nil {
+			return environment{}, err
+		}
+	}
+	return environment{}, &UnknownEnvironmentError{opts.Environment, environmentNames(envs)}
+}
+
+// environments gives those of the App by name, and whether they are known: they
+// are not when the App is wrong in a way that leaves them open.
+func (p Project) environments(opts Options) (envs []environment, known bool, err error) {
+	shapes, err := newShapes()
+	if err != nil {
+		return nil, false, err
+	}
+	// First without what the services are, which is almost all there is to
+	// evaluate, and with it only when the environments depend on that.
+	for _, bare := range []bool{true, false} {
+		inst, errs := p.instance(shapes.relaxed(), opts)
+		if errs != nil {
+			return nil, false, errs.sorted()
+		}
+		if bare {
+			for _, f := range inst.Files {
+				withoutServices(f.Decls)
+			}
+		}
+		value := cuecontext.New().BuildInstance(inst)
+		if envs, known = readEnvironments(value); known {
+			return envs, true, nil
+		}
+	}
+	return nil, false, nil
+}
+
+func readEnvironments(value cue.Value) (envs []environment, known bool) {
+	v := value.LookupPath(cue.ParsePath("environments"))
+	if !v.Exists() {
+		return nil, value.Err() == nil && isApp(value)
+	}
+	fields, err := v.Fields()
+	if err != nil {
+		return nil, false
+	}
+	for fields.Next() {
+		e := environment{name: fields.Selector().Unquoted()}
+		for _, f := range fills {
+			v := fields.Value().LookupPath(cue.ParsePath(f.name))
+			// A wrong kind is told where it is written, not as a conflict.
+			if kind := v.IncompleteKind(); v.Exists() && (kind == cue.BottomKind || kind&f.kind != 0) {
+				e.fields = append(e.fields, f.name)
+			}
+		}
+		envs = append(envs, e)
+	}
+	slices.SortFunc(envs, func(a, b environment) int { return cmp.Compare(a.name, b.name) })
+	return envs, true
+}
+
+// withoutServices replaces the App's services by _.
+func withoutServices(decls []ast.Decl) {
+	for _, d := range decls {
+		switch d := d.(type) {
+		case *ast.Field:
+			if name, _, err := ast.LabelName(d.Label); err == nil && name == "services" {
+				d.Value = ast.NewIdent("_")
+			}
+		case *ast.EmbedDecl:
+			withoutServicesIn(d.Expr)
+		case *ast.Comprehension:
+			withoutServicesIn(d.Value)
+		}
+	}
+}
+
+func withoutServicesIn(x ast.Expr) {
+	switch x := x.(type) {
+	case *ast.StructLit:
+		withoutServices(x.Elts)
+	case *ast.ParenExpr:
+		withoutServicesIn(x.X)
+	case *ast.BinaryExpr:
+		if x.Op == token.AND {
+			withoutServicesIn(x.X)
+			withoutServicesIn(x.Y)
+		}
+	}
+}

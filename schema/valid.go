@@ -1,0 +1,96 @@
+package schema
+
+import (
+	"strings"
+
+	"cuelang.org/go/cue"
+)
+
+// validate checks that an App's value has no errors and leaves nothing open,
+// but for what may be open: environments, whose parts make sense only together
+// with the rest, and services that are not enabled.
+func validate(value cue.Value) error {
+	err := value.Validate(cue.Concrete(true))
+	if err == nil {
+		return nil
+	}
+	fields, ferr := value.Fields(cue.Hidden(true), cue.Definitions(true))
+	if ferr != nil || value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {
+		return err
+	}
+	excused := false // err may be about what may be open
+	for fields.Next() {
+		f, sel := fields.Value(), fields.Selector()
+		switch {
+		case sel.String() == "environments":
+			if _, err := f.Fields(); err != nil {
+				return err
+			}
+			excused = excused || f.Validate(cue.Concrete(true)) != nil
+		case sel.String() == "services":
+			open, err := validateServices(f)
+			if err != nil {
+				return err
+			}
+			excused = excused || open
+		case !sel.IsString():
+			if err := f.Validate(); err != nil {
+				return err
+			}
+		default:
+			if err := f.Validate(cue.Concrete(true)); err != nil {
+				return err
+			}
+		}
+	}
+	if !excused {
+		return err
+	}
+	return nil
+}
+
+// validateServices also reports whether a service that is not enabled is left
+// open.
+func validateServices(services cue.Value) (open bool, err error) {
+	fields, err := services.Fields()
+	if err != nil {
+		return false, err
+	}
+	for fields.Next() {
+		s := fields.Value()
+		on, err := s.LookupPath(cue.ParsePath("enabled")).Bool()
+		if err == nil && !on {
+			open = open || s.Validate(cue.Concrete(true)) != nil
+			err = s.Validate()
+		} else {
+			err = s.Validate(cue.Concrete(true))
+		}
+		if err != nil {
+			return open, err
+		}
+	}
+	return open, nil
+}
+
+// tolerate takes out of errs what does not matter in an environment, and what
+// is only missing in services that are not enabled.
+func tolerate(errs Errors, tree *node, env environment) Errors {
+	disabled := map[string]bool{}
+	for _, s := range sorted(tree.get("services")) {
+		if !s.get("enabled").bool(true) {
+			disabled[s.path] = true
+		}
+	}
+	var kept Errors
+	for _, e := range errs {
+		if !env.concerns(e.Path) {
+			continue
+		}
+		if parts := strings.SplitN(e.Path, ".", 3); (e.Code == NoValue || e.Code == MissingField) && len(parts) > 1 &&
+			disabled[parts[0]+"."+parts[1]] {
+			continue
+		}
+		kept = append(kept, e)
+	}
+	return kept
+}

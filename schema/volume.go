@@ -1,0 +1,111 @@
+package schema
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"cuelang.org/go/cue"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// volumes decodes what is mounted into a service's container.
+func (d *decoder) volumes(n, service *node) []Volume {
+	var list []Volume
+	at := map[string]*node{}
+	for _, f := range sorted(n) {
+		if !f.is(cue.StructKind) {
+			continue
+		}
+		v := d.volume(f, service)
+		if other := at[v.Mount]; other != nil && v.Mount != "" {
+			d.against(f.get("mount"), other, fmt.Sprintf("%s and %s are both mounted on %s", f.path, other.path, v.Mount),
+				"a path shows one volume", "mount one of them elsewhere")
+		}
+		at[v.Mount] = f
+		list = append(list, v)
+	}
+	return list
+}
+
+func (d *decoder) volume(n, service *node) Volume {
+	v := Volume{
+		Name:     n.name,
+		ReadOnly: n.get("readOnly").bool(false),
+		Config:   n.get("config").str(),
+		Secret:   n.get("secret").str(),
+	}
+	if mount := n.get("mount").str(); mount != "" {
+		v.Mount = path.Clean(mount)
+	}
+	d.oneOf(n, []string{"size", "emptyDir", "config", "secret"}, "is more than one kind of volume", "a volume is one thing",
+		"does not say what is mounted", `write one of size: "1Gi" (a claim), emptyDir: {}, config: "NAME", secret: "NAME"`)
+	if size := n.get("size"); size != nil {
+		v.Claim = &Claim{Size: d.bytes(size), Class: n.get("class").str(), AccessModes: n.get("accessModes").strings()}
+		if v.Claim.AccessModes == nil {
+			v.Claim.AccessModes = []string{"ReadWriteOnce"}
+		}
+	}
+	for _, name := range []string{"class", "accessModes"} {
+		if f := n.get(name); f != nil && n.missing("size") && (n.get("emptyDir") != nil || v.Config != "" || v.Secret != "") {
+			d.wrong(f, Contradicts, fmt.Sprintf("%s is of a claim, which %s is not", f.path, n.path), "only a volume with a size is a claim",
+				"remove "+name)
+		}
+	}
+	if dir := n.get("emptyDir"); dir.is(cue.StructKind) {
+		v.EmptyDir = &EmptyDir{SizeLimit: d.bytes(dir.get("sizeLimit")), Memory: dir.get("memory").bool(false)}
+	}
+	if v.Config != "" {
+		d.named(n.get("config"), service, "config", "config", v.Config)
+	}
+	if v.Secret != "" {
+		d.named(n.get("secret"), service, "secrets", "secret", v.Secret)
+	}
+	return v
+}
+
+// bytes decodes a quantity of bytes.
+func (d *decoder) bytes(n *node) string {
+	if !n.is(cue.StringKind | cue.NumberKind) {
+		return ""
+	}
+	const mebibyte = 1 << 20
+	q, err := resource.ParseQuantity(n.text)
+	switch {
+	case err != nil:
+		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "64Mi" or "1Gi"`)
+	case q.CmpInt64(mebibyte) < 0:
+		d.wrong(n, WrongValue, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
+			`it is counted in bytes, and "m" means thousandths`, `write the unit: "64Mi", "1Gi"`)
+	}
+	return n.text
+}
+
+// OneNode reports whether only the pods of one node, or one pod, may use a claim
+// at a time.
+func (c *Claim) OneNode() bool {
+	return !slices.ContainsFunc(c.AccessModes, func(mode string) bool {
+		return mode == "ReadWriteMany" || mode == "ReadOnlyMany"
+	})
+}
+
+// shared checks that the pods of a Deployment can share its claims.
+func (d *decoder) shared(n *node, s *Service) {
+	if s.Workload != Deployment || s.Replicas < 2 {
+		return
+	}
+	for i, v := range s.Volumes {
+		if v.Claim == nil || !v.Claim.OneNode() {
+			continue
+		}
+		volume := n.get("volumes").get(s.Volumes[i].Name)
+		if volume.bad || !settled(volume, "accessModes") {
+			continue
+		}
+		d.against(volume, n.get("replicas"),
+			fmt.Sprintf("%s is one claim for %d pods, but only one node may use it at a time", volume.path, s.Replicas),
+			fmt.Sprintf("a Deployment's pods share its claims, and this one is %s", strings.Join(v.Claim.AccessModes, ", ")),
+			`write workload: "StatefulSet" for a claim for each pod, accessModes: ["ReadWriteMany"] if the storage can do that, or replicas: 1`)
+	}
+}
