@@ -74,13 +74,14 @@ func shop() (*schema.App, Options) {
 	image := func(name string) string { return "registry.example.com/shop/" + name + "@" + digestA }
 	http := []schema.Port{{Name: "http", Port: 8080, Service: 80, Protocol: "TCP"}}
 	ready := schema.Probes{Readiness: &schema.Probe{HTTP: &schema.HTTPProbe{Path: "/readyz"}}}
+	small := schema.Resources{Requests: map[string]string{"cpu": "50m", "memory": "64Mi"}}
 	return &schema.App{
 		Name:      "shop",
 		Namespace: "shop-prod",
 		Labels:    map[string]string{"team": "store", "app.kubernetes.io/version": "7"},
 		Quota:     map[string]string{"requests.cpu": "8000m", "requests.memory": "16384Mi", "pods": "40", "count/jobs.batch": "5"},
 		Services: []*schema.Service{{
-			Name: "web", Image: image("web"), Replicas: 2, Ports: http, Probes: ready,
+			Name: "web", Image: image("web"), Resources: small, Replicas: 2, Ports: http, Probes: ready,
 			Env: []schema.EnvVar{
 				{Name: "POD_IP", Field: "status.podIP"},
 				{Name: "LEVEL", Config: &schema.KeyRef{Name: "app", Key: "level"}},
@@ -127,7 +128,7 @@ func shop() (*schema.App, Options) {
 			Lifecycle: schema.Lifecycle{PreStop: &schema.PreStop{HTTP: &schema.HTTPProbe{Path: "/drain"}}, TerminationGracePeriodSeconds: ptr.To(int64(60))},
 			Pull:      []string{"registry", "mirror"},
 		}, {
-			Name: "catalog", Image: image("catalog"), Workload: schema.StatefulSet, Replicas: 3, Probes: ready,
+			Name: "catalog", Image: image("catalog"), Resources: small, Workload: schema.StatefulSet, Replicas: 3, Probes: ready,
 			Ports: []schema.Port{{Name: "http", Port: 8080, Service: 80}, {Name: "admin", Port: 9090}},
 			Volumes: []schema.Volume{
 				{Name: "data", Mount: "/data", Claim: &schema.Claim{Size: "1024Mi"}},
@@ -136,10 +137,10 @@ func shop() (*schema.App, Options) {
 			Calls:   []schema.Call{{Name: "catalog", Service: "catalog", Port: 9090, Target: "admin", Scheme: "tcp"}},
 			Rollout: schema.Rollout{PodManagementPolicy: "Parallel"},
 		}, {
-			Name: "basket", Image: image("basket"), Replicas: 1, Ports: []schema.Port{{Name: "http", Port: 8080}}, Probes: ready,
+			Name: "basket", Image: image("basket"), Resources: small, Replicas: 1, Ports: []schema.Port{{Name: "http", Port: 8080}}, Probes: ready,
 			Volumes: []schema.Volume{{Name: "data", Mount: "/data", Claim: &schema.Claim{Size: "500Mi"}}},
 		}, {
-			Name: "migrate", Image: image("migrate"), Workload: schema.Job, Args: []string{"up"},
+			Name: "migrate", Image: image("migrate"), Resources: small, Workload: schema.Job, Args: []string{"up"},
 			Calls:   []schema.Call{{Name: "catalog", Service: "catalog", Port: 80, Target: "http", Scheme: "http"}},
 			Needs:   []string{"catalog"},
 			Rollout: schema.Rollout{BackoffLimit: ptr.To(int32(0)), DeadlineSeconds: 120},

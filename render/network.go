@@ -49,7 +49,7 @@ func (s *service) clusterService() *corev1.Service {
 
 // headless is the name of the Service that gives each pod of a StatefulSet its
 // own address.
-func (s *service) headless() string { return cut(s.Name, "-headless") }
+func (s *service) headless() string { return s.Name + "-headless" }
 
 // headlessService has addresses of pods that are not ready too: they look for
 // each other while they start.

@@ -7,14 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
-
-	appsv1 "k8s.io/api/apps/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/pod-security-admission/api"
-	"k8s.io/pod-security-admission/policy"
-	"k8s.io/utils/ptr"
 
 	"github.com/shipit-dev/shipit/schema"
 )
@@ -47,34 +40,6 @@ func TestRenderGolden(t *testing.T) {
 				t.Errorf("%s differs (go test ./render -update writes it anew); got:\n%s", golden, got)
 			}
 		}
-	}
-}
-
-// Neither the order of maps nor that of services shows, and what is given
-// stays as it was.
-func TestRenderDeterministic(t *testing.T) {
-	t.Parallel()
-	app, images := everything()
-	before := fmt.Sprintf("%+v %+v", app.Services[0], app.Services[1])
-	var first []byte
-	for i := range 50 {
-		slices.Reverse(app.Services)
-		units, err := Render(app, images)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := YAML(units)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i == 0 {
-			first = got
-		} else if !bytes.Equal(got, first) {
-			t.Fatalf("got:\n%s\nand before:\n%s", got, first)
-		}
-	}
-	if after := fmt.Sprintf("%+v %+v", app.Services[0], app.Services[1]); after != before {
-		t.Errorf("the app was changed:\n%s\n%s", before, after)
 	}
 }
 
@@ -120,46 +85,6 @@ func empties(value any, path string) (found []string) {
 		}
 	}
 	return found
-}
-
-// Without a word about security, a service passes the restricted Pod Security
-// Standard, by the very checks of Kubernetes' admission.
-func TestRenderIsRestricted(t *testing.T) {
-	t.Parallel()
-	evaluator, err := policy.NewEvaluator(policy.DefaultChecks(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	restricted := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
-	check := func(s *schema.Service) policy.AggregateCheckResult {
-		units, err := Render(&schema.App{Name: "app", Services: []*schema.Service{s}}, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var d appsv1.Deployment
-		objects := units[0].Objects
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(objects[len(objects)-1].Object, &d); err != nil {
-			t.Fatal(err)
-		}
-		return policy.AggregateCheckResults(evaluator.EvaluatePod(restricted, &d.Spec.Template.ObjectMeta, &d.Spec.Template.Spec))
-	}
-	web := func(security schema.Security) *schema.Service {
-		return &schema.Service{
-			Name: "web", Image: "example.com/web@" + digestA, Replicas: 1, Security: security,
-			Ports:  []schema.Port{{Name: "http", Port: 8080}},
-			Probes: schema.Probes{Liveness: &schema.Probe{HTTP: &schema.HTTPProbe{Path: "/"}}},
-		}
-	}
-	for _, fine := range []schema.Security{{}, {WritableRoot: true}, {AddCapabilities: []string{"NET_BIND_SERVICE"}}, {RunAsUser: ptr.To(int64(1000))}} {
-		if r := check(web(fine)); !r.Allowed {
-			t.Errorf("%+v is refused: %s", fine, r.ForbiddenDetail())
-		}
-	}
-	for _, relaxed := range []schema.Security{{AllowRoot: true}, {AllowPrivilegeEscalation: true}, {AddCapabilities: []string{"SYS_ADMIN"}}} {
-		if check(web(relaxed)).Allowed {
-			t.Errorf("%+v is allowed", relaxed)
-		}
-	}
 }
 
 func TestRenderErrors(t *testing.T) {

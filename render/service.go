@@ -107,12 +107,3 @@ func (s *service) identity() ([]any, error) {
 		AutomountServiceAccountToken: ptr.To(false),
 	}}, nil
 }
-
-// cut shortens a service's name so that it and a suffix are a DNS label of at
-// most 63 characters.
-func cut(name, suffix string) string {
-	if most := 63 - len(suffix); len(name) > most {
-		name = name[:most]
-	}
-	return name + suffix
-}

@@ -24,6 +24,10 @@ const (
 	revisionHistory = 10
 	// progressDeadline is Kubernetes' own, after which it calls a Deployment failed.
 	progressDeadline = 600
+	// longest is how long the name of a StatefulSet, and that of a Job before its
+	// hash, may be. Both are labels of their pods, of at most 63 characters: the
+	// first with a hash of 10 digits added by its controller.
+	longest = 63 - 1 - hashDigits
 )
 
 // workload is what runs the service's pods.
@@ -33,21 +37,15 @@ func (s *service) workload() (*unstructured.Unstructured, error) {
 		return nil, err
 	}
 	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: s.labels}, Spec: *pod}
-	var o *unstructured.Unstructured
 	switch s.Workload {
 	case "", schema.Deployment:
-		o, err = convert(s.deployment(template))
+		return convert(s.deployment(template))
 	case schema.StatefulSet:
-		o, err = s.statefulSet(template)
+		return s.statefulSet(template)
 	case schema.Job:
-		o, err = s.job(template)
-	default:
-		return nil, s.wrong("workload", fmt.Errorf("there is no %q", s.Workload))
+		return s.job(template)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("service %s: %w", s.Name, err)
-	}
-	return o, nil
+	return nil, s.wrong("workload", fmt.Errorf("there is no %q", s.Workload))
 }
 
 func (s *service) deployment(template corev1.PodTemplateSpec) *appsv1.Deployment {
@@ -105,6 +103,9 @@ func (s *service) minReady() int32 {
 // statefulSet keeps its claims when it goes, or has fewer pods: what is on them
 // is the user's to delete.
 func (s *service) statefulSet(template corev1.PodTemplateSpec) (*unstructured.Unstructured, error) {
+	if len(s.Name) > longest {
+		return nil, &FieldError{Path: "services." + s.Name, Err: fmt.Errorf("the name of a StatefulSet has at most %d characters", longest)}
+	}
 	claims, err := s.claimTemplates()
 	if err != nil {
 		return nil, err
@@ -152,6 +153,7 @@ func (s *service) job(template corev1.PodTemplateSpec) (*unstructured.Unstructur
 		return nil, err
 	}
 	sum := sha256.Sum256(spec)
-	o.SetName(cut(s.Name, "-"+hex.EncodeToString(sum[:])[:hashDigits]))
+	name := s.Name[:min(len(s.Name), longest)] // what is cut off is in the hash too
+	o.SetName(name + "-" + hex.EncodeToString(sum[:])[:hashDigits])
 	return o, nil
 }
