@@ -91,8 +91,9 @@ func isChoice(err error) bool {
 		service *deploy.UnknownServiceError
 		unit    *apply.UnknownUnitError
 		none    *deploy.NoEnvironmentError
+		unknown *schema.UnknownEnvironmentError
 	)
-	return errors.As(err, &service) || errors.As(err, &unit) || errors.As(err, &none)
+	return errors.As(err, &service) || errors.As(err, &unit) || errors.As(err, &none) || errors.As(err, &unknown)
 }
 
 // isSource reports whether err is a mistake in what the user wrote outside the

@@ -39,6 +39,15 @@ func (e *NoEnvironmentError) Hint() string {
 // a *schema.UnknownEnvironmentError, a missing one a *NoEnvironmentError.
 func Open(ctx context.Context, opts Options) (*schema.App, error) {
 	load := schema.Options{Tags: opts.Tags, Environment: opts.Environment}
+	if opts.Environment == "" {
+		known, err := schema.Environments(ctx, opts.Dir, load)
+		if err != nil {
+			return nil, err
+		}
+		if len(known) > 0 {
+			return nil, &NoEnvironmentError{Known: known}
+		}
+	}
 	app, err := schema.Load(ctx, opts.Dir, load)
 	if err != nil {
 		return nil, err
