@@ -1,9 +1,11 @@
 package kit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -146,6 +148,36 @@ func TestWhileItStopsAServerSendsItsCallersAway(t *testing.T) {
 	s.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 	if answer.Code != http.StatusServiceUnavailable {
 		t.Errorf("it is ready: %d", answer.Code)
+	}
+}
+
+func TestReadiness(t *testing.T) {
+	s := NewServer()
+	var cause error
+	s.ReadyWhen(func(context.Context) error { return cause })
+	var log bytes.Buffer
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	for _, step := range []struct {
+		cause error
+		says  string
+		logs  string // what is new in the log
+	}{
+		{errors.New("no store"), `{"error":"no store"}`, `msg="not ready" why="no store"`},
+		{errors.New("no store"), `{"error":"no store"}`, ""},
+		{nil, `"ok"`, "msg=ready"},
+		{nil, `"ok"`, ""},
+	} {
+		cause = step.cause
+		log.Reset()
+		answer := httptest.NewRecorder()
+		s.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if got := strings.TrimSpace(answer.Body.String()); got != step.says || (answer.Code == http.StatusOK) != (step.cause == nil) {
+			t.Errorf("%v: %d %s", step.cause, answer.Code, got)
+		}
+		if (step.logs == "") != (log.Len() == 0) || !strings.Contains(log.String(), step.logs) {
+			t.Errorf("%v: the log says %q, want %q", step.cause, log.String(), step.logs)
+		}
 	}
 }
 

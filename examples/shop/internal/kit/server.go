@@ -23,6 +23,7 @@ type Server struct {
 	checks   []func(context.Context) error
 	workers  []func(context.Context) error
 	stopping atomic.Bool
+	unready  atomic.Value // why it was not ready when it was last asked; "" when it was
 }
 
 // NewServer gives a Server that only answers about its health.
@@ -68,16 +69,33 @@ func (s *Server) ReadyWhen(check func(context.Context) error) { s.checks = appen
 // ends the service, to be started again.
 func (s *Server) Go(worker func(context.Context) error) { s.workers = append(s.workers, worker) }
 
+// ready tells Kubernetes, and when it changes also the log: there it is looked
+// for when a rollout does not go on.
 func (s *Server) ready(r *http.Request) (any, error) {
-	if s.stopping.Load() {
-		return nil, Errorf(http.StatusServiceUnavailable, "stopping")
-	}
-	for _, check := range s.checks {
-		if err := check(r.Context()); err != nil {
-			return nil, Errorf(http.StatusServiceUnavailable, "%v", err)
+	why := s.whyUnready(r.Context())
+	if before, _ := s.unready.Swap(why).(string); before != why {
+		if why == "" {
+			slog.Info("ready")
+		} else {
+			slog.Warn("not ready", "why", why)
 		}
 	}
+	if why != "" {
+		return nil, Errorf(http.StatusServiceUnavailable, "%s", why)
+	}
 	return "ok", nil
+}
+
+func (s *Server) whyUnready(ctx context.Context) string {
+	if s.stopping.Load() {
+		return "stopping"
+	}
+	for _, check := range s.checks {
+		if err := check(ctx); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
 }
 
 // serve answers at LISTEN (default :8080) until ctx ends, and then stops in good
@@ -173,7 +191,12 @@ func Request(ctx context.Context) string {
 }
 
 // Log is the logger for the request that ctx is worked for.
-func Log(ctx context.Context) *slog.Logger { return slog.With("request", Request(ctx)) }
+func Log(ctx context.Context) *slog.Logger {
+	if id := Request(ctx); id != "" {
+		return slog.With("request", id)
+	}
+	return slog.Default()
+}
 
 // NewID gives an ID that nobody can guess, of 16 a-z and 2-7.
 func NewID() string { return strings.ToLower(rand.Text()[:16]) }
