@@ -24,10 +24,11 @@ those that are built without their digest.`,
 			if err != nil {
 				return err
 			}
-			if app.Services, err = deploy.Services(app, args); err != nil {
+			services, err := deploy.Services(app, args)
+			if err != nil {
 				return err
 			}
-			units, err := deploy.Render(app, deploy.Unbuilt(app), nil)
+			units, err := deploy.Render(app, deploy.Unbuilt(app, services), nil)
 			if err != nil {
 				return err
 			}

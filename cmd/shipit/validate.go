@@ -28,7 +28,7 @@ func newValidateCommand(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := deploy.Render(app, deploy.Unbuilt(app), nil); err != nil {
+			if _, err := deploy.Render(app, deploy.Unbuilt(app, app.Services), nil); err != nil {
 				return err
 			}
 			s.note("%s: %s, valid", app.Name, plural(len(app.Services), "service"))

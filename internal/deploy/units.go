@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,16 +10,18 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// Render renders the services that have an image here, and what belongs to no
-// service. Secrets may be nil: they have no values then.
+// Render renders the services that have an image here. When those are all of
+// them, it also renders what belongs to no service. Secrets may be nil: they
+// have no values then.
 func Render(app *schema.App, images []Image, secrets *render.Secrets) ([]render.Unit, error) {
 	opts := render.Options{Images: make(map[string]string, len(images)), Secrets: secrets}
 	for _, img := range images {
 		opts.Images[img.Service] = img.Ref
 	}
-	chosen := *app
-	chosen.Services = slices.DeleteFunc(slices.Clone(app.Services), func(s *schema.Service) bool { return opts.Images[s.Name] == "" })
-	return render.Render(&chosen, opts)
+	if len(opts.Images) < len(app.Services) {
+		opts.Only = slices.Sorted(maps.Keys(opts.Images))
+	}
+	return render.Render(app, opts)
 }
 
 // Units renders for the engine, as Render does.
@@ -34,11 +37,11 @@ func Units(app *schema.App, images []Image, secrets *render.Secrets) ([]apply.Un
 	return units, nil
 }
 
-// Unbuilt gives every service the reference it would have, without its digest:
+// Unbuilt gives services the references they would have, without their digests:
 // what rendering shows when nothing is to be built.
-func Unbuilt(app *schema.App) []Image {
-	images := make([]Image, 0, len(app.Services))
-	for _, s := range app.Services {
+func Unbuilt(app *schema.App, services []*schema.Service) []Image {
+	images := make([]Image, 0, len(services))
+	for _, s := range services {
 		img := Image{Service: s.Name, Ref: s.Image, Build: s.Build != nil}
 		if s.Build != nil {
 			img.Ref = s.Name

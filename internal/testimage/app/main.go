@@ -4,9 +4,12 @@
 //	EXIT=3       writes two lines and exits with 3 at once
 //	UNREADY=503  /readyz answers 503
 //	IGNORE_TERM=1 does not end on SIGTERM
+//	LISTEN=:8081  serves there
+//	UNAUTHORIZED=1 answers /v2/ with 401, as a registry without credentials does
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,8 +36,14 @@ func main() {
 			w.WriteHeader(code)
 		}
 	})
+	mux.HandleFunc("/v2/", func(w http.ResponseWriter, _ *http.Request) {
+		if os.Getenv("UNAUTHORIZED") != "" {
+			w.Header().Set("WWW-Authenticate", `Basic realm="private"`)
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "version", os.Getenv("VERSION")) })
-	server := &http.Server{Addr: ":8080", Handler: mux}
+	server := &http.Server{Addr: cmp.Or(os.Getenv("LISTEN"), ":8080"), Handler: mux}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	go func() {
 		<-ctx.Done()
