@@ -156,7 +156,7 @@ func (w *writer) retry(ctx context.Context, do func(context.Context) error) erro
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		err := w.lock.hold(ctx)
 		if err == nil {
-			err = do(ctx)
+			err = do(w.lock.fenced(ctx))
 		}
 		if err == nil || !isTransient(err) && !isUnreachable(err) || ctx.Err() != nil || time.Since(start) > retryFor {
 			return err

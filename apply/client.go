@@ -10,14 +10,16 @@ import (
 	appsv1 "k8s.io/client-go/kubernetes/typed/apps/v1"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 )
 
 // Owner is who the objects belong to. App and Namespace make the field manager;
 // Source is the project the services came from (a module path), and By is shown
-// to whoever finds the lock held ("ann@laptop"; may be empty).
+// to whoever finds the lock held ("ann@laptop"; may be empty). Version is
+// shipit's own: every record says which one wrote it.
 type Owner struct {
-	App, Namespace, Source, By string
+	App, Namespace, Source, By, Version string
 }
 
 // Manager is the field manager of server-side apply.
@@ -25,13 +27,15 @@ func (o Owner) Manager() string { return "shipit/" + o.Namespace + "/" + o.App }
 
 // Client talks to one cluster for one owner. It is safe for concurrent use.
 type Client struct {
-	owner  Owner
-	host   string
-	kinds  *kinds
-	dyn    dynamic.Interface
-	core   corev1.CoreV1Interface
-	apps   appsv1.AppsV1Interface
-	leases coordinationv1.LeaseInterface
+	owner    Owner
+	host     string
+	times    leaseTimes
+	kinds    *kinds
+	dyn      dynamic.Interface
+	metadata metadata.Interface
+	core     corev1.CoreV1Interface
+	apps     appsv1.AppsV1Interface
+	leases   coordinationv1.LeaseInterface
 }
 
 // New makes a client; it does not connect. The configuration is copied, and its
@@ -51,6 +55,7 @@ func New(cfg *rest.Config, owner Owner) (*Client, error) {
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "shipit"
 	}
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return fence{next} })
 	h, err := rest.HTTPClientFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("client configuration: %w", err)
@@ -59,12 +64,15 @@ func New(cfg *rest.Config, owner Owner) (*Client, error) {
 }
 
 func newClient(cfg *rest.Config, h *http.Client, owner Owner) (*Client, error) {
-	c := &Client{owner: owner, host: cfg.Host}
+	c := &Client{owner: owner, host: cfg.Host, times: usualLease()}
 	var err error
 	if c.kinds, err = newKinds(cfg, h); err != nil {
 		return nil, err
 	}
 	if c.dyn, err = dynamic.NewForConfigAndClient(cfg, h); err != nil {
+		return nil, err
+	}
+	if c.metadata, err = metadata.NewForConfigAndClient(cfg, h); err != nil {
 		return nil, err
 	}
 	if c.core, err = corev1.NewForConfigAndClient(cfg, h); err != nil {

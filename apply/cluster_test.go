@@ -3,7 +3,9 @@ package apply_test
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -239,7 +241,7 @@ func (e *env) mustDeploy(units ...apply.Unit) *apply.Result {
 }
 
 // versions maps everything in the namespace that is ours or Kubernetes' own to
-// its resourceVersion.
+// what it is, status excepted: a controller may write that at any time.
 func (e *env) versions() map[string]string {
 	e.Helper()
 	out := map[string]string{}
@@ -247,10 +249,21 @@ func (e *env) versions() map[string]string {
 		list, err := e.dyn.Resource(r).Namespace(e.ns).List(e.ctx, metav1.ListOptions{})
 		check(e.T, err)
 		for _, o := range list.Items {
-			out[o.GetKind()+" "+o.GetName()] = o.GetResourceVersion()
+			out[o.GetKind()+" "+o.GetName()] = written(&o)
 		}
 	}
 	return out
+}
+
+// written changes when anybody writes to an object other than to its status.
+func written(o *unstructured.Unstructured) string {
+	o = o.DeepCopy()
+	unstructured.RemoveNestedField(o.Object, "status")
+	o.SetResourceVersion("")
+	o.SetManagedFields(slices.DeleteFunc(o.GetManagedFields(), func(f metav1.ManagedFieldsEntry) bool { return f.Subresource == "status" }))
+	data, _ := json.Marshal(o.Object)
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:4])
 }
 
 // left lists what is in the namespace beside what every namespace has.

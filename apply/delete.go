@@ -56,7 +56,7 @@ func (d *deleter) run(ctx context.Context) error {
 		d.result.Outcome = Unchanged
 		return nil
 	}
-	if d.lock, d.snap, err = d.c.acquire(ctx, d.em, d.snap, d.id, d.units, d.req.LockWait); err != nil {
+	if d.lock, d.snap, err = d.c.acquire(ctx, d.em, d.snap, d.id, d.units, d.req.LockWait, func(*index) error { return nil }); err != nil {
 		return err
 	}
 	defer d.lock.drop(context.WithoutCancel(ctx))
@@ -98,8 +98,8 @@ func (d *deleter) look(ctx context.Context) (err error) {
 			d.units = append(d.units, name)
 		}
 		for _, o := range d.live {
-			if entry(o, d.c.owner.Manager()) != nil {
-				d.units = append(d.units, o.GetLabels()[labelName])
+			if entry(o, d.c.owner.Manager()) != nil && (d.req.Claims || !isClaim(refOf(o))) {
+				d.units = append(d.units, unitOf(o))
 			}
 		}
 		slices.Sort(d.units)
@@ -131,6 +131,15 @@ func (d *deleter) remove(ctx context.Context) error {
 	p := &plan{}
 	for _, name := range d.units {
 		p.changes = append(p.changes, d.c.plan([]target{{unit: name, claims: d.req.Claims}}, d.live).changes...)
+	}
+	claims, err := d.c.claims(ctx, d.units)
+	if err != nil {
+		return err
+	}
+	if d.req.Claims {
+		p.changes = append(p.changes, d.c.lostClaims(p, claims)...)
+	} else {
+		tellKept(d.em, claims)
 	}
 	err = newWriter(d.c, d.em, d.lock).delete(ctx, p.changes)
 	for _, name := range d.units {
@@ -164,24 +173,24 @@ func (d *deleter) release(ctx context.Context) {
 func (d *deleter) forget(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	s := store{d.c}
-	var dropped []string
+	listed, err := s.records(ctx)
+	if err != nil {
+		return err
+	}
 	snap, err := s.swap(ctx, d.snap, func(ix *index) error {
 		if err := d.lock.owns(ix); err != nil {
 			return err
 		}
-		before := ix.deploys()
 		for _, name := range d.units {
 			delete(ix.Units, name)
 		}
-		after := ix.deploys()
-		dropped = slices.DeleteFunc(before, func(d string) bool { return slices.Contains(after, d) })
 		return nil
 	})
 	if err != nil {
 		return err
 	}
 	if len(snap.Units) > 0 {
-		return s.forget(ctx, &snap.index, dropped)
+		return s.sweep(ctx, listed, &snap.index)
 	}
 	gone, err := s.erase(ctx, snap)
 	d.lock.drop(ctx)
@@ -195,11 +204,9 @@ func (d *deleter) forget(ctx context.Context) error {
 // changed meanwhile: somebody deploys again.
 func (s store) erase(ctx context.Context, snap *snapshot) (bool, error) {
 	secrets := s.c.core.Secrets(s.c.owner.Namespace)
-	list, err := secrets.List(ctx, metav1.ListOptions{
-		LabelSelector: s.selector(), FieldSelector: "type=" + string(intentType),
-	})
+	listed, err := s.records(ctx)
 	if err != nil {
-		return false, s.c.typed(err, s.ref(""), nil)
+		return false, err
 	}
 	err = secrets.Delete(ctx, s.indexName(), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &snap.version}})
 	if apierrors.IsConflict(err) {
@@ -208,11 +215,5 @@ func (s store) erase(ctx context.Context, snap *snapshot) (bool, error) {
 	if err != nil && !apierrors.IsNotFound(err) {
 		return false, s.c.typed(err, s.ref(s.indexName()), nil)
 	}
-	for i := range list.Items {
-		err := secrets.Delete(ctx, list.Items[i].Name, metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return false, s.c.typed(err, s.ref(list.Items[i].Name), nil)
-		}
-	}
-	return true, nil
+	return true, s.sweep(ctx, listed, &index{})
 }

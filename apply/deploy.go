@@ -27,9 +27,13 @@ func (c *Client) Deploy(ctx context.Context, req Request, sink func(Event)) (*Re
 		m := &mover{
 			c: c, em: em, id: req.DeployID, targets: targets, prune: len(req.Only) == 0,
 			timeout: req.Timeout, lockWait: req.LockWait, noRollback: req.NoRollback, abort: req.Abort,
+			secretsKey: req.SecretsKey,
 		}
 		if m.id == "" {
 			m.id = newDeployID()
+		}
+		if err := checkDeployID(m.id); err != nil {
+			return &Result{Outcome: Refused}, err
 		}
 		return m.run(ctx)
 	})

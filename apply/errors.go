@@ -148,16 +148,23 @@ func (e *LockLostError) Unwrap() error { return e.Err }
 // NewerFormatError says that the state in the cluster was written by a newer
 // shipit.
 type NewerFormatError struct {
-	Object  Ref
-	Version int // of the state
-	Known   int // the newest that this program reads
+	Object    Ref
+	Version   int    // of the state
+	Known     int    // the newest that this program reads
+	WrittenBy string // the shipit that wrote it; "" when it did not say
 }
 
 func (e *NewerFormatError) Error() string {
-	return fmt.Sprintf("%s has format version %d; this shipit reads up to %d", e.Object, e.Version, e.Known)
+	s := fmt.Sprintf("%s has format version %d; this shipit reads up to %d", e.Object, e.Version, e.Known)
+	if e.WrittenBy != "" {
+		s += fmt.Sprintf(": install shipit %s or later", e.WrittenBy)
+	}
+	return s
 }
 
-// DamagedStateError says that a state Secret cannot be read.
+// DamagedStateError says that a record is gone, cut off or not readable. Without
+// the index nothing is done; without the intent of a release there is no way
+// back to that release.
 type DamagedStateError struct {
 	Object Ref
 	Err    error
@@ -168,17 +175,53 @@ func (e *DamagedStateError) Error() string {
 }
 func (e *DamagedStateError) Unwrap() error { return e.Err }
 
+// KeyChangedError says that the Secrets were named under another key than the
+// app's: somebody else made one meanwhile. Nothing was changed; who renders again
+// gets the right names.
+type KeyChangedError struct{ App string }
+
+func (e *KeyChangedError) Error() string {
+	return fmt.Sprintf("the key under which the secrets of %s are named changed meanwhile", e.App)
+}
+
+// GoneError says that a release needs an object that is no longer there and that
+// its record cannot bring back.
+type GoneError struct{ Object Ref }
+
+func (e *GoneError) Error() string {
+	return fmt.Sprintf("%s is gone, and a release record keeps no secret values", e.Object)
+}
+
+// LostHistoryError says that it is not recorded what a unit was before, though it
+// was there.
+type LostHistoryError struct{ Unit string }
+
+func (e *LostHistoryError) Error() string {
+	return fmt.Sprintf("%s was there before, and no release of it is recorded", e.Unit)
+}
+
 // NoReleaseError says that a unit has no release to return to.
 type NoReleaseError struct {
-	Unit    string
-	Release int // the one asked for; 0 when the previous healthy one was
+	Unit     string
+	Release  int    // the one asked for; 0 when the previous healthy one was
+	DeployID string // the deploy asked for, whose release it was
 }
 
 func (e *NoReleaseError) Error() string {
+	if e.DeployID != "" {
+		return fmt.Sprintf("%s has no release of deploy %s to return to", e.Unit, e.DeployID)
+	}
 	if e.Release == 0 {
 		return fmt.Sprintf("%s has no healthy release before its current one", e.Unit)
 	}
 	return fmt.Sprintf("%s has no release %d to return to", e.Unit, e.Release)
+}
+
+// NoDeployError says that no deploy of that name is recorded.
+type NoDeployError struct{ DeployID string }
+
+func (e *NoDeployError) Error() string {
+	return fmt.Sprintf("there is no record of a deploy %s", e.DeployID)
 }
 
 // UnknownUnitError says that a name is no unit of this app.

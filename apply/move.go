@@ -2,8 +2,9 @@ package apply
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,6 +25,7 @@ type mover struct {
 	lockWait   time.Duration
 	noRollback bool
 	abort      <-chan struct{}
+	secretsKey []byte // under which the names of the targets' Secrets were made; nil when there are none
 
 	snap     *snapshot
 	live     map[Ref]*unstructured.Unstructured
@@ -37,15 +39,10 @@ type mover struct {
 	begun    []string              // the moved units of which something may have been written
 	tried    map[string]int        // the release that each moved unit was to get
 	homes    map[string]home       // where each moved unit goes back to
+	lost     map[string]bool       // units that are there and of which the index knows nothing
+	recorded bool                  // the index has how this ended, and keeps the records
 	undone   map[string][]ObjectResult
 	result   *Result
-}
-
-// home is where a unit returns to.
-type home struct {
-	release int // 0: it is removed
-	target  target
-	err     error // why there is no way back
 }
 
 // run moves the units. The Result is complete in every case.
@@ -54,6 +51,7 @@ func (m *mover) run(ctx context.Context) (*Result, error) {
 	err := m.steps(ctx)
 	m.fill()
 	m.result.Took = time.Since(m.em.start)
+	m.writeOutcome(ctx, err)
 	return m.result, err
 }
 
@@ -111,6 +109,12 @@ func (m *mover) look(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if m.lock == nil && m.snap.refersTo(m.id) {
+		return fmt.Errorf("deploy id %q: there was a deploy of that name", m.id)
+	}
+	if err := m.suits(&m.snap.index); err != nil {
+		return err
+	}
 	if m.snap.version == "" {
 		// A missing namespace is created for what can be deployed at all.
 		if err := m.met(unitsOf(m.targets)); err != nil {
@@ -128,6 +132,15 @@ func (m *mover) look(ctx context.Context) error {
 		return err
 	}
 	m.live = live
+	m.lost = map[string]bool{}
+	for i := range m.targets {
+		t := &m.targets[i]
+		u := m.snap.Units[t.unit]
+		t.retained = u.retained()
+		if u == nil || u.Last == 0 {
+			m.lost[t.unit] = slices.ContainsFunc(m.refsOf(t.unit), func(r Ref) bool { return !isClaim(r) })
+		}
+	}
 	m.plan = m.c.plan(m.targets, live)
 	if err := m.c.refine(ctx, m.plan); err != nil {
 		return err
@@ -195,7 +208,7 @@ func (m *mover) moves(unit string) bool {
 func (m *mover) enter(ctx context.Context) (bool, error) {
 	units := slices.Concat(m.moved, m.removals)
 	looked := m.snap.version
-	l, snap, err := m.c.acquire(ctx, m.em, m.snap, m.id, units, m.lockWait)
+	l, snap, err := m.c.acquire(ctx, m.em, m.snap, m.id, units, m.lockWait, m.keepKey)
 	if err != nil {
 		return false, err
 	}
@@ -225,6 +238,7 @@ func (m *mover) begin(ctx context.Context) error {
 			m.before[name] = u
 		}
 	}
+	m.warn()
 	m.homes = m.findHomes(ctx)
 	if err := m.record(ctx); err != nil {
 		return err
@@ -238,6 +252,22 @@ func (m *mover) begin(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// warn tells what whoever deploys should know before anything is written.
+func (m *mover) warn() {
+	var lost []string
+	for _, t := range m.targets {
+		if m.lost[t.unit] && m.releases == nil {
+			lost = append(lost, t.unit)
+		}
+		if u := m.before[t.unit]; m.releases == nil && u != nil && u.Last > 0 && u.Source != m.c.owner.Source {
+			m.em.emit(Event{Kind: EventWarning, Unit: t.unit, Message: fmt.Sprintf("it came from %s until now, and comes from %s from here on", u.Source, m.c.owner.Source)})
+		}
+	}
+	if len(lost) > 0 {
+		m.em.emit(Event{Kind: EventWarning, Message: "no release is recorded of " + strings.Join(lost, ", ") + ", though they are there: a new history begins"})
+	}
 }
 
 // leave gives the lock back: nothing was changed, and the index says again what
@@ -258,7 +288,9 @@ func (m *mover) letGo(ctx context.Context) {
 	defer cancel()
 	if _, err := m.lock.release(ctx, nil); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: "the lock was not released cleanly", Err: err})
+		return
 	}
+	m.recorded = true
 }
 
 func (m *mover) movedChanges() []*change {
@@ -284,62 +316,4 @@ func (m *mover) goal(t target) goal {
 		}
 	}
 	return newGoal(t.unit, objects, moved)
-}
-
-// verify looks whether what is unchanged is healthy too, waiting for what is
-// not. It writes nothing, so there is nothing to go back to.
-func (m *mover) verify(ctx context.Context) error {
-	var goals []goal
-	for _, t := range m.targets {
-		objects := m.found(t.unit)
-		pods, healthy := podsNow(objects)
-		m.unit(t.unit).Pods = pods
-		if !healthy {
-			goals = append(goals, newGoal(t.unit, objects, false))
-		}
-	}
-	if len(goals) > 0 {
-		m.watcher = m.c.watch(ctx, m.em, kindsOf(m.targets, nil))
-		defer m.watcher.close()
-		healths, err := m.c.wait(ctx, m.em, m.watcher, goals, m.timeout)
-		m.note(healths)
-		if errors.Is(err, errNotHealthy) {
-			m.result.Outcome = Failed
-			return &RolloutError{Outcome: Failed, Diagnoses: m.result.Diagnoses()}
-		}
-		if err != nil {
-			m.result.Interrupted = ctx.Err() != nil
-			return err
-		}
-	}
-	m.result.Outcome = Unchanged
-	return nil
-}
-
-// found are the unit's objects as they were when the plan was made.
-func (m *mover) found(unit string) []*unstructured.Unstructured {
-	var out []*unstructured.Unstructured
-	for _, ch := range m.plan.of(unit) {
-		if ch.live != nil {
-			out = append(out, ch.live)
-		}
-	}
-	return out
-}
-
-// podsNow counts the pods of a unit's workloads, and reports whether all of them are
-// healthy.
-func podsNow(objects []*unstructured.Unstructured) (pods Pods, healthy bool) {
-	healthy = true
-	for _, o := range objects {
-		if !isWorkload(kindRef{o.GetAPIVersion(), o.GetKind()}) {
-			continue
-		}
-		v := evaluate(&workload{object: o}, 0)
-		pods.Wanted += v.pods.Wanted
-		pods.Updated += v.pods.Updated
-		pods.Ready += v.pods.Ready
-		healthy = healthy && v.healthy
-	}
-	return pods, healthy
 }

@@ -169,7 +169,7 @@ func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured)
 		for _, ref := range t.keep {
 			ch := &change{unit: t.unit, ref: ref, action: ActionUnchanged, live: live[ref]}
 			if ch.live == nil {
-				ch.err = fmt.Errorf("%s is gone, and a release record keeps no secret values", ref)
+				ch.err = &GoneError{Object: ref}
 			}
 			wanted[ref] = true
 			p.changes = append(p.changes, ch)

@@ -64,8 +64,8 @@ func (p process) liveness() liveness {
 	switch {
 	case os.IsNotExist(err), err == nil && (start != p.Start || state == "Z" || state == "X"):
 		return dead
-	case err != nil:
-		return unknownLiveness
+	case err != nil, state == "T", state == "t":
+		return unknownLiveness // stopped: whether for good, its Lease tells
 	}
 	return alive
 }

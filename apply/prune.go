@@ -1,9 +1,13 @@
 package apply
 
 import (
+	"context"
 	"slices"
+	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 )
 
 // unwanted are the deletions that take a unit's objects to its target: what this
@@ -36,4 +40,64 @@ func isHashed(o *unstructured.Unstructured) bool {
 	}
 	immutable, _, _ := unstructured.NestedBool(o.Object, "immutable")
 	return immutable
+}
+
+// claims lists the claims of units: those that were applied, and those that a
+// StatefulSet made, which have the labels of its pods and no field of ours.
+func (c *Client) claims(ctx context.Context, units []string) ([]*unstructured.Unstructured, error) {
+	ref := Ref{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: c.owner.Namespace}
+	r, err := c.resource(ref)
+	if err != nil {
+		return nil, err
+	}
+	list, err := r.List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(labels.Set{labelPartOf: c.owner.App}).String()})
+	if err != nil {
+		return nil, c.typed(err, ref, nil)
+	}
+	var out []*unstructured.Unstructured
+	for i := range list.Items {
+		if o := &list.Items[i]; slices.Contains(units, unitOf(o)) {
+			out = append(out, o)
+		}
+	}
+	return out, nil
+}
+
+// lostClaims are the deletions of the claims that p does not have.
+func (c *Client) lostClaims(p *plan, claims []*unstructured.Unstructured) []*change {
+	var out []*change
+	for _, o := range claims {
+		ref := refOf(o)
+		if !slices.ContainsFunc(p.changes, func(ch *change) bool { return ch.ref == ref }) {
+			out = append(out, &change{unit: unitOf(o), ref: ref, action: ActionDelete, live: o})
+		}
+	}
+	return out
+}
+
+// tellKept says of each unit which claims stay behind.
+func tellKept(em *emitter, claims []*unstructured.Unstructured) {
+	names := map[string][]string{}
+	var units []string
+	for _, o := range claims {
+		unit := unitOf(o)
+		if names[unit] == nil {
+			units = append(units, unit)
+		}
+		names[unit] = append(names[unit], o.GetName())
+	}
+	slices.Sort(units)
+	for _, unit := range units {
+		em.emit(Event{Kind: EventWarning, Unit: unit, Message: "what it stored was kept: PersistentVolumeClaim " + strings.Join(names[unit], ", ")})
+	}
+}
+
+// keptClaims says which claims of units that are gone stay behind.
+func (m *mover) keptClaims(ctx context.Context, units []string) {
+	if len(units) == 0 {
+		return
+	}
+	if claims, err := m.c.claims(ctx, units); err == nil {
+		tellKept(m.em, claims)
+	}
 }

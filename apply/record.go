@@ -4,15 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/util/validation"
 )
-
-// keepReleases is how many releases of a unit the history keeps.
-const keepReleases = 10
 
 // newDeployID names a deploy: its time, so that names sort, and four random
 // bytes, so that two deploys of one second differ. It is fit for object names.
@@ -22,31 +21,26 @@ func newDeployID() string {
 	return time.Now().UTC().Format("20060102-150405") + "-" + hex.EncodeToString(b[:])
 }
 
+// checkDeployID refuses a name that could be no part of an object's.
+func checkDeployID(id string) error {
+	if wrong := validation.IsDNS1123Label(id); len(wrong) > 0 {
+		return fmt.Errorf("deploy id %q: %s", id, wrong[0])
+	}
+	return nil
+}
+
 func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 
 // record writes the intent, and marks the units as being deployed.
 func (m *mover) record(ctx context.Context) error {
 	s := store{m.c}
-	numbers := map[string]int{}
-	in := &intent{
-		FormatVersion: formatVersion, Deploy: m.id, App: m.c.owner.App, Namespace: m.c.owner.Namespace,
-		Source: m.c.owner.Source, By: m.c.owner.By, At: now(), Units: map[string]intentUnit{},
+	in := m.intent()
+	m.tried = map[string]int{}
+	for unit, iu := range in.Units {
+		m.tried[unit] = iu.Release
 	}
-	for _, t := range m.targets {
-		if !slices.Contains(m.moved, t.unit) {
-			continue
-		}
-		numbers[t.unit] = m.releases[t.unit]
-		if m.releases == nil {
-			u := m.before[t.unit]
-			numbers[t.unit] = u.Last + 1
-			in.Units[t.unit] = intentUnit{Release: u.Last + 1, From: u.Healthy, Objects: recorded(t.objects)}
-		}
-	}
-	if m.releases == nil && len(in.Units) > 0 {
-		if err := s.record(ctx, in); err != nil {
-			return err
-		}
+	if err := s.put(ctx, intentType, s.intentName(m.id), "intent", m.id, in); err != nil {
+		return err
 	}
 	kinds := kindsOf(m.targets, nil)
 	snap, err := s.swap(ctx, m.snap, func(ix *index) error {
@@ -55,7 +49,7 @@ func (m *mover) record(ctx context.Context) error {
 		}
 		ix.Kinds = kindsOf(nil, slices.Concat(ix.Kinds, kinds))
 		for _, t := range m.targets {
-			number, ok := numbers[t.unit]
+			number, ok := m.tried[t.unit]
 			if !ok {
 				continue
 			}
@@ -63,7 +57,8 @@ func (m *mover) record(ctx context.Context) error {
 			u.State, u.Release, u.Deploy, u.At, u.By = StateDeploying, number, m.id, now(), m.c.owner.By
 			if m.releases == nil {
 				u.Source, u.Last = m.c.owner.Source, number
-				u.Releases = slices.Insert(u.Releases, 0, releaseState{Number: number, Deploy: m.id, At: now(), By: u.By, Images: images(t.objects)})
+				r := releaseState{Number: number, Deploy: m.id, At: now(), By: u.By, Images: images(t.objects), Hashed: hashed(t.objects)}
+				u.Releases = slices.Insert(u.Releases, 0, r)
 			}
 		}
 		return nil
@@ -71,23 +66,90 @@ func (m *mover) record(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m.snap, m.tried = snap, numbers
+	m.snap = snap
 	return nil
 }
 
-// findHomes reads the recorded objects that each moved unit would go back to.
+// intent is what this call wants of the units that move. A rollback refers to
+// the records of the releases.
+func (m *mover) intent() *intent {
+	in := &intent{
+		header: m.c.header(), Deploy: m.id, App: m.c.owner.App, Namespace: m.c.owner.Namespace,
+		Source: m.c.owner.Source, By: m.c.owner.By, At: now(), Rollback: m.releases != nil,
+		Units: map[string]intentUnit{}, Removes: m.removals,
+	}
+	for _, t := range m.targets {
+		if !slices.Contains(m.moved, t.unit) {
+			continue
+		}
+		u := m.before[t.unit]
+		iu := intentUnit{
+			Release: u.Last + 1, From: u.Healthy, Needs: t.needs,
+			DeadlineSeconds: int64((t.deadline + time.Second - 1) / time.Second), Found: m.refsOf(t.unit),
+		}
+		if m.releases == nil {
+			iu.Objects = recorded(t.objects)
+		} else {
+			iu.Release = m.releases[t.unit]
+			iu.Record = u.release(iu.Release).Deploy
+		}
+		in.Units[t.unit] = iu
+	}
+	return in
+}
+
+// refsOf lists what a unit is made of now.
+func (m *mover) refsOf(unit string) []Ref {
+	var out []Ref
+	for ref, o := range m.live {
+		if unitOf(o) == unit && entry(o, m.c.owner.Manager()) != nil {
+			out = append(out, ref)
+		}
+	}
+	slices.SortFunc(out, compareRefs)
+	return out
+}
+
+func hashed(objects []*unstructured.Unstructured) []Ref {
+	var out []Ref
+	for _, o := range objects {
+		if isHashed(o) {
+			out = append(out, refOf(o))
+		}
+	}
+	return out
+}
+
+// home is where a unit returns to.
+type home struct {
+	release int // 0: it is removed
+	target  target
+	err     error // why there is no way back
+}
+
+// findHomes reads the recorded objects that each moved unit would go back to,
+// and looks whether what no record could bring back is there.
 func (m *mover) findHomes(ctx context.Context) map[string]home {
 	homes := map[string]home{}
 	intents := map[string]*intent{}
 	for _, unit := range m.moved {
 		h := home{target: target{unit: unit}}
-		if u := m.before[unit]; u != nil && u.Healthy > 0 {
+		u := m.before[unit]
+		switch {
+		case u != nil && u.Healthy > 0:
 			h.release = u.Healthy
 			h.target, h.err = store{m.c}.recordedTarget(ctx, intents, unit, u, u.Healthy)
-			if h.err != nil {
-				m.em.emit(Event{Kind: EventWarning, Unit: unit, Release: u.Healthy, Err: h.err,
-					Message: fmt.Sprintf("the record of release %d cannot be read, so there is no way back to it", u.Healthy)})
+			for _, ref := range h.target.keep {
+				if m.live[ref] == nil {
+					h.err = errors.Join(h.err, &GoneError{Object: ref})
+				}
 			}
+		case (u == nil || u.Last == 0) && m.lost[unit]:
+			h.err = &LostHistoryError{Unit: unit}
+		}
+		h.target.retained = u.retained()
+		if h.err != nil {
+			m.em.emit(Event{Kind: EventWarning, Unit: unit, Release: h.release, Err: h.err, Message: "if it does not become healthy, there is no way back"})
 		}
 		homes[unit] = h
 	}
@@ -114,6 +176,7 @@ func (s store) recordedTarget(ctx context.Context, intents map[string]*intent, u
 	if !ok || recorded.Release != number {
 		return t, &DamagedStateError{Object: s.ref(s.intentName(r.Deploy)), Err: fmt.Errorf("it does not have release %d of %s", number, unit)}
 	}
+	t.needs, t.deadline = recorded.Needs, time.Duration(recorded.DeadlineSeconds)*time.Second
 	for _, raw := range recorded.Objects {
 		o, err := canonical(&unstructured.Unstructured{Object: raw})
 		if err != nil {
@@ -126,94 +189,6 @@ func (s store) recordedTarget(ctx context.Context, intents map[string]*intent, u
 		t.objects = append(t.objects, o)
 	}
 	return t, nil
-}
-
-// arrive records that everything is where it should be, and prunes history.
-func (m *mover) arrive(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx)
-	kept := map[string]bool{}
-	for _, unit := range m.removals {
-		if err := m.removeUnit(ctx, unit); err != nil {
-			kept[unit] = true // the next deploy tries again
-			m.em.emit(Event{Kind: EventWarning, Unit: unit, Message: "not everything of it was removed", Err: err})
-		}
-	}
-	err := m.settle(ctx, func(ix *index) {
-		for _, unit := range m.moved {
-			u := ix.Units[unit]
-			u.State, u.Healthy, u.At = StateDeployed, u.Release, now()
-			if r := u.release(u.Release); r != nil && m.releases == nil {
-				r.Outcome = Deployed
-			}
-		}
-		for _, unit := range m.removals {
-			if kept[unit] {
-				ix.Units[unit].State = StateFailed
-			} else {
-				delete(ix.Units, unit)
-			}
-		}
-	})
-	if err != nil {
-		return err
-	}
-	m.result.Outcome = Deployed
-	return nil
-}
-
-// settle writes the end of the deploy into the index, lets the units go, and
-// forgets what history does not keep.
-func (m *mover) settle(ctx context.Context, change func(*index)) error {
-	s := store{m.c}
-	var dropped []string
-	var snap *snapshot
-	w := newWriter(m.c, m.em, m.lock)
-	err := w.retry(ctx, func(ctx context.Context) (err error) {
-		snap, err = s.swap(ctx, m.snap, func(ix *index) error {
-			if err := m.lock.owns(ix); err != nil {
-				return err
-			}
-			before := ix.deploys()
-			change(ix)
-			m.lock.unlock(ix)
-			for _, u := range ix.Units {
-				u.trim()
-			}
-			after := ix.deploys()
-			dropped = slices.DeleteFunc(slices.Concat(before, m.lock.dead, []string{m.id}), func(d string) bool { return slices.Contains(after, d) })
-			return nil
-		})
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	m.snap = snap
-	if err := s.forget(ctx, &snap.index, dropped); err != nil {
-		m.em.emit(Event{Kind: EventWarning, Message: "an old record was not removed", Err: err})
-	}
-	return nil
-}
-
-// deploys lists the deploys whose intents the releases refer to.
-func (ix *index) deploys() []string {
-	var out []string
-	for _, u := range ix.Units {
-		for _, r := range u.Releases {
-			out = append(out, r.Deploy)
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// trim drops the oldest releases, but never the current or the healthy one.
-func (u *unitState) trim() {
-	n := 0
-	u.Releases = slices.DeleteFunc(u.Releases, func(r releaseState) bool {
-		n++
-		return n > keepReleases && r.Number != u.Release && r.Number != u.Healthy
-	})
 }
 
 // images lists the images of the objects' containers, each once, in order.

@@ -32,8 +32,13 @@ type Request struct {
 	Timeout time.Duration
 	// NoRollback leaves a failed deploy as it is.
 	NoRollback bool
-	// DeployID names the deploy; empty makes one.
+	// DeployID names the deploy: a DNS label that no deploy of the app had before.
+	// Empty makes one.
 	DeployID string
+	// SecretsKey is what Client.SecretsKey gave, if the names of Secrets were made
+	// under it. The first write keeps it; a KeyChangedError says that the app has
+	// another one.
+	SecretsKey []byte
 	// LockWait is how long to wait for another deploy of the same units; 0
 	// refuses as soon as the holder is known to be alive (up to 5 s).
 	LockWait time.Duration
@@ -46,6 +51,7 @@ type Request struct {
 type RollbackRequest struct {
 	Units    []string // empty: every unit
 	To       int      // a release number; 0 is the healthy release before the current one
+	DeployID string   // instead of To: the releases that this deploy gave its units; Units may pick some
 	Timeout  time.Duration
 	LockWait time.Duration
 	Abort    <-chan struct{}

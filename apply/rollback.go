@@ -2,15 +2,20 @@ package apply
 
 import (
 	"context"
+	"fmt"
 	"slices"
 )
 
 // Rollback moves units back to a release of their history: the recorded objects
 // are applied, what the release does not have is deleted, and the units are
 // waited for. It may end as a Deploy may; a unit that does not become healthy
-// returns to where it was.
+// returns to where it was. What no record has, the values of a Secret, must
+// still be there: else it is refused with a GoneError.
 func (c *Client) Rollback(ctx context.Context, req RollbackRequest, sink func(Event)) (*Result, error) {
 	return call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
+		if req.To != 0 && req.DeployID != "" {
+			return &Result{Outcome: Refused}, fmt.Errorf("a rollback goes to a release or to a deploy, not to both")
+		}
 		targets, releases, err := c.past(ctx, req)
 		if err != nil {
 			return &Result{Outcome: Refused}, err
@@ -34,18 +39,19 @@ func (c *Client) past(ctx context.Context, req RollbackRequest) ([]target, map[s
 	if err != nil {
 		return nil, nil, err
 	}
+	to, err := s.wanted(ctx, snap, req)
+	if err != nil {
+		return nil, nil, err
+	}
 	var targets []target
 	releases := map[string]int{}
 	intents := map[string]*intent{}
 	var none error
 	for _, name := range names {
 		u := snap.Units[name]
-		number := req.To
-		if number == 0 {
-			number = u.previous()
-		}
+		number := to(name, u)
 		if number == 0 || u.release(number) == nil {
-			none = &NoReleaseError{Unit: name, Release: req.To}
+			none = &NoReleaseError{Unit: name, Release: number, DeployID: req.DeployID}
 			if len(req.Units) > 0 {
 				return nil, nil, none
 			}
@@ -64,6 +70,23 @@ func (c *Client) past(ctx context.Context, req RollbackRequest) ([]target, map[s
 		return nil, nil, none
 	}
 	return targets, releases, nil
+}
+
+// wanted tells which release each unit is to return to; 0 is none.
+func (s store) wanted(ctx context.Context, snap *snapshot, req RollbackRequest) (func(string, *unitState) int, error) {
+	switch {
+	case req.To != 0:
+		return func(string, *unitState) int { return req.To }, nil
+	case req.DeployID == "":
+		return func(_ string, u *unitState) int { return u.previous() }, nil
+	case !snap.refersTo(req.DeployID):
+		return nil, &NoDeployError{DeployID: req.DeployID}
+	}
+	in, err := s.intent(ctx, req.DeployID)
+	if err != nil {
+		return nil, err
+	}
+	return func(name string, _ *unitState) int { return in.Units[name].Release }, nil
 }
 
 // previous is the newest healthy release before the current one; 0 if there is

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -12,8 +13,20 @@ import (
 )
 
 // formatVersion is the newest format of the state that this program reads, and
-// the one that it writes.
+// the one that it writes. A field that an older program may lose without harm
+// may be added without a new format: it writes back only what it knows.
 const formatVersion = 1
+
+// header is the start of every record. Its two fields stay what they are in all
+// formats to come.
+type header struct {
+	FormatVersion int    `json:"formatVersion"`
+	WrittenBy     string `json:"writtenBy,omitempty"` // the version of shipit, to be installed by who cannot read the format
+}
+
+func (c *Client) header() header {
+	return header{FormatVersion: formatVersion, WrittenBy: c.owner.Version}
+}
 
 // State is what the index says of a unit.
 type State string
@@ -28,10 +41,12 @@ const (
 // index is the state of an app: which release each unit is at, and who moves it.
 // There is one, changed only by compare-and-swap.
 type index struct {
-	FormatVersion int                   `json:"formatVersion"`
-	App           string                `json:"app"`
-	Kinds         []kindRef             `json:"kinds"` // every kind that any unit ever had: what to list to find its objects
-	Units         map[string]*unitState `json:"units"`
+	header
+	App        string                `json:"app"`
+	SecretsKey []byte                `json:"secretsKey,omitempty"` // under which the names of Secrets are made
+	Kinds      []kindRef             `json:"kinds"`                // every kind that any unit ever had: what to list to find its objects
+	Units      map[string]*unitState `json:"units"`
+	Recent     []string              `json:"recent,omitempty"` // the latest deploys, newest first, whatever they did: their records are kept
 }
 
 type kindRef struct {
@@ -61,11 +76,12 @@ type unitLock struct {
 
 type releaseState struct {
 	Number  int       `json:"number"`
-	Deploy  string    `json:"deploy"` // whose intent holds the objects
-	Outcome Outcome   `json:"outcome,omitempty"`
+	Deploy  string    `json:"deploy"`            // whose intent holds the objects
+	Outcome Outcome   `json:"outcome,omitempty"` // "" until its deploy ends
 	At      time.Time `json:"at"`
 	By      string    `json:"by,omitempty"`
 	Images  []string  `json:"images,omitempty"`
+	Hashed  []Ref     `json:"hashed,omitempty"` // its objects that are named by their content
 	Code    Code      `json:"code,omitempty"`
 	Cause   string    `json:"cause,omitempty"`
 }
@@ -86,23 +102,104 @@ func (u *unitState) settled(deploy string) bool {
 		(u.Lock == nil || u.Lock.Deploy == deploy)
 }
 
-// intent is what one deploy wants, written before its first change and never
-// changed: the record that a rollback applies.
+// retained are the hashed objects of the releases that one may return to.
+func (u *unitState) retained() []Ref {
+	if u == nil {
+		return nil
+	}
+	var out []Ref
+	for _, r := range u.Releases {
+		if r.Outcome == Deployed || r.Number == u.Release || r.Number == u.Healthy {
+			out = append(out, r.Hashed...)
+		}
+	}
+	return out
+}
+
+// keepReleases is how many releases of a unit the history keeps, and how many
+// deploys of an app are kept for what they did.
+const keepReleases = 10
+
+// trim drops the oldest releases, but never the current or the healthy one.
+func (u *unitState) trim() {
+	n := 0
+	u.Releases = slices.DeleteFunc(u.Releases, func(r releaseState) bool {
+		n++
+		return n > keepReleases && r.Number != u.Release && r.Number != u.Healthy
+	})
+}
+
+// refersTo reports whether the records of a deploy are still needed.
+func (ix *index) refersTo(deploy string) bool {
+	for _, u := range ix.Units {
+		if u.Deploy == deploy || u.Lock != nil && u.Lock.Deploy == deploy {
+			return true
+		}
+		if slices.ContainsFunc(u.Releases, func(r releaseState) bool { return r.Deploy == deploy }) {
+			return true
+		}
+	}
+	return slices.Contains(ix.Recent, deploy)
+}
+
+// intent is what one deploy or rollback wants, written before its first change
+// and never changed: the record that a rollback applies.
 type intent struct {
-	FormatVersion int                   `json:"formatVersion"`
-	Deploy        string                `json:"deploy"`
-	App           string                `json:"app"`
-	Namespace     string                `json:"namespace"`
-	Source        string                `json:"source,omitempty"`
-	By            string                `json:"by,omitempty"`
-	At            time.Time             `json:"at"`
-	Units         map[string]intentUnit `json:"units"`
+	header
+	Deploy    string                `json:"deploy"`
+	App       string                `json:"app"`
+	Namespace string                `json:"namespace"`
+	Source    string                `json:"source,omitempty"`
+	By        string                `json:"by,omitempty"`
+	At        time.Time             `json:"at"`
+	Rollback  bool                  `json:"rollback,omitempty"` // asked for as one
+	Units     map[string]intentUnit `json:"units"`
+	Removes   []string              `json:"removes,omitempty"` // units that go once the others are healthy
 }
 
 type intentUnit struct {
-	Release int              `json:"release"`
-	From    int              `json:"from"` // the last healthy release before
-	Objects []map[string]any `json:"objects"`
+	Release         int              `json:"release"`
+	From            int              `json:"from"`             // the last healthy release before
+	Record          string           `json:"record,omitempty"` // of a rollback: the deploy whose intent has the objects
+	Needs           []string         `json:"needs,omitempty"`
+	DeadlineSeconds int64            `json:"deadlineSeconds,omitempty"`
+	Found           []Ref            `json:"found,omitempty"` // what the unit was made of before
+	Objects         []map[string]any `json:"objects,omitempty"`
+}
+
+// outcomeRecord is how one deploy ended. A deploy that has an intent and no
+// outcome was killed, or still runs.
+type outcomeRecord struct {
+	header
+	Deploy      string        `json:"deploy"`
+	App         string        `json:"app"`
+	Namespace   string        `json:"namespace"`
+	Outcome     Outcome       `json:"outcome"`
+	Interrupted bool          `json:"interrupted,omitempty"`
+	At          time.Time     `json:"at"` // of the end
+	TookMillis  int64         `json:"tookMillis"`
+	Error       string        `json:"error,omitempty"`
+	Units       []outcomeUnit `json:"units"`
+}
+
+type outcomeUnit struct {
+	Name       string          `json:"name"`
+	Outcome    Outcome         `json:"outcome"`
+	Release    int             `json:"release"`
+	Tried      int             `json:"tried,omitempty"`
+	Previous   int             `json:"previous,omitempty"`
+	Pods       Pods            `json:"pods"`
+	TookMillis int64           `json:"tookMillis,omitempty"`
+	Diagnosis  *Diagnosis      `json:"diagnosis,omitempty"`
+	Objects    []outcomeObject `json:"objects,omitempty"` // those that were to change
+}
+
+type outcomeObject struct {
+	Object Ref      `json:"object"`
+	Action Action   `json:"action"`
+	Done   bool     `json:"done"`
+	Fields []string `json:"fields,omitempty"`
+	Error  string   `json:"error,omitempty"`
 }
 
 // recorded returns the objects as an intent keeps them: of a Secret no values.
@@ -136,11 +233,11 @@ func encode(v any) ([]byte, error) {
 	return w.EncodeAll(data, nil), nil
 }
 
-// maxState bounds what a state Secret may decompress to.
+// maxState bounds what a record may decompress to.
 const maxState = 256 << 20
 
-// decode reads what encode wrote, and refuses a newer format. v's own
-// formatVersion field is checked before the rest is read.
+// decode reads what encode wrote, and refuses a newer format. The header is
+// checked before the rest is read.
 func decode(data []byte, object Ref, v any) error {
 	r, err := zstd.NewReader(bytes.NewReader(data), zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxState))
 	if err != nil {
@@ -151,20 +248,26 @@ func decode(data []byte, object Ref, v any) error {
 	if err != nil {
 		return &DamagedStateError{Object: object, Err: err}
 	}
-	var head struct {
-		FormatVersion int `json:"formatVersion"`
-	}
+	var head header
 	if err := json.Unmarshal(plain, &head); err != nil {
 		return &DamagedStateError{Object: object, Err: err}
 	}
-	switch {
-	case head.FormatVersion > formatVersion:
-		return &NewerFormatError{Object: object, Version: head.FormatVersion, Known: formatVersion}
-	case head.FormatVersion < 1:
-		return &DamagedStateError{Object: object, Err: fmt.Errorf("no format version")}
+	if err := head.readable(object); err != nil {
+		return err
 	}
 	if err := json.Unmarshal(plain, v); err != nil {
 		return &DamagedStateError{Object: object, Err: err}
+	}
+	return nil
+}
+
+// readable returns nil if this program reads the format.
+func (h header) readable(object Ref) error {
+	switch {
+	case h.FormatVersion > formatVersion:
+		return &NewerFormatError{Object: object, Version: h.FormatVersion, Known: formatVersion, WrittenBy: h.WrittenBy}
+	case h.FormatVersion < 1:
+		return &DamagedStateError{Object: object, Err: fmt.Errorf("no format version")}
 	}
 	return nil
 }

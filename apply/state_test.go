@@ -16,7 +16,7 @@ func TestStateRoundTrip(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	want := index{
-		FormatVersion: 1, App: "shop", Kinds: []kindRef{{"apps/v1", "Deployment"}},
+		header: header{FormatVersion: 1, WrittenBy: "v1.2.3"}, App: "shop", SecretsKey: []byte("k"), Recent: []string{"d3"}, Kinds: []kindRef{{"apps/v1", "Deployment"}},
 		Units: map[string]*unitState{"web": {
 			Source: "example.com/shop", State: StateDeployed, Release: 2, Healthy: 2, Last: 3, Deploy: "d2", At: at, By: "ann@host",
 			Lock:     &unitLock{Deploy: "d3", By: "bob@host", Since: at},
@@ -38,7 +38,7 @@ func TestDecodeRefuses(t *testing.T) {
 	must(t, err)
 	none, err := encode(map[string]any{"units": map[string]any{}})
 	must(t, err)
-	whole, err := encode(index{FormatVersion: 1, App: "a"})
+	whole, err := encode(index{header: header{FormatVersion: 1}, App: "a"})
 	must(t, err)
 	ref := Ref{Kind: "Secret", Name: "shipit-a"}
 

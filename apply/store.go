@@ -2,8 +2,8 @@ package apply
 
 import (
 	"context"
-	"fmt"
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,17 +14,16 @@ import (
 // The names of what is kept in the cluster. State objects carry labels of their
 // own, so that no listing of an app's objects downloads its history.
 const (
-	indexType  corev1.SecretType = "shipit.dev/index"
-	intentType corev1.SecretType = "shipit.dev/intent"
+	indexType   corev1.SecretType = "shipit.dev/index"
+	intentType  corev1.SecretType = "shipit.dev/intent"
+	outcomeType corev1.SecretType = "shipit.dev/outcome"
 
-	labelApp   = "shipit.dev/app"
-	labelState = "shipit.dev/state" // index, intent or lease
+	labelApp    = "shipit.dev/app"
+	labelState  = "shipit.dev/state"  // index, intent, outcome or lease
+	labelDeploy = "shipit.dev/deploy" // of an intent, an outcome or a Lease
 
-	stateKey = "state" // the one data key of a state Secret: JSON, zstd
+	stateKey = "state" // the data key of a record: JSON, zstd
 )
-
-// maxIntent is what etcd lets a Secret hold, less what surrounds the data.
-const maxIntent = 1000 * 1000
 
 // store reads and writes the state of one app.
 type store struct{ c *Client }
@@ -36,15 +35,32 @@ type snapshot struct {
 	base    string // the version that it was written over
 }
 
-func (s store) indexName() string               { return "shipit-" + s.c.owner.App }
-func (s store) intentName(deploy string) string { return "shipit-" + s.c.owner.App + "-" + deploy }
+func (s store) indexName() string                { return "shipit-" + s.c.owner.App }
+func (s store) intentName(deploy string) string  { return s.indexName() + "-" + deploy }
+func (s store) outcomeName(deploy string) string { return s.intentName(deploy) + "-outcome" }
 
 func (s store) ref(name string) Ref {
 	return Ref{APIVersion: "v1", Kind: "Secret", Namespace: s.c.owner.Namespace, Name: name}
 }
 
-func (s store) labels(state string) map[string]string {
-	return map[string]string{labelApp: s.c.owner.App, labelState: state}
+// labels are those of a state object; deploy is "" for the index.
+func (s store) labels(state, deploy string) map[string]string {
+	l := map[string]string{labelApp: s.c.owner.App, labelState: state}
+	if deploy != "" {
+		l[labelDeploy] = deploy
+	}
+	return l
+}
+
+// finishing is ctx without its end, for a write that must not be left unknown;
+// when ctx ends there are still some seconds for it.
+func finishing(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(renewEvery, cancel) })
+	return out, func() {
+		stop()
+		cancel()
+	}
 }
 
 // read returns the index, empty when there is none.
@@ -52,7 +68,7 @@ func (s store) read(ctx context.Context) (*snapshot, error) {
 	ref := s.ref(s.indexName())
 	secret, err := s.c.core.Secrets(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return &snapshot{index: index{FormatVersion: formatVersion, App: s.c.owner.App, Units: map[string]*unitState{}}}, nil
+		return &snapshot{index: index{header: s.c.header(), App: s.c.owner.App, Units: map[string]*unitState{}}}, nil
 	}
 	if err != nil {
 		return nil, s.c.typed(err, ref, nil)
@@ -79,6 +95,8 @@ func (s store) parse(secret *corev1.Secret) (*snapshot, error) {
 // the caller has, and reads again when somebody else was faster. change may
 // refuse; it is called once per attempt.
 func (s store) swap(ctx context.Context, snap *snapshot, change func(*index) error) (*snapshot, error) {
+	ctx, cancel := finishing(ctx)
+	defer cancel()
 	for {
 		if snap == nil {
 			var err error
@@ -100,13 +118,14 @@ func (s store) write(ctx context.Context, snap *snapshot, change func(*index) er
 	if err := change(&next.index); err != nil {
 		return nil, err
 	}
+	next.header = s.c.header()
 	data, err := encode(next.index)
 	if err != nil {
 		return nil, err
 	}
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
-			Name: s.indexName(), Namespace: s.c.owner.Namespace, Labels: s.labels("index"),
+			Name: s.indexName(), Namespace: s.c.owner.Namespace, Labels: s.labels("index", ""),
 			ResourceVersion: snap.version,
 		},
 		Type: indexType,
@@ -130,85 +149,22 @@ func (s store) write(ctx context.Context, snap *snapshot, change func(*index) er
 
 func (s *snapshot) clone() *snapshot {
 	out := &snapshot{index: s.index, version: s.version}
-	out.Kinds = slices.Clone(s.Kinds)
+	out.Kinds, out.Recent = slices.Clone(s.Kinds), slices.Clone(s.Recent)
 	out.Units = make(map[string]*unitState, len(s.Units))
 	for name, u := range s.Units {
-		copied := *u
-		copied.Releases = slices.Clone(u.Releases)
-		if u.Lock != nil {
-			lock := *u.Lock
-			copied.Lock = &lock
-		}
-		out.Units[name] = &copied
+		out.Units[name] = u.clone()
 	}
 	return out
 }
 
-// record writes an intent.
-func (s store) record(ctx context.Context, in *intent) error {
-	data, err := encode(in)
-	if err != nil {
-		return err
+func (u *unitState) clone() *unitState {
+	copied := *u
+	copied.Releases = slices.Clone(u.Releases)
+	if u.Lock != nil {
+		lock := *u.Lock
+		copied.Lock = &lock
 	}
-	ref := s.ref(s.intentName(in.Deploy))
-	if len(data) > maxIntent {
-		return fmt.Errorf("recording deploy %s: %d bytes of objects do not fit into a Secret", in.Deploy, len(data))
-	}
-	immutable := true
-	secret := &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: ref.Name, Namespace: ref.Namespace, Labels: s.labels("intent")},
-		Type:       intentType,
-		Data:       map[string][]byte{stateKey: data},
-		Immutable:  &immutable,
-	}
-	_, err = s.c.core.Secrets(ref.Namespace).Create(ctx, secret, metav1.CreateOptions{FieldManager: s.c.owner.Manager()})
-	return s.c.typed(err, ref, nil)
-}
-
-// intent reads the record of a deploy.
-func (s store) intent(ctx context.Context, deploy string) (*intent, error) {
-	ref := s.ref(s.intentName(deploy))
-	secret, err := s.c.core.Secrets(ref.Namespace).Get(ctx, ref.Name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return nil, &DamagedStateError{Object: ref, Err: fmt.Errorf("the record is gone")}
-	}
-	if err != nil {
-		return nil, s.c.typed(err, ref, nil)
-	}
-	in := &intent{}
-	if err := decode(secret.Data[stateKey], ref, in); err != nil {
-		return nil, err
-	}
-	return in, nil
-}
-
-// forget deletes the intents that no retained release refers to.
-func (s store) forget(ctx context.Context, ix *index, dropped []string) error {
-	for _, deploy := range dropped {
-		if ix.refersTo(deploy) {
-			continue
-		}
-		ref := s.ref(s.intentName(deploy))
-		err := s.c.core.Secrets(ref.Namespace).Delete(ctx, ref.Name, metav1.DeleteOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return s.c.typed(err, ref, nil)
-		}
-	}
-	return nil
-}
-
-func (ix *index) refersTo(deploy string) bool {
-	for _, u := range ix.Units {
-		if u.Deploy == deploy || u.Lock != nil && u.Lock.Deploy == deploy {
-			return true
-		}
-		for _, r := range u.Releases {
-			if r.Deploy == deploy {
-				return true
-			}
-		}
-	}
-	return false
+	return &copied
 }
 
 // selector matches the state objects of this app.

@@ -54,9 +54,9 @@ var errAborted = errors.New("stopped before everything was back")
 // wayBack is the context of the way back: the caller's end does not end it, its
 // abort and its own bound do.
 func (m *mover) wayBack(ctx context.Context) (context.Context, context.CancelFunc) {
-	var bound time.Duration
+	bound := m.timeout
 	for _, t := range m.targets {
-		bound = max(bound, m.goal(t).deadline(m.patience(t)))
+		bound = max(bound, m.goal(t).deadline(0), t.deadline)
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), bound+2*time.Minute)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -150,6 +150,13 @@ func (m *mover) undo(ctx context.Context) error {
 	if err := m.awaitHome(ctx, p, targets); err != nil {
 		return errors.Join(noWay, err)
 	}
+	var removed []string
+	for _, t := range targets {
+		if m.homes[t.unit].release == 0 {
+			removed = append(removed, t.unit)
+		}
+	}
+	m.keptClaims(ctx, removed)
 	return noWay
 }
 
@@ -175,7 +182,17 @@ func (m *mover) awaitHome(ctx context.Context, p *plan, targets []target) error 
 		}
 		goals = append(goals, newGoal(t.unit, objects, false))
 	}
-	healths, err := m.c.wait(ctx, m.em, m.watcher, goals, m.timeout)
+	// A timeout that was short for going forward is none for coming back.
+	timeout := m.timeout
+	for _, g := range goals {
+		if g.deadline(0) > timeout {
+			timeout = 0
+			break
+		}
+	}
+	healths, err := m.waitUnstuck(ctx, goals, func() ([]health, error) {
+		return m.c.wait(ctx, m.em, m.watcher, goals, timeout)
+	})
 	var bad error
 	for _, h := range healths {
 		u := m.unit(h.unit)

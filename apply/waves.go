@@ -73,7 +73,7 @@ func (m *mover) forward(ctx context.Context) error {
 	}
 	// The new release is there and healthy. What cannot be removed now does not
 	// undo that.
-	if err := w.delete(ctx, m.movedChanges()); err != nil {
+	if err := m.clean(ctx, w); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: "not everything that is no longer wanted was removed", Err: err})
 	}
 	return nil
@@ -94,7 +94,16 @@ func (m *mover) advance(ctx, going context.Context, w *writer, n *node) error {
 		}
 	}
 	var err error
-	n.healths, err = m.c.wait(going, m.em, m.watcher, []goal{m.goal(n.target)}, m.patience(n.target))
+	goals := []goal{m.goal(n.target)}
+	wait := func() ([]health, error) {
+		return m.c.wait(going, m.em, m.watcher, goals, m.patience(n.target))
+	}
+	if was := m.before[n.target.unit]; was != nil && (was.State == StateFailed || was.State == StateDeploying) {
+		// What is there may be broken, and stand in the way.
+		n.healths, err = m.waitUnstuck(going, goals, wait)
+	} else {
+		n.healths, err = wait()
+	}
 	if err != nil {
 		return err
 	}

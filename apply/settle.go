@@ -1,0 +1,172 @@
+package apply
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// arrive records that everything is where it should be, and prunes history.
+func (m *mover) arrive(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
+	kept := map[string]bool{}
+	for _, unit := range m.removals {
+		if err := m.removeUnit(ctx, unit); err != nil {
+			kept[unit] = true // the next deploy tries again
+			m.em.emit(Event{Kind: EventWarning, Unit: unit, Message: "not everything of it was removed", Err: err})
+		}
+	}
+	m.keptClaims(ctx, m.removals)
+	err := m.settle(ctx, func(ix *index) {
+		for _, unit := range m.moved {
+			ix.Units[unit].arrived(m.releases == nil)
+		}
+		for _, unit := range m.removals {
+			if kept[unit] {
+				ix.Units[unit].State = StateFailed
+			} else {
+				delete(ix.Units, unit)
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	m.result.Outcome = Deployed
+	return nil
+}
+
+// arrived marks the unit as healthy at its release.
+func (u *unitState) arrived(fresh bool) {
+	u.State, u.Healthy, u.At = StateDeployed, u.Release, now()
+	if r := u.release(u.Release); r != nil && fresh {
+		r.Outcome = Deployed
+	}
+}
+
+// clean deletes what is not wanted any more of the units that are healthy at
+// their new releases. What only a release refers to that the history will drop
+// goes with it, before the index forgets it.
+func (m *mover) clean(ctx context.Context, w *writer) error {
+	for _, t := range m.targets {
+		if !slices.Contains(m.moved, t.unit) {
+			continue
+		}
+		u := m.snap.Units[t.unit].clone()
+		u.arrived(m.releases == nil)
+		u.trim()
+		t.retained = u.retained()
+		known := map[Ref]bool{}
+		for _, ch := range m.plan.of(t.unit) {
+			known[ch.ref] = true
+		}
+		m.plan.changes = append(m.plan.changes, m.c.unwanted(t, known, m.live)...)
+	}
+	return w.delete(ctx, m.movedChanges())
+}
+
+// settle writes the end of the deploy into the index, lets the units go, and
+// deletes the records that nothing refers to.
+func (m *mover) settle(ctx context.Context, change func(*index)) error {
+	s := store{m.c}
+	var listed []stateSecret
+	var snap *snapshot
+	again := false
+	w := newWriter(m.c, m.em, m.lock)
+	err := w.retry(ctx, func(ctx context.Context) (err error) {
+		if listed, err = s.records(ctx); err != nil {
+			return err
+		}
+		if again {
+			// The answer to the first attempt did not arrive.
+			if snap, err = s.read(ctx); err != nil || m.lock.free(&snap.index) {
+				return err
+			}
+		}
+		from := m.snap
+		if again {
+			from = snap
+		}
+		again = true
+		snap, err = s.swap(ctx, from, func(ix *index) error {
+			if err := m.lock.owns(ix); err != nil {
+				return err
+			}
+			change(ix)
+			m.lock.unlock(ix)
+			m.closeHistory(ix)
+			return nil
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	m.snap = snap
+	m.recorded = m.snap.refersTo(m.id)
+	if err := s.sweep(ctx, listed, &m.snap.index); err != nil {
+		m.em.emit(Event{Kind: EventWarning, Message: "an old record was not removed", Err: err})
+	}
+	return nil
+}
+
+// closeHistory says of the deploys that were taken over how they ended, and
+// drops what is too old.
+func (m *mover) closeHistory(ix *index) {
+	for _, u := range ix.Units {
+		for i := range u.Releases {
+			if r := &u.Releases[i]; r.Outcome == "" && slices.Contains(m.lock.dead, r.Deploy) {
+				r.Outcome, r.Cause = Interrupted, "taken over by deploy "+m.id
+			}
+		}
+		u.trim()
+	}
+	if len(m.begun) > 0 || len(m.removals) > 0 {
+		ix.Recent = slices.Insert(ix.Recent, 0, m.id)
+		ix.Recent = ix.Recent[:min(len(ix.Recent), keepReleases)]
+	}
+}
+
+// writeOutcome records how the deploy ended, if the index has it: what was
+// refused, or taken over by another, leaves no record of its own.
+func (m *mover) writeOutcome(ctx context.Context, failure error) {
+	if !m.recorded {
+		return
+	}
+	s := store{m.c}
+	r := m.c.outcomeRecord(m.result, failure)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
+	defer cancel()
+	if err := s.put(ctx, outcomeType, s.outcomeName(m.id), "outcome", m.id, r); err != nil {
+		m.em.emit(Event{Kind: EventWarning, Message: "how this ended is in the index, and its details were not recorded", Err: err})
+	}
+}
+
+func (c *Client) outcomeRecord(res *Result, failure error) *outcomeRecord {
+	r := &outcomeRecord{
+		header: c.header(), Deploy: res.DeployID, App: c.owner.App, Namespace: c.owner.Namespace,
+		Outcome: res.Outcome, Interrupted: res.Interrupted, At: now(), TookMillis: res.Took.Milliseconds(),
+		Units: []outcomeUnit{},
+	}
+	if failure != nil {
+		r.Error = failure.Error()
+	}
+	for _, u := range res.Units {
+		ou := outcomeUnit{
+			Name: u.Name, Outcome: u.Outcome, Release: u.Release, Tried: u.Tried, Previous: u.Previous,
+			Pods: u.Pods, TookMillis: int64(u.Took / time.Millisecond), Diagnosis: u.Diagnosis,
+		}
+		for _, o := range u.Objects {
+			if o.Action == ActionUnchanged {
+				continue
+			}
+			oo := outcomeObject{Object: o.Object, Action: o.Action, Done: o.Done, Fields: o.Fields}
+			if o.Err != nil {
+				oo.Error = o.Err.Error()
+			}
+			ou.Objects = append(ou.Objects, oo)
+		}
+		r.Units = append(r.Units, ou)
+	}
+	return r
+}
