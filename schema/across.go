@@ -60,7 +60,7 @@ func (d *decoder) circle(services []string) {
 	first := edges[0]
 	e := &Error{
 		Code: Contradicts, Pos: first.pos, Path: first.path,
-		Message: "services need each other in a circle: " + strings.Join(append(slices.Clone(services), services[0]), " -> "),
+		Message: "services need each other in a circle: " + draw(services),
 		Why:     "each would wait for the next to be healthy, and none could be the first",
 		Hint:    "remove one of these needs; calls alone may go in circles",
 	}
@@ -68,10 +68,22 @@ func (d *decoder) circle(services []string) {
 		e.Message = fmt.Sprintf("%s needs itself: %s -> %s", d.byName[services[0]].n.path, services[0], services[0])
 		e.Why, e.Hint = "it would wait for itself to be healthy before it starts", "remove it"
 	}
-	for _, edge := range edges[1:] {
+	for _, edge := range edges[1:min(len(edges), drawn)] {
 		e.Related = append(e.Related, edge.pos)
 	}
 	d.errs = append(d.errs, e)
+}
+
+// drawn is how many services of a circle are told.
+const drawn = 12
+
+// draw gives a circle as a line of text, of large ones the ends.
+func draw(services []string) string {
+	line := slices.Clone(services)
+	if n := len(services); n > drawn {
+		line = slices.Concat(services[:drawn/2], []string{fmt.Sprintf("… %d more …", n-drawn)}, services[n-drawn/2:])
+	}
+	return strings.Join(append(line, services[0]), " -> ")
 }
 
 // sameHosts finds services that want the same requests from outside.

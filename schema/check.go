@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -166,14 +167,10 @@ func (c *checker) list(n *node, f *field) {
 // misfit says that a value is not what its field must be.
 func (c *checker) misfit(n *node, f *field) {
 	n.bad = true
-	must, hint := f.must, ""
+	must, hint := f.must, namesHint(n, f)
 	if must == "" {
 		must = "a struct"
-		if f.shape.structs && len(f.shape.fields) > 0 {
-			hint = "write {…} with some of " + strings.Join(f.shape.names(), ", ")
-		} else if len(f.shape.patterns) > 0 {
-			hint = "write {…} with a field for each, by name"
-		}
+		hint = cmp.Or(hint, structHint(f))
 	}
 	if hint == "" {
 		hint = quoteHint(n, f.shape, c)
@@ -185,7 +182,11 @@ func (c *checker) misfit(n *node, f *field) {
 	if n.kind == cue.IntKind && len(n.text) > 9 {
 		why = "it must fit into 32 bits"
 	}
-	c.wrong(n, WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, must, describe(n, c.kinds(f.shape))), why, hint)
+	is := describe(n, c.kinds(f.shape))
+	if isSecret(n.path) {
+		is, why, hint = describe(&node{kind: n.kind, items: n.items, hidden: true}, 0), "", ""
+	}
+	c.wrong(n, WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, must, is), why, hint)
 }
 
 // fits asks CUE whether a value is one that the schema takes.
@@ -217,7 +218,9 @@ func (c *checker) wrong(n *node, code Code, message, why, hint string) {
 // describe says what a value is; its kind too, unless that is one of wanted.
 func describe(n *node, wanted cue.Kind) string {
 	text := n.text
-	if n.kind&(cue.StringKind|cue.BytesKind) != 0 {
+	if n.hidden {
+		text = "…"
+	} else if n.kind&(cue.StringKind|cue.BytesKind) != 0 {
 		if r := []rune(text); len(r) > 60 {
 			text = string(r[:60]) + "…"
 		}

@@ -174,7 +174,7 @@ func readText(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer f.Close() //nolint:errcheck // nothing is written
+	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, maxData+1))
 	switch {
 	case err != nil:

@@ -182,7 +182,8 @@ func (d *decoder) oneOf(n *node, kinds []string, tooMany, why, none, hint string
 			Related: related[1:],
 		})
 	}
-	if missing {
+	// An unknown field was meant to be one of them.
+	if missing && !slices.ContainsFunc(n.fields, func(f *node) bool { return f.bad }) {
 		d.wrong(n, MissingField, n.path+" "+none, "", hint)
 	}
 }
@@ -210,6 +211,14 @@ func (d *decoder) source(n *node) {
 			Hint:    "remove one of the two",
 			Related: []Pos{build.pos},
 		})
+	case n.missing("image") && n.missing("build") && d.loc.onlyInEnvironment(n.path):
+		env := d.loc.environment.name
+		hint := "give it an image or a build, or write it outside of the environment too"
+		others := slices.DeleteFunc(names(d.services), func(name string) bool { return d.loc.onlyInEnvironment("services." + name) })
+		if near := nearestName(n.name, others); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
+		}
+		d.wrong(n, MissingField, fmt.Sprintf("%s is only in the environment %s, and has neither an image nor a build", n.path, env), "", hint)
 	case n.missing("image") && n.missing("build"):
 		d.wrong(n, MissingField, n.path+" has neither an image nor a build", "",
 			`write image: "nginx:1.29", or build: go: "." to build a Go program`)

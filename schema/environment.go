@@ -10,6 +10,7 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/cuecontext"
+	cueerrors "cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/token"
 )
 
@@ -59,7 +60,7 @@ var fills = []struct {
 func (e environment) source() []byte {
 	var b strings.Builder
 	fmt.Fprintf(&b, "package v1\n#App: {\n\tenvironment: %q\n", e.name)
-	if e.name != "" {
+	if len(e.fields) > 0 {
 		fmt.Fprintf(&b, "\tenvironments: %q: _\n", e.name)
 	}
 	for _, f := range e.fields {
@@ -88,13 +89,27 @@ func (e environment) filled(path string) bool {
 	return slices.Contains(e.fields, field)
 }
 
-// concerns reports whether what is wrong at path matters in this environment:
-// what another one says does not, until it is chosen.
-func (e environment) concerns(path string) bool {
-	if !strings.HasPrefix(path, "environments.") {
-		return true
+// tolerates reports whether an error matters nothing in this environment: it is
+// told of the App's own value, or about what is missing in another environment,
+// or in parts of services, which make sense only together with the rest.
+func (e environment) tolerates(err *Error) bool {
+	parts := strings.Split(err.Path, ".")
+	if parts[0] != "environments" || len(parts) < 3 {
+		return false
 	}
-	return e.name != "" && (path == e.path() || strings.HasPrefix(path, e.path()+".")) && !e.filled(path)
+	return e.filled(err.Path) || parts[2] == "services" && len(parts) > 4 ||
+		parts[1] != e.name && err.Code == NoValue
+}
+
+// fill combines an evaluated App with the environment, as source does before the
+// evaluation. The relaxed schema needs it: in a definition of its own source
+// would close the App's structs to all other fields.
+func (e environment) fill(app cue.Value) cue.Value {
+	filled := app
+	for _, f := range e.fields {
+		filled = filled.FillPath(cue.ParsePath(f), app.LookupPath(cue.MakePath(cue.Str("environments"), cue.Str(e.name), cue.Str(f))))
+	}
+	return filled
 }
 
 // Environments gives the names of the environments that the App in dir has,
@@ -186,6 +201,11 @@ func readEnvironments(value cue.Value) (envs []environment, known bool) {
 	fields, err := v.Fields()
 	if err != nil {
 		return nil, false
+	}
+	for _, e := range cueerrors.Errors(v.Err()) {
+		if len(e.Path()) < 2 {
+			return nil, false // not of one environment, but of which there are
+		}
 	}
 	for fields.Next() {
 		e := environment{name: fields.Selector().Unquoted()}

@@ -39,14 +39,18 @@ type Error struct {
 	Hint    string `json:"hint,omitempty"`    // what to write or do instead
 	Related []Pos  `json:"related,omitempty"` // other places that matter, such as the other one of two values
 	Raw     string `json:"raw,omitempty"`     // CUE's own words
+
+	// Environments are those that it occurs in, of several that were loaded; nil
+	// is all of them.
+	Environments []string `json:"environments,omitempty"`
 }
 
-// Error gives the place and the message.
+// Error gives the place and the message, with the environments.
 func (e *Error) Error() string {
 	if e.Pos.IsValid() {
-		return e.Pos.String() + ": " + e.Message
+		return e.Pos.String() + ": " + e.Message + e.where()
 	}
-	return e.Message
+	return e.Message + e.where()
 }
 
 // Text gives the whole error for a person: the place and the message, then an
@@ -92,9 +96,7 @@ func (e Errors) Unwrap() []error {
 // it makes, with the number of the others.
 func (e Errors) sorted() Errors {
 	e = slices.Clone(e)
-	slices.SortStableFunc(e, func(a, b *Error) int {
-		return cmp.Or(a.Pos.compare(b.Pos), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
-	})
+	slices.SortStableFunc(e, inOrder)
 	type key struct {
 		pos   Pos
 		code  Code
@@ -123,6 +125,11 @@ func (e Errors) sorted() Errors {
 		}
 	}
 	return e
+}
+
+// inOrder compares errors by where they are.
+func inOrder(a, b *Error) int {
+	return cmp.Or(a.Pos.compare(b.Pos), cmp.Compare(a.Path, b.Path), cmp.Compare(a.Message, b.Message))
 }
 
 func (p Pos) compare(q Pos) int {

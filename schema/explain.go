@@ -18,7 +18,7 @@ import (
 // schema field by field, so that all errors are found at once and none is told
 // in CUE's words.
 func (p Project) explain(opts Options, shapes *shapes, env environment, err error) error {
-	inst, errs := p.instance(withEnvironment(shapes.relaxed(), env), opts)
+	inst, errs := p.instance(withEnvironment(shapes.relaxed(), environment{name: env.name}), opts)
 	if errs != nil {
 		return errs.sorted()
 	}
@@ -31,6 +31,8 @@ func (p Project) explain(opts Options, shapes *shapes, env environment, err erro
 	if err := value.Err(); err != nil && value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {
 		return t.translate(err).sorted()
 	}
+	value = env.fill(value)
+	t.tolerates = env.tolerates
 	if !isApp(value) {
 		errs := t.translate(value.Validate(cue.Concrete(true)))
 		if !slices.ContainsFunc(errs, func(e *Error) bool { return e.Code == Reference }) {
@@ -43,7 +45,7 @@ func (p Project) explain(opts Options, shapes *shapes, env environment, err erro
 	b := newTreeBuilder(t.loc)
 	b.broken = map[string]bool{}
 	for _, e := range errs {
-		b.broken[e.Path] = env.concerns(e.Path)
+		b.broken[e.Path] = true
 	}
 	tree := b.tree(value, "", "")
 	check, cerr := newChecker(ctx, shapes, t.loc, true)
@@ -79,7 +81,8 @@ type translator struct {
 	project     Project
 	syntax      *syntax
 	loc         *locator
-	definitions []string // of the schema
+	definitions []string          // of the schema
+	tolerates   func(*Error) bool // what is not to be told; nil is nothing
 }
 
 // noApp says that a package is no App, and where one is instead.
@@ -142,11 +145,15 @@ func (t *translator) translate(err error) Errors {
 	var errs Errors
 	for _, g := range groups {
 		e := t.one(g.path, g.errs)
+		if t.tolerates != nil && t.tolerates(e) {
+			continue
+		}
 		var raw []string
 		for _, c := range g.errs {
 			raw = append(raw, strings.TrimSpace(cueerrors.Details(c, &cueerrors.Config{Cwd: t.project.Dir, ToSlash: true})))
 		}
 		e.Raw = strings.Join(raw, "\n")
+		hideSecret(e)
 		errs = append(errs, e)
 	}
 	return dropConsequences(errs)

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -23,9 +24,65 @@ func example(f *field) string {
 			return `port: "http"`
 		}
 		return "port: 8080"
+	case "mount":
+		return `mount: "/data"`
+	case "host":
+		return `host: "shop.example.com"`
+	case "secret":
+		return `secret: "NAME"`
+	case "file":
+		return `file: "conf/app.yaml"`
 	}
 	return f.name + ": …"
 }
+
+// structHint says what the struct that a field must be has in it.
+func structHint(f *field) string {
+	switch {
+	case f.shape.structs && len(f.shape.fields) > 0:
+		return "write {…} with some of " + strings.Join(f.shape.names(), ", ")
+	case len(f.shape.patterns) > 0:
+		return "write {…} with a field for each, by name"
+	case f.shape.open:
+		return "write {…} with what differs"
+	}
+	return ""
+}
+
+// namesHint helps with a list of names, or one name, where a struct has a field
+// for each.
+func namesHint(n *node, f *field) string {
+	if len(f.shape.patterns) != 1 || f.shape.patterns[0].must != "{}" && f.name != "calls" {
+		return ""
+	}
+	items := n.items
+	if n.kind == cue.StringKind {
+		items = []*node{n}
+	}
+	var fields []string
+	for _, item := range items {
+		if item.kind != cue.StringKind || !validName(item.text) {
+			return ""
+		}
+		fields = append(fields, item.text+": {}")
+	}
+	if len(fields) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("write %s: {%s}", f.name, strings.Join(fields, ", "))
+}
+
+// isSecret reports whether the value at path, or below it, could be a secret that
+// somebody wrote in CUE after all: it is never shown.
+func isSecret(path string) bool {
+	parts := strings.Split(path, ".")
+	if len(parts) > 2 && parts[0] == "environments" {
+		parts = parts[2:]
+	}
+	return len(parts) > 2 && parts[0] == "services" && parts[2] == "secrets"
+}
+
+var quotedWords = regexp.MustCompile(`"([^"]+)"`)
 
 // rename proposes a name that would do in place of one that does not.
 func rename(name, must string) string {
@@ -50,6 +107,13 @@ func valueHint(n *node, f *field) string {
 	case strings.Contains(n.text, "://") && (f.name == "image" || f.name == "registry"):
 		_, rest, _ := strings.Cut(n.text, "://")
 		return fmt.Sprintf("write it without the scheme: %q", rest)
+	case strings.Contains(n.text, "://") && f.name == "host":
+		_, rest, _ := strings.Cut(n.text, "://")
+		host, _, _ := strings.Cut(rest, "/")
+		host, _, _ = strings.Cut(host, ":")
+		return fmt.Sprintf("write the host alone: %q", host)
+	case f.name == "host" && n.text != strings.ToLower(n.text):
+		return fmt.Sprintf("write %q", strings.ToLower(n.text))
 	case f.name == "image" && n.text != strings.ToLower(n.text):
 		return "an image's path is in lower case, and a digest is sha256: and 64 hexadecimal digits"
 	case f.name == "image" && strings.Contains(n.text, "@"):
@@ -61,9 +125,11 @@ func valueHint(n *node, f *field) string {
 	case strings.HasPrefix(f.must, "a DNS label"):
 		return fmt.Sprintf("%q would do", nameFrom(n.text))
 	case strings.HasPrefix(f.must, `"`): // one of several words
-		if near := nearestName(n.text, strings.FieldsFunc(f.must, func(r rune) bool {
-			return r < 'A' || r > 'Z'
-		})); near != "" {
+		var words []string
+		for _, m := range quotedWords.FindAllStringSubmatch(f.must, -1) {
+			words = append(words, m[1])
+		}
+		if near := nearestName(n.text, words); near != "" {
 			return fmt.Sprintf("did you mean %q?", near)
 		}
 	case n.text == "true" || n.text == "false":

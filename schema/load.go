@@ -66,7 +66,7 @@ func within[T any](ctx context.Context, p Project, f func() (T, error)) (T, erro
 	go func() {
 		defer func() {
 			if r := recover(); r != nil {
-				done <- result{err: fmt.Errorf("evaluating %s: CUE panicked: %v\n%s", p.Dir, r, debug.Stack())}
+				done <- result{err: panicError(p, r)}
 			}
 		}()
 		value, err := f()
@@ -78,6 +78,10 @@ func within[T any](ctx context.Context, p Project, f func() (T, error)) (T, erro
 	case <-ctx.Done():
 		return none, fmt.Errorf("evaluating %s: %w", p.Dir, context.Cause(ctx))
 	}
+}
+
+func panicError(p Project, r any) error {
+	return fmt.Errorf("evaluating %s: CUE panicked: %v\n%s", p.Dir, r, debug.Stack())
 }
 
 // loadIn loads the project with an environment filled in.
@@ -92,7 +96,7 @@ func (p Project) loadIn(opts Options, env environment) (*App, error) {
 	}
 	ctx := cuecontext.New()
 	value := ctx.BuildInstance(strict)
-	if err := validate(value); err != nil || !isApp(value) {
+	if err := validate(value, env); err != nil || !isApp(value) {
 		return nil, p.explain(opts, shapes, env, err)
 	}
 	loc := newLocator(p, strict.Files, env)

@@ -19,14 +19,15 @@ var update = flag.Bool("update", false, "write what Load says into testdata")
 
 // TestErrors loads the projects in testdata/errors and compares what Load says
 // with each one's file want. The comment of an archive may have lines
-// "dir: FOLDER" and "tags: TAG…"; a project without a module file gets one.
+// "dir: FOLDER", "tags: TAG…", "environment: NAME" and "all: true" (for LoadAll);
+// a project without a module file gets one.
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	cases, err := filepath.Glob("testdata/errors/*.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cases) < 35 {
+	if len(cases) < 100 {
 		t.Fatalf("only %d cases", len(cases))
 	}
 	for _, file := range cases {
@@ -37,8 +38,13 @@ func TestErrors(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := extract(t, archive)
-			opts := schema.Options{Tags: strings.Fields(directive(archive, "tags"))}
-			_, err = schema.Load(t.Context(), filepath.Join(dir, directive(archive, "dir")), opts)
+			opts := schema.Options{Tags: strings.Fields(directive(archive, "tags")), Environment: directive(archive, "environment")}
+			folder := filepath.Join(dir, directive(archive, "dir"))
+			if directive(archive, "all") != "" {
+				_, err = schema.LoadAll(t.Context(), folder, opts)
+			} else {
+				_, err = schema.Load(t.Context(), folder, opts)
+			}
 			var errs schema.Errors
 			if !errors.As(err, &errs) {
 				t.Fatalf("Load gave %v, want schema.Errors", err)

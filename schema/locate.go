@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"maps"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -19,7 +20,8 @@ type locator struct {
 	names   map[string]string // of files, relative to the project; "" for the schema's
 
 	environment environment
-	ofChosen    map[Pos]bool // values that the environment writes
+	ofChosen    map[Pos]bool    // values that the environment writes
+	outside     map[string]bool // paths that are written outside of it too
 }
 
 // newLocator finds the places in files. What the chosen environment says of the
@@ -28,12 +30,18 @@ type locator struct {
 func newLocator(p Project, files []*ast.File, env environment) *locator {
 	l := &locator{
 		project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}, names: map[string]string{},
-		environment: env, ofChosen: map[Pos]bool{},
+		environment: env, ofChosen: map[Pos]bool{}, outside: map[string]bool{},
 	}
 	for _, f := range files {
 		l.decls("", f.Decls)
 	}
-	for path, places := range l.all {
+	if env.name == "" {
+		return l
+	}
+	for path := range l.all {
+		l.outside[path] = true
+	}
+	for path, places := range maps.Clone(l.all) {
 		at, ok := strings.CutPrefix(path, env.path()+".")
 		if !ok || !env.filled(path) {
 			continue
@@ -50,6 +58,13 @@ func newLocator(p Project, files []*ast.File, env environment) *locator {
 		}
 	}
 	return l
+}
+
+// onlyInEnvironment reports whether a path of the App is written in the chosen
+// environment alone.
+func (l *locator) onlyInEnvironment(path string) bool {
+	_, there := l.written[path]
+	return there && l.environment.name != "" && !l.outside[path]
 }
 
 // decls records the fields of a struct at path. What comprehensions and

@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	cueerrors "cuelang.org/go/cue/errors"
@@ -82,8 +83,11 @@ func (t *translator) reference(e *Error, name string) {
 	e.Message = fmt.Sprintf("%q is not defined", name)
 	e.Related = nil
 	e.Hint = fmt.Sprintf("define it, or put quotes around a text: %q", name)
-	if name == "v1" {
+	switch name {
+	case "v1":
 		e.Hint = `import "shipit.dev/v1" at the top of this file`
+	case "environment":
+		e.Hint = "write environment: string beside it: shipit fills in the name of the chosen environment"
 	}
 }
 
@@ -100,6 +104,9 @@ func (t *translator) undefined(e *Error, text string) {
 		e.Message = fmt.Sprintf("%s refers to %q, which is not there", e.Path, name)
 	}
 	e.Hint = "check its spelling, or define it"
+	if t.loc.ofChosen[e.Pos] && strings.Contains(t.syntax.source(e.Pos), "services.") {
+		e.Hint = fmt.Sprintf("inside of %s services are its own: write _app: services outside of it, and refer to _app", t.loc.environment.path())
+	}
 	if !strings.HasPrefix(name, "#") {
 		return
 	}
@@ -113,15 +120,13 @@ func (t *translator) undefined(e *Error, text string) {
 func (t *translator) conflict(e *Error) {
 	e.Code = Conflict
 	places := append([]Pos{e.Pos}, e.Related...)
-	var values []Pos
-	var sources []string
 	if len(places) < 2 {
 		places = t.loc.all[e.Path]
 	}
-	for _, p := range places {
-		if s := t.syntax.source(p); s != "" {
-			values, sources = append(values, p), append(sources, s)
-		}
+	values, sources := t.sources(places)
+	if i := strings.LastIndexByte(e.Path, '.'); len(sources) < 2 && i >= 0 && strings.Trim(e.Path[i+1:], "0123456789") == "" {
+		e.Path = e.Path[:i] // an item: the lists as they are written say more
+		values, sources = t.sources(t.loc.all[e.Path])
 	}
 	e.Message = subject(e.Path) + " has values that exclude each other"
 	e.Related = nil
@@ -131,6 +136,9 @@ func (t *translator) conflict(e *Error) {
 	}
 	e.Why = "CUE combines what is said about a field; it never overrides"
 	name := e.Path[strings.LastIndexByte(e.Path, '.')+1:]
+	if t.environmentConflict(e, values, sources) {
+		return
+	}
 	switch {
 	case len(sources) < 2 || name == "":
 		e.Hint = "remove one of them"
@@ -138,6 +146,67 @@ func (t *translator) conflict(e *Error) {
 		e.Hint = "remove one of them: lists are not joined"
 	default:
 		e.Hint = fmt.Sprintf("remove one, or make one a default: %s: *%s | %s", name, sources[0], typeOf(sources[0]))
+	}
+}
+
+// sources gives those of places that are values, and how they are written.
+func (t *translator) sources(places []Pos) (values []Pos, sources []string) {
+	for _, p := range places {
+		if s := t.syntax.source(p); s != "" {
+			values, sources = append(values, p), append(sources, s)
+		}
+	}
+	return values, sources
+}
+
+// environmentConflict is about a value of the environment and one of the rest of
+// the App; it reports whether that is so.
+func (t *translator) environmentConflict(e *Error, values []Pos, sources []string) bool {
+	env := slices.IndexFunc(values, func(p Pos) bool { return t.loc.ofChosen[p] })
+	base := slices.IndexFunc(values, func(p Pos) bool { return !t.loc.ofChosen[p] })
+	if e.Path == "environment" {
+		e.Message = "environment is written here, but shipit fills it in"
+		e.Why, e.Related = "it is the name of the environment that was chosen", nil
+		e.Hint = "write environment: string"
+		return true
+	}
+	if env < 0 || base < 0 {
+		return false
+	}
+	e.Pos, e.Related = values[env], slices.Delete(slices.Clone(values), env, env+1)
+	e.Message = fmt.Sprintf("%s is %s in the environment %s, but %s outside of it", subject(e.Path), sources[env], t.loc.environment.name, sources[base])
+	e.Why = "CUE combines what is said about a field; it never overrides"
+	name := e.Path[strings.LastIndexByte(e.Path, '.')+1:]
+	kind := typeOf(sources[base])
+	switch {
+	case strings.HasPrefix(sources[base], "{"), strings.HasPrefix(sources[env], "{"):
+		e.Hint = "write the same kind of value in both"
+		return true
+	case strings.Contains(sources[base], " | "):
+		e.Hint = "write a value that it may be outside of it"
+		return true
+	case strings.HasPrefix(sources[base], "["):
+		kind = "[...]"
+	}
+	e.Hint = fmt.Sprintf("make the value outside a default, which an environment may change: %s: *%s | %s", name, sources[base], kind)
+	return true
+}
+
+// hideSecret takes out of an error all that could be the value of a secret, which
+// somebody wrote in CUE after all.
+func hideSecret(e *Error) {
+	if !isSecret(e.Path) {
+		return
+	}
+	e.Raw = ""
+	switch e.Code {
+	case Reference, UnknownField:
+	case NoValue:
+		e.Message, e.Hint = e.Path+" has no value", "write where it comes from"
+	case Conflict:
+		e.Message, e.Hint = e.Path+" has values that exclude each other", "remove one of them"
+	default:
+		e.Message, e.Hint = e.Path+" cannot be evaluated", ""
 	}
 }
 
@@ -162,11 +231,10 @@ var tagValue = regexp.MustCompile(`^\((.*)\) & (.*)$`)
 // noneFits is about a value and alternatives none of which takes it.
 func (t *translator) noneFits(e *Error) {
 	e.Code = Conflict
-	var sources []string
-	for _, p := range append([]Pos{e.Pos}, e.Related...) {
-		if s := t.syntax.source(p); s != "" {
-			sources = append(sources, s)
-		}
+	_, sources := t.sources(append([]Pos{e.Pos}, e.Related...))
+	all, of := t.sources(t.loc.all[e.Path])
+	if t.environmentConflict(e, all, of) {
+		return
 	}
 	e.Message = subject(e.Path) + " is none of the values it may be"
 	if tag := t.syntax.tags[e.Pos]; tag != "" {

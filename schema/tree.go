@@ -15,6 +15,7 @@ type node struct {
 	pos    Pos // where it was written, or its nearest ancestor
 	kind   cue.Kind
 	bad    bool // it has an error of its own: say nothing more about it
+	hidden bool // it is not to be shown
 	value  cue.Value
 	text   string          // of a string, or of a number as Kubernetes writes it
 	fields []*node         // of a struct, as written
@@ -86,7 +87,6 @@ type treeBuilder struct {
 	positions map[string]Pos
 	broken    map[string]bool // paths with an error of CUE's
 	errs      []error         // of values that are not broken, but have no value
-	loose     bool            // in an environment that is not chosen: what has no value is no error
 }
 
 func newTreeBuilder(loc *locator) *treeBuilder {
@@ -152,17 +152,13 @@ func (b *treeBuilder) field(v cue.Value, path, name string) *node {
 	if !strings.HasPrefix(path, "environments.") {
 		return b.tree(v, path, name)
 	}
-	if parts := strings.Split(path, "."); len(parts) == 4 && parts[2] == "services" {
-		n := &node{name: name, path: path, value: v, kind: v.IncompleteKind(), pos: nearest(b.positions, path)}
-		n.bad = n.kind == cue.BottomKind
+	if parts := strings.Split(path, "."); len(parts) == 4 && parts[2] == "services" && v.IncompleteKind() == cue.StructKind {
+		n := &node{name: name, path: path, value: v, kind: cue.StructKind, pos: nearest(b.positions, path)}
 		if p := b.loc.pos(path, v); p.IsValid() {
 			n.pos, b.positions[path] = p, p
 		}
 		return n
 	}
-	before := b.loose
-	b.loose = !b.loc.environment.concerns(path)
-	defer func() { b.loose = before }()
 	return b.tree(v, path, name)
 }
 
@@ -182,9 +178,7 @@ func (b *treeBuilder) adopt(n *node) {
 
 func (b *treeBuilder) fail(n *node, err error) *node {
 	n.bad = true
-	if !b.loose {
-		b.errs = append(b.errs, pathError{n.path, err})
-	}
+	b.errs = append(b.errs, pathError{n.path, err})
 	return n
 }
 

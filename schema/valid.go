@@ -9,7 +9,7 @@ import (
 // validate checks that an App's value has no errors and leaves nothing open,
 // but for what may be open: environments, whose parts make sense only together
 // with the rest, and services that are not enabled.
-func validate(value cue.Value) error {
+func validate(value cue.Value, env environment) error {
 	err := value.Validate(cue.Concrete(true))
 	if err == nil {
 		return nil
@@ -23,7 +23,7 @@ func validate(value cue.Value) error {
 		f, sel := fields.Value(), fields.Selector()
 		switch {
 		case sel.String() == "environments":
-			if _, err := f.Fields(); err != nil {
+			if err := validateEnvironments(f, env); err != nil {
 				return err
 			}
 			excused = excused || f.Validate(cue.Concrete(true)) != nil
@@ -45,6 +45,39 @@ func validate(value cue.Value) error {
 	}
 	if !excused {
 		return err
+	}
+	return nil
+}
+
+// validateEnvironments checks all but what is in parts of services.
+func validateEnvironments(environments cue.Value, chosen environment) error {
+	envs, err := environments.Fields()
+	if err != nil {
+		return err
+	}
+	for envs.Next() {
+		fields, err := envs.Value().Fields()
+		if err != nil {
+			return err
+		}
+		for fields.Next() {
+			if fields.Selector().String() != "services" {
+				concrete := cue.Concrete(envs.Selector().Unquoted() == chosen.name)
+				if err := fields.Value().Validate(concrete); err != nil {
+					return err
+				}
+				continue
+			}
+			services, err := fields.Value().Fields()
+			if err != nil {
+				return err
+			}
+			for services.Next() {
+				if _, err := services.Value().Fields(); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	return nil
 }
@@ -83,7 +116,7 @@ func tolerate(errs Errors, tree *node, env environment) Errors {
 	}
 	var kept Errors
 	for _, e := range errs {
-		if !env.concerns(e.Path) {
+		if env.tolerates(e) {
 			continue
 		}
 		if parts := strings.SplitN(e.Path, ".", 3); (e.Code == NoValue || e.Code == MissingField) && len(parts) > 1 &&

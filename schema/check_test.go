@@ -1,0 +1,166 @@
+package schema_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/shipit-dev/shipit/schema"
+)
+
+const oneConfig = `package shop
+
+import "shipit.dev/v1"
+
+v1.#App & {
+	name: "shop"
+	services: web: {image: "nginx", config: app: a: file: "a", secrets: db: s: file: "s"}
+}
+`
+
+// The files of a config are texts of the project, of at most 1 MiB. Those of
+// secrets are not read, but are the project's too.
+func TestFiles(t *testing.T) {
+	t.Parallel()
+	outside := filepath.Join(t.TempDir(), "outside")
+	write(t, outside, "secret")
+	link := func(target, name string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) {
+			if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+				t.Skip(err)
+			}
+		}
+	}
+	file := func(text string) func(*testing.T, string) {
+		return func(t *testing.T, dir string) { write(t, filepath.Join(dir, "a"), text) }
+	}
+	for name, c := range map[string]struct {
+		make func(*testing.T, string)
+		want string // in the error; "" for none
+	}{
+		"text":            {file("hello"), ""},
+		"empty":           {file(""), ""},
+		"nearly too much": {file(strings.Repeat("x", 1<<20-1)), ""},
+		"too much":        {file(strings.Repeat("x", 1<<20+1)), `the file "a" is larger than 1 MiB`},
+		"too much by key": {file(strings.Repeat("x", 1<<20)), "services.web.config.app has 1048577 bytes, more than 1 MiB"},
+		"binary":          {file("\xff\xfe"), `the file "a" is no text in UTF-8`},
+		"missing":         {func(*testing.T, string) {}, `there is no file "a" in the project`},
+		"folder":          {func(t *testing.T, dir string) { write(t, filepath.Join(dir, "a", "b"), "") }, `the file "a" is no regular file`},
+		"pipe": {func(t *testing.T, dir string) {
+			if err := syscall.Mkfifo(filepath.Join(dir, "a"), 0o600); err != nil {
+				t.Skip(err)
+			}
+		}, `the file "a" is no regular file`},
+		"link outside": {link(outside, "a"), `"a" is a link to a file outside the project`},
+		"link in a circle": {func(t *testing.T, dir string) {
+			link("b", "a")(t, dir)
+			link("a", "b")(t, dir)
+		}, "a"},
+		"link inside": {func(t *testing.T, dir string) {
+			write(t, filepath.Join(dir, "b"), "hello")
+			link("b", "a")(t, dir)
+		}, ""},
+		"secret by a link outside": {func(t *testing.T, dir string) {
+			file("x")(t, dir)
+			link(outside, "s")(t, dir)
+		}, `"s" is a link to a file outside the project`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := project(t, oneConfig)
+			c.make(t, dir)
+			app, err := schema.Load(t.Context(), dir, schema.Options{})
+			if c.want == "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if data, err := os.ReadFile(filepath.Join(dir, "a")); err != nil || app.Service("web").Config[0].Data["a"] != string(data) {
+					t.Errorf("the config is not the file (%v)", err)
+				}
+				return
+			}
+			var errs schema.Errors
+			if !errors.As(err, &errs) || len(errs) != 1 || !strings.Contains(errs[0].Message, c.want) {
+				t.Errorf("Load gave %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+// What is allowed but should be known is a warning.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{
+		`services: web: {image: "nginx", replicas: 4, resources: cpu: 1}, quota: cpu: 4`:                                                                        `shop.cue:1:141: quota.cpu is 4: a rolling update of all services would need 5, and wait for the quota`,
+		`services: web: {image: "nginx", replicas: 4, resources: cpu: 1, rollout: {maxSurge: "26%"}}, quota: pods: 5`:                                           `quota.pods is 5: a rolling update of all services would need 6`,
+		`services: web: {image: "nginx", replicas: 4, resources: cpu: 1, rollout: {maxSurge: 0, maxUnavailable: 1}}, quota: pods: 4`:                            "",
+		`services: web: {image: "nginx", replicas: 4, rollout: strategy: "Recreate"}, quota: pods: 4`:                                                           "",
+		`services: web: {image: "nginx", workload: "StatefulSet", replicas: 4}, quota: pods: 4`:                                                                 "",
+		`services: web: {image: "nginx", replicas: 0}, quota: pods: 0`:                                                                                          "",
+		`services: {web: {image: "nginx", resources: memory: "1Gi"}, run: {image: "nginx", workload: "Job", resources: memory: "1Gi"}}, quota: {memory: "2Gi"}`: "",
+		`services: web: image: "nginx", quota: "limits.memory": "1Gi"`:                                                                                          `services.web does not say how much memory it takes, but quota.limits.memory limits that`,
+		`services: web: image: "nginx", quota: "requests.nvidia.com/gpu": 1`:                                                                                    "",
+	} {
+		dir := project(t, `package shop, import "shipit.dev/v1", v1.#App & {name: "shop", `+body+"}\n")
+		app, err := schema.Load(t.Context(), dir, schema.Options{})
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+			continue
+		}
+		var got []string
+		for _, w := range app.Warnings {
+			if w.Code != schema.StaleSchema {
+				got = append(got, w.Error())
+			}
+		}
+		if all := strings.Join(got, "\n"); want == "" && all != "" || !strings.Contains(all, want) || len(got) > 1 {
+			t.Errorf("%s gives the warnings %q, want %q", body, all, want)
+		}
+	}
+}
+
+// What looks odd, but is right.
+func TestAllowed(t *testing.T) {
+	t.Parallel()
+	for _, body := range []string{
+		`services: db: {image: "nginx", workload: "StatefulSet", replicas: 3, ports: pg: 5432, calls: db: {}}`,
+		`services: a: {image: "nginx", ports: http: 80, calls: b: {}}, services: b: {image: "nginx", ports: http: 80, calls: a: {}}`,
+		`services: a: {image: "nginx", config: {}, secrets: {}, volumes: {}, calls: {}, needs: {}, expose: {}, rollout: {}, lifecycle: {}, pull: {}, env: {}}`,
+		`services: a: {image: "nginx", config: app: {}, secrets: db: {}, volumes: {c: {mount: "/c", config: "app"}, s: {mount: "/s", secret: "db"}}}`,
+		`services: a: image: "nginx", labels: {}, quota: {}, environments: {}`,
+		`services: a: {image: "nginx", workload: "Job", ports: http: 80, lifecycle: terminationGracePeriodSeconds: 0}`,
+		`services: a: {image: "nginx", workload: *"Deployment" | string, enabled: *true | bool}`,
+		`services: a: {image: "nginx", replicas: 0, rollout: {maxSurge: "200%", maxUnavailable: "100%"}}`,
+		`services: a: {image: "nginx", replicas: 3, volumes: d: {mount: "/d", size: "1Gi", accessModes: ["ReadWriteOnce", "ReadWriteMany"]}}`,
+		`services: kubernetes: {image: "nginx", ports: http: 80}`,
+	} {
+		if _, err := schema.Load(t.Context(), project(t, "package shop\nimport \"shipit.dev/v1\"\nv1.#App & {name: \"shop\", "+body+"}\n"), schema.Options{}); err != nil {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+// A secret that somebody wrote in CUE after all is in no error, nor in CUE's own
+// words.
+func TestSecretsAreNotTold(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{
+		`"hunter2"`, `"hunter2" & "hunter2b"`, `{env: "hunter2 x"}`, `{existing: "hunter2"}`, `{env: "hunter2"} & "hunter2"`,
+		`["hunter2"]`, `"hunter2-\(nothing.x)", nothing: {}`, `{env: =~"^hunter2"}`, `{env: "x" & =~"^hunter2"}`, `error("hunter2")`, `"hunter2" | "hunter2b"`,
+	} {
+		dir := project(t, "package shop\nimport \"shipit.dev/v1\"\nv1.#App & {\n\tname: \"shop\"\n\tservices: web: {image: \"nginx\", secrets: db: {password: "+value+"}}\n}\n")
+		_, err := schema.Load(t.Context(), dir, schema.Options{})
+		var errs schema.Errors
+		if !errors.As(err, &errs) {
+			t.Fatalf("%s: Load gave %v", value, err)
+		}
+		for _, e := range errs {
+			if strings.Contains(e.Text()+e.Raw, "hunter2") {
+				t.Errorf("%s: it is in %s\n%s", value, e.Text(), e.Raw)
+			}
+		}
+	}
+}

@@ -1,0 +1,124 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// LoadAll loads the App in dir in each of its environments, sorted by name, or
+// as it is when it has none. What is wrong is all in one error of type Errors:
+// each once, with the environments that it occurs in when those are not all.
+// Options.Environment counts for nothing.
+func LoadAll(ctx context.Context, dir string, opts Options) ([]*App, error) {
+	p, err := Find(dir)
+	if err != nil {
+		return nil, err
+	}
+	return within(ctx, p, func() ([]*App, error) {
+		envs, known, err := p.environments(opts)
+		switch {
+		case err != nil:
+			return nil, err
+		case !known:
+			if err := p.broken(opts); err != nil {
+				return nil, err
+			}
+		}
+		if len(envs) == 0 {
+			envs = []environment{{}}
+		}
+		apps := make([]*App, len(envs))
+		failed := make([]Errors, len(envs))
+		var g errgroup.Group
+		g.SetLimit(runtime.GOMAXPROCS(0))
+		for i, env := range envs {
+			g.Go(func() (err error) {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				defer func() {
+					if r := recover(); r != nil {
+						err = panicError(p, r)
+					}
+				}()
+				apps[i], err = p.loadIn(opts, env)
+				if errors.As(err, &failed[i]) {
+					return nil
+				}
+				return err
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return nil, err
+		}
+		if errs := inEnvironments(envs, failed); len(errs) > 0 {
+			return nil, errs
+		}
+		return apps, nil
+	})
+}
+
+// inEnvironments joins what is wrong in environments.
+func inEnvironments(envs []environment, failed []Errors) Errors {
+	type key struct {
+		code          Code
+		pos           Pos
+		path, message string
+	}
+	known := map[key]*Error{}
+	var errs Errors
+	for i, list := range failed {
+		for _, e := range list {
+			if toldByItself(e, envs, failed) {
+				continue
+			}
+			k := key{e.Code, e.Pos, e.Path, e.Message}
+			if known[k] == nil {
+				told := *e
+				known[k] = &told
+				errs = append(errs, &told)
+			}
+			known[k].Environments = append(known[k].Environments, envs[i].name)
+		}
+	}
+	for _, e := range errs {
+		if len(e.Environments) == len(envs) {
+			e.Environments = nil
+		}
+	}
+	slices.SortStableFunc(errs, inOrder)
+	return errs
+}
+
+// toldByItself reports whether an error is about an environment that tells it
+// too, as one about the App.
+func toldByItself(e *Error, envs []environment, failed []Errors) bool {
+	for i, env := range envs {
+		if strings.HasPrefix(e.Path, env.path()+".") {
+			return slices.ContainsFunc(failed[i], func(own *Error) bool { return own.Pos == e.Pos && own.Path != e.Path })
+		}
+	}
+	return false
+}
+
+// where names the environments that an error occurs in, for the end of its
+// message.
+func (e *Error) where() string {
+	switch len(e.Environments) {
+	case 0:
+		return ""
+	case 1:
+		if strings.Contains(e.Message, "environment "+e.Environments[0]) {
+			return ""
+		}
+		return fmt.Sprintf(" (in the environment %s)", e.Environments[0])
+	}
+	last := len(e.Environments) - 1
+	return fmt.Sprintf(" (in the environments %s and %s)", strings.Join(e.Environments[:last], ", "), e.Environments[last])
+}
