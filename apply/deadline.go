@@ -14,6 +14,7 @@ import (
 const (
 	allowPull      = 2 * time.Minute  // images, once
 	allowStart     = 15 * time.Second // scheduling, volumes and network, per batch of pods
+	allowJob       = 10 * time.Minute // a Job that does not say how long it may run
 	deadlineAtMost = time.Hour
 )
 
@@ -51,7 +52,8 @@ func probeTime(p *corev1.Probe) time.Duration {
 
 // deadline is how long a workload may take to roll out: the image allowance,
 // then for each batch of pods that the rollout strategy allows, the time to
-// start and for the probes to pass.
+// start and for the probes to pass, and before that for the old pods to end where
+// the new ones take their places. A Job is given the time it says it may run.
 func deadline(o *unstructured.Unstructured) time.Duration {
 	template, ok, _ := unstructured.NestedMap(o.Object, "spec", "template", "spec")
 	if !ok {
@@ -63,7 +65,41 @@ func deadline(o *unstructured.Unstructured) time.Duration {
 	}
 	minReady, _, _ := unstructured.NestedInt64(o.Object, "spec", "minReadySeconds")
 	batch := allowStart + podBudget(spec) + time.Duration(minReady)*time.Second
+	if o.GetKind() == "Job" {
+		return min(allowPull+jobBudget(o)+batch, deadlineAtMost)
+	}
+	if replacesInPlace(o) {
+		grace := int64(corev1.DefaultTerminationGracePeriodSeconds)
+		if spec.TerminationGracePeriodSeconds != nil {
+			grace = *spec.TerminationGracePeriodSeconds
+		}
+		batch += time.Duration(grace) * time.Second
+	}
 	return min(allowPull+time.Duration(batches(o))*batch, deadlineAtMost)
+}
+
+// replacesInPlace reports whether old pods end before new ones start.
+func replacesInPlace(o *unstructured.Unstructured) bool {
+	t, _, _ := unstructured.NestedString(o.Object, "spec", "strategy", "type")
+	return o.GetKind() == "StatefulSet" || t == string(appsv1.RecreateDeploymentStrategyType)
+}
+
+// jobBudget is how long a Job may run, with the pauses between its attempts: ten
+// seconds, then twice as long each time, up to six minutes
+// (https://kubernetes.io/docs/concepts/workloads/controllers/job/#pod-backoff-failure-policy).
+func jobBudget(o *unstructured.Unstructured) time.Duration {
+	if s, ok, _ := unstructured.NestedInt64(o.Object, "spec", "activeDeadlineSeconds"); ok {
+		return time.Duration(s) * time.Second
+	}
+	retries, ok, _ := unstructured.NestedInt64(o.Object, "spec", "backoffLimit")
+	if !ok {
+		retries = 6
+	}
+	budget := allowJob
+	for i := range min(retries, 20) {
+		budget += min(10*time.Second<<i, 6*time.Minute)
+	}
+	return budget
 }
 
 // podBudget is the slowest container's way to ready; init containers come one
@@ -91,9 +127,7 @@ func batches(o *unstructured.Unstructured) int {
 	}
 	switch o.GetKind() {
 	case "StatefulSet":
-		if policy, _, _ := unstructured.NestedString(o.Object, "spec", "podManagementPolicy"); policy == string(appsv1.ParallelPodManagement) {
-			return 1
-		}
+		// Parallel is about scaling only: pods are updated one after another.
 		return n
 	case "Deployment":
 	default:

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // createProblems tells why a ReplicaSet cannot make its pods.
@@ -25,6 +26,34 @@ func createProblems(w *workload) []problem {
 		return []problem{{key: "create/" + string(d.Code), Diagnosis: d, grace: grace}}
 	}
 	return nil
+}
+
+// uncreated is what keeps a controller without such a condition from making its
+// next pod, which only its events tell: all pods there are ready, and there are
+// not enough.
+func uncreated(w *workload, wanted int32) []problem {
+	ready := int32(0)
+	switch w.object.GetKind() {
+	case "StatefulSet":
+		for _, p := range w.all {
+			if !podStatus(p).Ready {
+				return nil
+			}
+			ready++
+		}
+	case "Job":
+		ready, wanted = int32(len(w.pods)), 1
+		if n, ok, _ := unstructured.NestedInt64(w.object.Object, "spec", "parallelism"); ok {
+			wanted = int32(n)
+		}
+	default:
+		return nil
+	}
+	if ready >= wanted {
+		return nil
+	}
+	d := Diagnosis{Code: CodeDeadlineExceeded, Message: fmt.Sprintf("%d of %d pods were made", ready, wanted)}
+	return []problem{{key: "uncreated", Diagnosis: d, grace: graceAsk, unsure: true, uncreated: true}}
 }
 
 // denied says why a pod was not admitted.

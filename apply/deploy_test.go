@@ -117,7 +117,7 @@ func TestBrokenReleases(t *testing.T) {
 		{
 			name:   "more memory than any node has",
 			broken: func(*env) service { return service{memory: "9999Gi"} },
-			code:   apply.CodeUnschedulable, field: "resources.memory", message: "Insufficient memory", within: 50 * time.Second,
+			code:   apply.CodeUnschedulable, field: "resources.memory", message: "a pod asks for 9999Gi memory", within: 30 * time.Second,
 		},
 	}
 	for _, tt := range tests {

@@ -10,6 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 const (
@@ -19,9 +20,9 @@ const (
 	diagnoseFor = 5 * time.Second // what logs and events may take
 )
 
-// diagnose completes a problem with what its pod's events and logs tell. certain
-// is false when the events say that the cause may still pass. What cannot be
-// fetched is left out: a diagnosis never fails.
+// diagnose completes a problem with what events, claims, nodes and logs tell.
+// certain is false when the cause may still pass. What cannot be fetched is left
+// out: a diagnosis never fails.
 func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr problem, lasted time.Duration) (d *Diagnosis, certain bool) {
 	ctx, cancel := context.WithTimeout(ctx, diagnoseFor)
 	defer cancel()
@@ -32,14 +33,21 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 	}
 	d.Object = refOf(w.object)
 	pod := w.pod(pr.Pod)
-	if pod == nil && len(w.pods) > 0 {
+	if pod == nil && !pr.uncreated && len(w.pods) > 0 {
 		pod = w.pods[0]
 	}
 	if pod == nil {
-		return d, true
+		events := c.eventsAbout(ctx, w.creator())
+		certain = !pr.uncreated || refineUncreated(d, events, lasted)
+		d.Events = warningLines(events)
+		return d, certain
 	}
-	events := c.podEvents(ctx, pod)
+	events := c.eventsAbout(ctx, pod.UID)
 	certain = refineByEvents(d, events, lasted)
+	if d.Code == CodeUnschedulable {
+		certain = c.refineUnscheduled(ctx, d, pod, events, lasted)
+	}
+	blameReference(d, &pod.Spec)
 	d.Events = warningLines(events)
 	if status := containerStatus(pod, d.Container); status != nil && (status.State.Running != nil || status.LastTerminationState.Terminated != nil || status.State.Terminated != nil) {
 		crashed := d.ExitCode != nil
@@ -49,7 +57,7 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 }
 
 func (w *workload) pod(name string) *corev1.Pod {
-	for _, p := range w.pods {
+	for _, p := range w.all {
 		if p.Name == name {
 			return p
 		}
@@ -64,9 +72,9 @@ func containerStatus(p *corev1.Pod, name string) *corev1.ContainerStatus {
 	return statusOf(p.Status.InitContainerStatuses, name)
 }
 
-// podEvents lists the events about p, oldest first.
-func (c *Client) podEvents(ctx context.Context, p *corev1.Pod) []corev1.Event {
-	list, err := c.core.Events(p.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(p.UID)})
+// eventsAbout lists the events about one object, oldest first.
+func (c *Client) eventsAbout(ctx context.Context, uid types.UID) []corev1.Event {
+	list, err := c.core.Events(c.owner.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(uid)})
 	if err != nil {
 		return nil
 	}
@@ -106,97 +114,6 @@ func warningLines(events []corev1.Event) []string {
 		}
 	}
 	return out[max(0, len(out)-eventLines):]
-}
-
-// refineByEvents corrects d by what only events tell, and returns whether its
-// cause is certain.
-func refineByEvents(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
-	switch d.Code {
-	case CodeProbeFailing:
-		probe := strings.TrimPrefix(d.Field, "probes.")
-		if said := probeSaid(events, d.Container, probe); said != "" {
-			d.Message = fmt.Sprintf("%s probe: %s", probe, said)
-		}
-		d.Message += fmt.Sprintf(" (for %s)", lasted.Round(time.Second))
-	case CodeCrashLoop:
-		for _, probe := range []string{"liveness", "startup"} {
-			if !killedBy(events, d.Container, probe) {
-				continue
-			}
-			d.Code, d.Field = CodeProbeFailing, "probes."+probe
-			d.Message = fmt.Sprintf("the %s probe failed, so the kubelet restarted the container", probe)
-			if said := probeSaid(events, d.Container, probe); said != "" {
-				d.Message += ": " + said
-			}
-		}
-	case CodeUnschedulable:
-		if strings.Contains(d.Message, "PersistentVolumeClaim") || strings.Contains(d.Message, "persistentvolumeclaim") {
-			d.Code = CodeVolumePending
-		}
-		for _, e := range events {
-			if e.Reason == "TriggeredScaleUp" || e.Reason == "Nominated" {
-				return false // a node is coming
-			}
-		}
-	case CodeDeadlineExceeded:
-		return refineStart(d, events)
-	}
-	return true
-}
-
-// refineStart says why a pod does not start.
-func refineStart(d *Diagnosis, events []corev1.Event) bool {
-	pulling := false
-	for _, e := range events {
-		switch e.Reason {
-		case "Pulling":
-			pulling = true
-		case "Pulled":
-			pulling = false
-		case "FailedMount", "FailedAttachVolume":
-			d.Code, d.Message = CodeVolumePending, e.Message
-			if strings.Contains(e.Message, "not found") && (strings.Contains(e.Message, "configmap") || strings.Contains(e.Message, "secret")) {
-				d.Code = CodeConfigMissing
-			}
-		case "FailedCreatePodSandBox":
-			d.Message = e.Message
-		}
-	}
-	if pulling && d.Code == CodeDeadlineExceeded {
-		d.Code, d.Field, d.Message = CodeImagePull, "image", "the image is still being pulled"
-		return false
-	}
-	return d.Code == CodeConfigMissing
-}
-
-// probeSaid returns the kubelet's last words about a failing probe.
-func probeSaid(events []corev1.Event, container, probe string) string {
-	prefix := strings.ToUpper(probe[:1]) + probe[1:] + " probe "
-	said := ""
-	for _, e := range events {
-		if e.Reason != "Unhealthy" || !about(e, container) {
-			continue
-		}
-		if rest, ok := strings.CutPrefix(e.Message, prefix); ok {
-			if _, rest, ok = strings.Cut(rest, ": "); ok {
-				said = strings.TrimSpace(rest)
-			}
-		}
-	}
-	return said
-}
-
-func killedBy(events []corev1.Event, container, probe string) bool {
-	return slices.ContainsFunc(events, func(e corev1.Event) bool {
-		return e.Reason == "Killing" && about(e, container) && strings.Contains(e.Message, "failed "+probe+" probe")
-	})
-}
-
-// about reports whether e concerns the container: its field path is
-// spec.containers{web}.
-func about(e corev1.Event, container string) bool {
-	path := e.InvolvedObject.FieldPath
-	return container == "" || path == "" || strings.HasSuffix(path, "{"+container+"}")
 }
 
 // tail returns the container's last log lines.

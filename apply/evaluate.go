@@ -2,9 +2,11 @@ package apply
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
@@ -27,17 +29,22 @@ type problem struct {
 	grace time.Duration
 	// slow: the grace is a guess from the probes, which a Timeout replaces.
 	slow bool
-	// unsure: only the pod's events tell whether it is one.
+	// unsure: only events tell whether it is one.
 	unsure bool
+	// uncreated: it is about a pod that is not there.
+	uncreated bool
 }
 
 // How long a cause that may pass by itself may last.
 const (
 	gracePull        = 25 * time.Second // a registry that did not answer
-	graceSchedule    = 30 * time.Second // a node may be about to come
+	graceSchedule    = 30 * time.Second // room, or a node, may be about to come
+	graceNoNode      = 12 * time.Second // an autoscaler looks every ten seconds
 	graceQuota       = 10 * time.Second // old pods may be about to go
 	graceAdmission   = 3 * time.Second  // a service account may be about to come
-	graceStart       = 15 * time.Second // then events are asked why a pod does not start
+	graceAsk         = 2 * time.Second  // then events are asked why a pod has no node, or is not made
+	graceStuck       = 10 * time.Second // somebody may be about to delete the pod
+	graceStart       = 4 * time.Second  // then events are asked why a pod does not start
 	readinessAtLeast = 20 * time.Second
 )
 
@@ -74,6 +81,10 @@ func evaluate(w *workload, generation int64) verdict {
 		v.problems = append(v.problems, podProblems(p)...)
 	}
 	v.problems = append(v.problems, createProblems(w)...)
+	if len(v.problems) == 0 {
+		v.problems = append(v.problems, uncreated(w, v.pods.Wanted)...)
+		v.problems = append(v.problems, stuck(w)...)
+	}
 	sortProblems(v.problems)
 	return v
 }
@@ -85,6 +96,29 @@ func (v *verdict) statefulSet(w *workload) {
 	if v.healthy && minReady > 0 && available < int64(v.pods.Wanted) {
 		v.healthy, v.message = false, fmt.Sprintf("Available: %d/%d", available, v.pods.Wanted)
 	}
+}
+
+// stuck is a broken pod of an earlier template that keeps a StatefulSet from
+// updating: with ordered pods it acts only while all of them are ready
+// (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback).
+func stuck(w *workload) []problem {
+	policy, _, _ := unstructured.NestedString(w.object.Object, "spec", "podManagementPolicy")
+	if w.object.GetKind() != "StatefulSet" || policy == string(appsv1.ParallelPodManagement) {
+		return nil
+	}
+	for _, p := range w.all {
+		if podStatus(p).Ready || p.DeletionTimestamp != nil || slices.Contains(w.pods, p) {
+			continue
+		}
+		d := Diagnosis{Code: CodeDeadlineExceeded, Pod: p.Name, Hint: "delete the pod: kubectl -n " + p.Namespace + " delete pod " + p.Name}
+		d.Message = "the pod is of an earlier release and not ready, and a StatefulSet updates only while all its pods are ready"
+		if of := podProblems(p); len(of) > 0 {
+			d.Code, d.Container, d.ExitCode = of[0].Code, of[0].Container, of[0].ExitCode
+			d.Message += ": " + of[0].Message
+		}
+		return []problem{{key: "stuck/" + p.Name, Diagnosis: d, grace: graceStuck}}
+	}
+	return nil
 }
 
 func sortProblems(ps []problem) {
@@ -135,10 +169,9 @@ func podProblems(p *corev1.Pod) []problem {
 		pr.key = p.Name + "/" + c.Name + "/" + pr.key
 		out = append(out, pr)
 	}
-	for _, cond := range p.Status.Conditions {
-		if cond.Type == corev1.PodScheduled && cond.Status == corev1.ConditionFalse && cond.Reason == corev1.PodReasonUnschedulable {
-			add(corev1.Container{}, unschedulable(cond.Message))
-		}
+	if p.Spec.NodeName == "" && p.Status.Phase == corev1.PodPending {
+		add(corev1.Container{}, unschedulable(p))
+		return out
 	}
 	for _, c := range p.Spec.InitContainers {
 		if s := statusOf(p.Status.InitContainerStatuses, c.Name); s != nil {
@@ -166,20 +199,27 @@ func statusOf(all []corev1.ContainerStatus, name string) *corev1.ContainerStatus
 	return nil
 }
 
-func unschedulable(message string) problem {
-	// "0/3 nodes are available: 1 Insufficient cpu, … preemption: …"
-	short, _, _ := strings.Cut(message, " preemption:")
-	short, _, _ = strings.Cut(short, " no new claims to deallocate") // said of every pod, with claims or without
-	d := Diagnosis{Code: CodeUnschedulable, Message: strings.TrimSuffix(strings.TrimSpace(short), ".")}
+// unschedulable says why a pod has no node. The scheduler says nothing while it
+// waits for a volume.
+func unschedulable(p *corev1.Pod) problem {
+	d := Diagnosis{Code: CodeUnschedulable, Message: "the scheduler has not found a node"}
+	for _, cond := range p.Status.Conditions {
+		if cond.Type == corev1.PodScheduled && cond.Status == corev1.ConditionFalse && cond.Message != "" {
+			// "0/3 nodes are available: 1 Insufficient cpu, … preemption: …"
+			short, _, _ := strings.Cut(cond.Message, " preemption:")
+			short, _, _ = strings.Cut(short, " no new claims to deallocate") // said of every pod, with claims or without
+			d.Message = strings.TrimSuffix(strings.TrimSpace(short), ".")
+		}
+	}
 	switch {
-	case strings.Contains(message, "Insufficient cpu"):
+	case strings.Contains(d.Message, "Insufficient cpu"):
 		d.Field = "resources.cpu"
-	case strings.Contains(message, "Insufficient memory"):
+	case strings.Contains(d.Message, "Insufficient memory"):
 		d.Field = "resources.memory"
-	case strings.Contains(message, "Insufficient"):
+	case strings.Contains(d.Message, "Insufficient"):
 		d.Field = "resources"
 	}
-	return problem{key: "unschedulable", Diagnosis: d, grace: graceSchedule, unsure: true}
+	return problem{key: "unschedulable", Diagnosis: d, grace: graceAsk, unsure: true}
 }
 
 // containerProblem judges one container by its status alone.
@@ -236,6 +276,9 @@ func imagePull(c corev1.Container, w *corev1.ContainerStateWaiting) problem {
 	}
 	for _, definite := range []string{"not found", "manifest unknown", "unauthorized", "authorization failed", "denied", "forbidden", "no match for platform", "does not exist", "invalid reference", "name unknown"} {
 		if strings.Contains(text, definite) {
+			if strings.Contains(text, "unauthorized") || strings.Contains(text, "authorization failed") || strings.Contains(text, "denied") {
+				pr.Hint = "name a Secret with the registry's credentials under pull, or check the one there is"
+			}
 			return pr
 		}
 	}
@@ -250,6 +293,9 @@ func pullReason(message, image string) string {
 		message = message[i+3:]
 	}
 	message = strings.TrimPrefix(message, image+": ")
+	if strings.HasSuffix(message, "401 Unauthorized") {
+		return "unauthorized: the registry wants credentials, or others"
+	}
 	if message == "" {
 		return "no reason given"
 	}

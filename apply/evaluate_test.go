@@ -128,11 +128,11 @@ func TestPodProblems(t *testing.T) {
 		{name: "running, no probe", pod: podOf(running(0, true), corev1.Container{})},
 		{
 			name: "unschedulable",
-			pod: &corev1.Pod{Status: corev1.PodStatus{Conditions: []corev1.PodCondition{{
+			pod: &corev1.Pod{Status: corev1.PodStatus{Phase: corev1.PodPending, Conditions: []corev1.PodCondition{{
 				Type: corev1.PodScheduled, Status: corev1.ConditionFalse, Reason: corev1.PodReasonUnschedulable,
 				Message: "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.",
 			}}}},
-			code: CodeUnschedulable, field: "resources.cpu", grace: graceSchedule, message: "0/1 nodes are available: 1 Insufficient cpu",
+			code: CodeUnschedulable, field: "resources.cpu", grace: graceAsk, message: "0/1 nodes are available: 1 Insufficient cpu",
 		},
 		{name: "going away", pod: func() *corev1.Pod {
 			p := podOf(waiting("CrashLoopBackOff", ""), corev1.Container{})
@@ -194,16 +194,10 @@ func TestRefineByEvents(t *testing.T) {
 			certain: true,
 		},
 		{
-			name:   "a node is coming",
-			d:      Diagnosis{Code: CodeUnschedulable, Message: "m"},
-			events: []corev1.Event{event("TriggeredScaleUp", "pod triggered scale-up")},
-			want:   Diagnosis{Code: CodeUnschedulable, Message: "m"},
-		},
-		{
 			name:    "a mounted ConfigMap is missing",
 			d:       Diagnosis{Code: CodeDeadlineExceeded},
 			events:  []corev1.Event{event("FailedMount", `MountVolume.SetUp failed for volume "c" : configmap "c" not found`)},
-			want:    Diagnosis{Code: CodeConfigMissing, Message: `MountVolume.SetUp failed for volume "c" : configmap "c" not found`},
+			want:    Diagnosis{Code: CodeConfigMissing, Field: "volumes.c", Message: `MountVolume.SetUp failed for volume "c" : configmap "c" not found`},
 			certain: true,
 		},
 		{
@@ -236,6 +230,10 @@ func TestDeadline(t *testing.T) {
 		{"two pods, one after the other", deploymentOf("readinessProbe: {periodSeconds: 2, failureThreshold: 3, tcpSocket: {port: 80}}"), allowPull + 2*(allowStart+21*time.Second)},
 		{"defaults of a probe", deploymentOf("readinessProbe: {tcpSocket: {port: 80}}"), allowPull + 2*(allowStart+93*time.Second)},
 		{"startup and readiness", deploymentOf("startupProbe: {periodSeconds: 10, failureThreshold: 30, tcpSocket: {port: 80}}\nreadinessProbe: {periodSeconds: 1, tcpSocket: {port: 80}}"), allowPull + 2*(allowStart+301*time.Second+20*time.Second)},
+		{"three pods of a StatefulSet, one after the other, each ending first", "apiVersion: apps/v1\nkind: StatefulSet\nspec: {replicas: 3, template: {spec: {containers: [{name: web}], terminationGracePeriodSeconds: 10}}}", allowPull + 3*(allowStart+10*time.Second)},
+		{"Recreate, with the default grace", "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 3, strategy: {type: Recreate}, template: {spec: {containers: [{name: web}]}}}", allowPull + allowStart + 30*time.Second},
+		{"a Job that may run for a minute", "apiVersion: batch/v1\nkind: Job\nspec: {activeDeadlineSeconds: 60, template: {spec: {containers: [{name: web}]}}}", allowPull + allowStart + time.Minute},
+		{"a Job with two retries", "apiVersion: batch/v1\nkind: Job\nspec: {backoffLimit: 2, template: {spec: {containers: [{name: web}]}}}", allowPull + allowStart + allowJob + 30*time.Second},
 		{"a Service", serviceOf("ports: [{port: 80}]"), allowPull},
 	}
 	for _, tt := range tests {
@@ -264,7 +262,7 @@ func TestBatches(t *testing.T) {
 		{deployment("{replicas: 10, strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 1}}}"), 10},
 		{deployment(`{replicas: 4, strategy: {rollingUpdate: {maxSurge: "50%", maxUnavailable: 0}}}`), 2},
 		{"apiVersion: apps/v1\nkind: StatefulSet\nspec: {replicas: 3}", 3},
-		{"apiVersion: apps/v1\nkind: StatefulSet\nspec: {replicas: 3, podManagementPolicy: Parallel}", 1},
+		{"apiVersion: apps/v1\nkind: StatefulSet\nspec: {replicas: 3, podManagementPolicy: Parallel}", 3},
 	}
 	for _, tt := range tests {
 		if got := batches(parse(t, tt.yaml)); got != tt.want {

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"fmt"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -44,14 +45,14 @@ func jobFailed(reason string, last *corev1.Pod, code *int32) problem {
 	d := Diagnosis{Code: CodeJobFailed, Field: "command", Message: reason, ExitCode: code}
 	if last != nil {
 		d.Pod = last.Name
-		for _, s := range last.Status.ContainerStatuses {
+		for _, s := range slices.Concat(last.Status.InitContainerStatuses, last.Status.ContainerStatuses) {
 			if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
 				d.Container = s.Name
-				switch {
-				case t.Reason == "OOMKilled":
+				switch t.Reason {
+				case "OOMKilled":
 					d.Code, d.Field, d.Hint = CodeOOMKilled, "resources.memory", "raise resources.memory"
 					d.Message = "the container used more memory than its limit"
-				case t.Reason == "StartError" || t.Reason == "ContainerCannotRun":
+				case "StartError", "ContainerCannotRun":
 					d.Message = "the container cannot be started: " + startError(t.Message)
 				default:
 					d.Message = fmt.Sprintf("the process exited with code %d (%s)", t.ExitCode, reason)
@@ -72,7 +73,7 @@ func (w *workload) lastFailure() (last *corev1.Pod, code *int32) {
 	if last == nil {
 		return nil, nil
 	}
-	for _, s := range last.Status.ContainerStatuses {
+	for _, s := range slices.Concat(last.Status.InitContainerStatuses, last.Status.ContainerStatuses) {
 		if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
 			code = &t.ExitCode
 		}

@@ -82,11 +82,11 @@ func TestPreflightRefuses(t *testing.T) {
 			code: apply.CodeConfigMissing, field: "env", message: []string{"ConfigMap app"},
 		},
 		{
-			name: "a volume", pod: "volumes: [{name: certs, secret: {secretName: tls}}]",
+			name: "a volume", container: "volumeMounts: [{name: certs, mountPath: /certs}]", pod: "volumes: [{name: certs, secret: {secretName: tls}}]",
 			code: apply.CodeConfigMissing, field: "volumes.certs", message: []string{"Secret tls"},
 		},
 		{
-			name: "a key in a projected volume", there: []string{theirs}, pod: "volumes: [{name: both, projected: {sources: [{secret: {name: theirs, items: [{key: tls.key, path: k}]}}]}}]",
+			name: "a key in a projected volume", there: []string{theirs}, container: "volumeMounts: [{name: both, mountPath: /both}]", pod: "volumes: [{name: both, projected: {sources: [{secret: {name: theirs, items: [{key: tls.key, path: k}]}}]}}]",
 			code: apply.CodeConfigMissing, field: "volumes.both", message: []string{"Secret theirs", "tls.key"},
 		},
 		{

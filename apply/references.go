@@ -20,7 +20,8 @@ type reference struct {
 	field           string // of the service: "env.PASSWORD", "volumes.db"
 }
 
-// references lists what the pod needs, by field, without what is optional.
+// references lists what the pod needs, by field, without what is optional, and
+// without volumes that no container mounts.
 func references(spec *corev1.PodSpec) []reference {
 	var out []reference
 	add := func(kind, name, key, field string, optional *bool) {
@@ -28,7 +29,11 @@ func references(spec *corev1.PodSpec) []reference {
 			out = append(out, reference{kind, name, key, field})
 		}
 	}
+	mounted := map[string]bool{}
 	for _, c := range slices.Concat(spec.InitContainers, spec.Containers) {
+		for _, m := range c.VolumeMounts {
+			mounted[m.Name] = true
+		}
 		for _, v := range c.Env {
 			if v.ValueFrom == nil {
 				continue
@@ -58,6 +63,9 @@ func references(spec *corev1.PodSpec) []reference {
 		}
 	}
 	for _, v := range spec.Volumes {
+		if !mounted[v.Name] {
+			continue
+		}
 		field := "volumes." + v.Name
 		if s := v.Secret; s != nil {
 			items("Secret", s.SecretName, field, s.Optional, s.Items)

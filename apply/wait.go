@@ -15,8 +15,9 @@ import (
 // its controller keeps the old pods that long too.
 const settle = 3 * time.Second
 
-// recheck is how often the events of a pod that does not start are asked for.
-const recheck = 10 * time.Second
+// recheck is how often the events of a pod that does not start are asked for
+// again.
+const recheck = 4 * time.Second
 
 // goal is one unit to wait for.
 type goal struct {

@@ -245,11 +245,12 @@ func (s *watched) Replace(l []any, v string) error {
 	return s.told(s.Store.Replace(l, v))
 }
 
-// workload is one workload object with the pods of its current template.
+// workload is one workload object with its pods.
 type workload struct {
 	object     *unstructured.Unstructured
 	replicaSet *appsv1.ReplicaSet // of a Deployment
-	pods       []*corev1.Pod      // sorted by name
+	pods       []*corev1.Pod      // of the current template, sorted by name
+	all        []*corev1.Pod      // of any template, but for a Deployment
 }
 
 const revisionAnnotation = "deployment.kubernetes.io/revision"
@@ -276,7 +277,11 @@ func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods [
 		}
 	}
 	for _, p := range pods {
-		if ownedBy(p, owner) && match(p) {
+		if !ownedBy(p, owner) {
+			continue
+		}
+		w.all = append(w.all, p)
+		if match(p) {
 			w.pods = append(w.pods, p)
 		}
 	}

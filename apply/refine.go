@@ -1,0 +1,231 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// refineByEvents corrects d by what only events tell, and returns whether its
+// cause is certain.
+func refineByEvents(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
+	switch d.Code {
+	case CodeProbeFailing:
+		probe := strings.TrimPrefix(d.Field, "probes.")
+		if said := probeSaid(events, d.Container, probe); said != "" {
+			d.Message = fmt.Sprintf("%s probe: %s", probe, said)
+		}
+		d.Message += fmt.Sprintf(" (for %s)", lasted.Round(time.Second))
+	case CodeCrashLoop:
+		for _, probe := range []string{"liveness", "startup"} {
+			if !killedBy(events, d.Container, probe) {
+				continue
+			}
+			d.Code, d.Field = CodeProbeFailing, "probes."+probe
+			d.Message = fmt.Sprintf("the %s probe failed, so the kubelet restarted the container", probe)
+			if said := probeSaid(events, d.Container, probe); said != "" {
+				d.Message += ": " + said
+			}
+		}
+	case CodeDeadlineExceeded:
+		return refineStart(d, events)
+	}
+	return true
+}
+
+// volumeName is how the kubelet names the volume that it cannot mount.
+var volumeName = regexp.MustCompile(`for volume "([^"]+)"`)
+
+// refineStart says why a pod does not start.
+func refineStart(d *Diagnosis, events []corev1.Event) bool {
+	pulling := false
+	for _, e := range events {
+		switch e.Reason {
+		case "Pulling":
+			pulling = true
+		case "Pulled":
+			pulling = false
+		case "FailedMount", "FailedAttachVolume":
+			d.Code, d.Message = CodeVolumePending, e.Message
+			if m := volumeName.FindStringSubmatch(e.Message); m != nil {
+				d.Field = "volumes." + m[1]
+			}
+			said := strings.ToLower(e.Message)
+			if (strings.Contains(said, "configmap") || strings.Contains(said, "secret")) &&
+				(strings.Contains(said, "not found") || strings.Contains(said, "references non-existent")) {
+				d.Code = CodeConfigMissing
+			}
+		case "FailedCreatePodSandBox":
+			d.Message = e.Message
+		}
+	}
+	if pulling && d.Code == CodeDeadlineExceeded {
+		d.Code, d.Field, d.Message = CodeImagePull, "image", "the image is still being pulled"
+		return false
+	}
+	return d.Code == CodeConfigMissing
+}
+
+// probeSaid returns the kubelet's last words about a failing probe.
+func probeSaid(events []corev1.Event, container, probe string) string {
+	prefix := strings.ToUpper(probe[:1]) + probe[1:] + " probe "
+	said := ""
+	for _, e := range events {
+		if e.Reason != "Unhealthy" || !about(e, container) {
+			continue
+		}
+		if rest, ok := strings.CutPrefix(e.Message, prefix); ok {
+			if _, rest, ok = strings.Cut(rest, ": "); ok {
+				said = strings.TrimSpace(rest)
+			}
+		}
+	}
+	return said
+}
+
+func killedBy(events []corev1.Event, container, probe string) bool {
+	return slices.ContainsFunc(events, func(e corev1.Event) bool {
+		return e.Reason == "Killing" && about(e, container) && strings.Contains(e.Message, "failed "+probe+" probe")
+	})
+}
+
+// about reports whether e concerns the container: its field path is
+// spec.containers{web}.
+func about(e corev1.Event, container string) bool {
+	path := e.InvolvedObject.FieldPath
+	return container == "" || path == "" || strings.HasSuffix(path, "{"+container+"}")
+}
+
+// creator is who makes the workload's pods, and says in its events why not.
+func (w *workload) creator() types.UID {
+	if w.replicaSet != nil {
+		return w.replicaSet.UID
+	}
+	return w.object.GetUID()
+}
+
+// refineUncreated says why a controller does not make a pod. Only events of this
+// problem's time count.
+func refineUncreated(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
+	since := time.Now().Add(-lasted - 10*time.Second)
+	for _, e := range slices.Backward(events) {
+		if e.Reason != "FailedCreate" || eventTime(e).Before(since) {
+			continue
+		}
+		why := denied(e.Message)
+		d.Code, d.Field, d.Message, d.Hint = why.Code, why.Field, why.Message, why.Hint
+		return d.Code != CodeQuotaExceeded || lasted >= graceQuota
+	}
+	return false
+}
+
+// refineUnscheduled says what a pod without a node waits for: a claim, or a node
+// that is large enough.
+func (c *Client) refineUnscheduled(ctx context.Context, d *Diagnosis, pod *corev1.Pod, events []corev1.Event, lasted time.Duration) bool {
+	for _, e := range events {
+		if e.Reason == "TriggeredScaleUp" || e.Reason == "Nominated" {
+			return false // a node is coming
+		}
+	}
+	for _, v := range pod.Spec.Volumes {
+		if v.PersistentVolumeClaim == nil {
+			continue
+		}
+		if why, certain := c.claimPending(ctx, v.PersistentVolumeClaim.ClaimName); why != "" {
+			d.Code, d.Field = CodeVolumePending, "volumes."+v.Name
+			d.Message = fmt.Sprintf("claim %s is pending: %s", v.PersistentVolumeClaim.ClaimName, why)
+			return certain || lasted >= graceSchedule
+		}
+	}
+	if strings.Contains(d.Message, "affinity/selector") {
+		d.Field = "placement"
+		return lasted >= graceNoNode
+	}
+	if resource, largest, ok := c.tooLarge(ctx, &pod.Spec); ok {
+		d.Field = quotaField(resource)
+		need := podSum(&pod.Spec, resource, false)
+		d.Message = fmt.Sprintf("a pod asks for %s %s, and the largest node has %s", need.String(), resource, largest)
+		d.Hint = "ask for less, or add a larger node"
+		return lasted >= graceNoNode
+	}
+	return lasted >= graceSchedule
+}
+
+// claimPending says why a claim has no volume; "" when it has one, or when it
+// waits for nothing but its pod's node.
+func (c *Client) claimPending(ctx context.Context, name string) (why string, certain bool) {
+	claim, err := c.core.PersistentVolumeClaims(c.owner.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return "", false // the scheduler's words have to do
+	}
+	if claim.Status.Phase == corev1.ClaimBound {
+		return "", false
+	}
+	for _, e := range slices.Backward(c.eventsAbout(ctx, claim.UID)) {
+		switch e.Reason {
+		case "ProvisioningFailed":
+			// The StorageClass, unlike the storage, does not come by itself.
+			return e.Message, strings.Contains(e.Message, "storageclass") && strings.Contains(e.Message, "not found")
+		case "FailedBinding":
+			return e.Message, strings.Contains(e.Message, "no storage class is set")
+		case "ExternalProvisioning", "Provisioning":
+			return e.Message, false
+		}
+	}
+	return "", false
+}
+
+// tooLarge finds a resource of which the pod asks more than any node has, and how
+// much the largest has. Who may not list nodes is told nothing.
+func (c *Client) tooLarge(ctx context.Context, spec *corev1.PodSpec) (name corev1.ResourceName, largest string, found bool) {
+	nodes, err := c.core.Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil || len(nodes.Items) == 0 {
+		return "", "", false
+	}
+	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
+		need := podSum(spec, name, false)
+		most := nodes.Items[0].Status.Allocatable[name]
+		for i := range nodes.Items {
+			if has := nodes.Items[i].Status.Allocatable[name]; has.Cmp(most) > 0 {
+				most = has
+			}
+		}
+		if need.Cmp(most) > 0 {
+			return name, most.String(), true
+		}
+	}
+	return "", "", false
+}
+
+// keyMissing and objectMissing are how the kubelet names what a container's
+// environment refers to.
+var (
+	keyMissing    = regexp.MustCompile(`couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]+/(\S+)`)
+	objectMissing = regexp.MustCompile(`(secret|configmap) "([^"]+)" not found`)
+)
+
+// blameReference finds the variable that refers to what is missing.
+func blameReference(d *Diagnosis, spec *corev1.PodSpec) {
+	if d.Code != CodeConfigMissing || strings.HasPrefix(d.Field, "volumes.") {
+		return
+	}
+	var kind, name, key string
+	if m := keyMissing.FindStringSubmatch(d.Message); m != nil {
+		key, kind, name = m[1], m[2], m[3]
+	} else if m := objectMissing.FindStringSubmatch(d.Message); m != nil {
+		kind, name = m[1], m[2]
+	}
+	for _, r := range references(spec) {
+		if strings.EqualFold(r.kind, kind) && r.name == name && (key == "" || r.key == key) && strings.HasPrefix(r.field, "env") {
+			d.Field = r.field
+			return
+		}
+	}
+}
