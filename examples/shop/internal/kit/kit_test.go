@@ -11,27 +11,26 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
 
 func TestAServiceThatIsJustStartingIsWaitedFor(t *testing.T) {
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := free.Addr().String()
-	free.Close()
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `"here"`) })}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `"here"`) }))
 	defer server.Close()
-	time.AfterFunc(2*firstPause, func() { // after the first attempt has been refused
-		if listener, err := net.Listen("tcp", addr); err == nil {
-			server.Serve(listener)
+	dials := 0
+	defer func(usual *http.Transport) { transport = usual }(transport)
+	transport = &http.Transport{DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if dials++; dials < attempts {
+			return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 		}
-	})
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}
+	defer transport.CloseIdleConnections()
 	var answer string
-	if err := NewClient("late", "http://"+addr).Do(t.Context(), http.MethodPost, "/", nil, &answer); err != nil || answer != "here" {
-		t.Errorf("got %q, %v", answer, err)
+	if err := NewClient("late", server.URL).Do(t.Context(), http.MethodPost, "/", nil, &answer); err != nil || answer != "here" {
+		t.Errorf("after %d attempts: %q, %v", dials, answer, err)
 	}
 }
 
