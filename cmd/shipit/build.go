@@ -67,6 +67,7 @@ func (f *projectFlags) registryFor(app *schema.App, t *target) string {
 
 // images makes every service's image and says so on the way.
 func images(ctx context.Context, s streams, app *schema.App, services []*schema.Service) ([]deploy.Image, error) {
+	s = s.columns(app)
 	return deploy.Images(ctx, app, services, func(img deploy.Image) {
 		how := "pinned"
 		switch {

@@ -84,7 +84,7 @@ var errNoCluster = errors.New("no cluster is configured: there is no kubeconfig,
 
 // client makes the engine's client for app on t.
 func (t *target) client(app *schema.App) (*apply.Client, error) {
-	return apply.New(t.config, apply.Owner{App: app.Name, Namespace: app.Namespace, Source: app.Source, By: whoami()})
+	return apply.New(t.config, apply.Owner{App: app.Name, Namespace: app.Namespace, Source: app.Source, By: whoami(), Version: version})
 }
 
 // whoami is what somebody who waits for our lock gets to read.

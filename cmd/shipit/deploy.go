@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,10 @@ are touched.`,
 			if err != nil {
 				return err
 			}
+			secrets, err := deploy.Secrets(app, services, os.LookupEnv)
+			if err != nil {
+				return err
+			}
 			t, err := cluster.connect(ctx, s, app)
 			if err != nil {
 				return err
@@ -53,12 +58,9 @@ are touched.`,
 			if err != nil {
 				return err
 			}
-			if req.Units, err = deploy.Units(app, built, nil); err != nil {
-				return err
-			}
 			req.Only = args
 			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
-				return client.Deploy(ctx, req, sink)
+				return deploy.Run(ctx, client, app, built, secrets, req, sink)
 			})
 		},
 	}

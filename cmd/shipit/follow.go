@@ -12,18 +12,12 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// step prints one line of progress in columns: what is done, to which service.
-func (s streams) step(verb, subject, text string) {
-	if subject != "" {
-		text = fmt.Sprintf("%-12s %s", subject, text)
-	}
-	s.note("  %s %s", s.paint(color.Faint, fmt.Sprintf("%-9s", verb)), strings.TrimRight(text, " "))
-}
-
 // follow runs a call of the engine, prints what happens on the way to stderr
 // and how it ended to stdout, and returns an outcomeError when that is bad.
 func (s streams) follow(app *schema.App, output string, call func(sink func(apply.Event)) (*apply.Result, error)) error {
-	result, err := call(func(e apply.Event) { s.event(app, e) })
+	p := newProgress(s, app)
+	result, err := call(p.event)
+	p.flush("")
 	if result == nil {
 		return err
 	}
@@ -32,7 +26,7 @@ func (s streams) follow(app *schema.App, output string, call func(sink func(appl
 			return jsonErr
 		}
 	} else {
-		s.result(result)
+		s.columns(app).result(result)
 	}
 	if err == nil {
 		return nil
@@ -43,44 +37,6 @@ func (s streams) follow(app *schema.App, output string, call func(sink func(appl
 		return outcomeError{result.Outcome}
 	}
 	return err
-}
-
-// event prints one event.
-func (s streams) event(app *schema.App, e apply.Event) {
-	switch e.Kind {
-	case apply.EventNamespace:
-		s.step("namespace", "", e.Message+" created")
-	case apply.EventLockWait:
-		s.step("wait", e.Unit, e.Message)
-	case apply.EventTakeover:
-		s.step("take over", e.Unit, e.Message)
-	case apply.EventApplied:
-		if e.Action != apply.ActionUnchanged {
-			s.step(string(e.Action), e.Unit, e.Object.String())
-		}
-	case apply.EventWaiting:
-		s.step("wait", e.Unit, fmt.Sprintf("at most %s", short(e.Deadline)))
-	case apply.EventProgress:
-		s.step("wait", e.Unit, strings.TrimSpace(fmt.Sprintf("%d/%d ready, %d new  %s", e.Pods.Ready, e.Pods.Wanted, e.Pods.Updated, e.Message)))
-	case apply.EventHealthy:
-		s.step("healthy", e.Unit, fmt.Sprintf("%d/%d ready  %s", e.Pods.Ready, e.Pods.Wanted, short(e.Elapsed)))
-	case apply.EventFailed:
-		s.diagnosis(app, e.Diagnosis)
-	case apply.EventInterrupted:
-		s.warn("interrupted: putting things back; interrupt again to stop at once")
-	case apply.EventRollback:
-		if e.Release == 0 {
-			s.step("remove", e.Unit, "it has no healthy release to return to")
-			return
-		}
-		s.step("roll back", e.Unit, fmt.Sprintf("to release %d", e.Release))
-	case apply.EventDisconnected:
-		s.warn("the API server does not answer (%v); waiting for it", e.Err)
-	case apply.EventReconnected:
-		s.step("connected", "", "the API server answers again")
-	case apply.EventWarning:
-		s.warn("%s", strings.TrimPrefix(e.Unit+": "+e.Message, ": "))
-	}
 }
 
 // diagnosis prints why a service is not healthy, and the line of CUE to change.
@@ -116,7 +72,7 @@ func printable(line string) string {
 // result prints a line for each service, on stdout.
 func (s streams) result(r *apply.Result) {
 	for _, u := range r.Units {
-		line := fmt.Sprintf("%-12s %-11s", u.Name, u.Outcome)
+		line := fmt.Sprintf("%-*s %-11s", max(s.width, 8), u.Name, u.Outcome)
 		if u.Release > 0 {
 			line += fmt.Sprintf(" release %-3d %d/%d ready", u.Release, u.Pods.Ready, u.Pods.Wanted)
 			for _, image := range u.Images {
@@ -170,9 +126,19 @@ type jsonUnit struct {
 	Previous  int              `json:"previous,omitempty"`
 	Pods      apply.Pods       `json:"pods"`
 	Images    []string         `json:"images"`
+	Objects   []jsonObject     `json:"objects"`
 	Diagnosis *apply.Diagnosis `json:"diagnosis,omitempty"`
 	Path      string           `json:"path,omitempty"`
 	Position  *schema.Pos      `json:"position,omitempty"`
+}
+
+// jsonObject is what was done to one object, or not done, or could not be.
+type jsonObject struct {
+	apply.Ref
+	Action apply.Action `json:"action"`
+	Done   bool         `json:"done"`
+	Fields []string     `json:"fields,omitempty"` // that an update changes
+	Error  string       `json:"error,omitempty"`
 }
 
 func (s streams) resultJSON(app *schema.App, r *apply.Result) error {
@@ -183,7 +149,14 @@ func (s streams) resultJSON(app *schema.App, r *apply.Result) error {
 	for _, u := range r.Units {
 		j := jsonUnit{
 			Name: u.Name, Outcome: string(u.Outcome), Release: u.Release, Tried: u.Tried, Previous: u.Previous,
-			Pods: u.Pods, Images: append([]string{}, u.Images...), Diagnosis: u.Diagnosis,
+			Pods: u.Pods, Images: append([]string{}, u.Images...), Objects: []jsonObject{}, Diagnosis: u.Diagnosis,
+		}
+		for _, o := range u.Objects {
+			object := jsonObject{Ref: o.Object, Action: o.Action, Done: o.Done, Fields: o.Fields}
+			if o.Err != nil {
+				object.Error = o.Err.Error()
+			}
+			j.Objects = append(j.Objects, object)
 		}
 		if u.Diagnosis != nil {
 			if path, pos := deploy.Blame(app, u.Diagnosis); pos.IsValid() {

@@ -15,6 +15,7 @@ import (
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	width    int // of the column of services in a line of progress
 }
 
 // terminal reports whether stream is a person's screen.

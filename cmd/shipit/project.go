@@ -27,9 +27,7 @@ func (f *projectFlags) add(cmd *cobra.Command) {
 // open loads the project and prints what it warns of. A namespace that is not
 // empty replaces the app's, as the --registry flag does its registry.
 func (f *projectFlags) open(ctx context.Context, s streams, namespace string) (*schema.App, error) {
-	app, err := deploy.Open(ctx, deploy.Options{
-		Dir: f.dir, Tags: f.tags, Environment: f.environment, Namespace: namespace, Registry: f.registry,
-	})
+	app, err := deploy.Open(ctx, f.options(namespace))
 	if err != nil {
 		return nil, err
 	}
@@ -37,12 +35,23 @@ func (f *projectFlags) open(ctx context.Context, s streams, namespace string) (*
 	return app, nil
 }
 
-// warnings prints what a project is warned of.
-func (s streams) warnings(app *schema.App) {
-	for _, w := range app.Warnings {
-		s.warn("%s", w.Error())
-		if w.Hint != "" {
-			s.note("  hint: %s", w.Hint)
+func (f *projectFlags) options(namespace string) deploy.Options {
+	return deploy.Options{Dir: f.dir, Tags: f.tags, Environment: f.environment, Namespace: namespace, Registry: f.registry}
+}
+
+// warnings prints what projects are warned of, each warning once.
+func (s streams) warnings(apps ...*schema.App) {
+	said := map[string]bool{}
+	for _, app := range apps {
+		for _, w := range app.Warnings {
+			if said[w.Error()] {
+				continue
+			}
+			said[w.Error()] = true
+			s.warn("%s", w.Error())
+			if w.Hint != "" {
+				s.note("  hint: %s", w.Hint)
+			}
 		}
 	}
 }

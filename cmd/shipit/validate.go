@@ -15,10 +15,10 @@ func newValidateCommand(s streams) *cobra.Command {
 	var raw bool
 	cmd := &cobra.Command{
 		Use:   "validate",
-		Short: "Check a project, without a cluster",
+		Short: "Check a project in every environment, without a cluster",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			app, err := project.open(cmd.Context(), s, "")
+			apps, err := deploy.OpenAll(cmd.Context(), project.options(""))
 			var invalid schema.Errors
 			if raw && errors.As(err, &invalid) {
 				for _, e := range invalid {
@@ -28,10 +28,17 @@ func newValidateCommand(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := deploy.Render(app, deploy.Unbuilt(app, app.Services), nil); err != nil {
-				return err
+			s.warnings(apps...)
+			for _, app := range apps {
+				if _, err := deploy.Render(app, deploy.Unbuilt(app, app.Services), nil); err != nil {
+					return err
+				}
+				where := ""
+				if app.Environment != "" {
+					where = " in " + app.Environment
+				}
+				s.note("%s%s: %s, valid", app.Name, where, plural(len(app.Services), "service"))
 			}
-			s.note("%s: %s, valid", app.Name, plural(len(app.Services), "service"))
 			return nil
 		},
 	}

@@ -5,6 +5,7 @@
 package deploy
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -52,13 +53,30 @@ func Open(ctx context.Context, opts Options) (*schema.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	if opts.Namespace != "" {
-		app.Namespace = opts.Namespace
-	}
-	if opts.Registry != "" {
-		app.Registry = opts.Registry
-	}
+	opts.lay(app)
 	return app, nil
+}
+
+// OpenAll is Open for every environment at once, or for the one that opts
+// names. An app without environments is given alone.
+func OpenAll(ctx context.Context, opts Options) ([]*schema.App, error) {
+	if opts.Environment != "" {
+		app, err := Open(ctx, opts)
+		return []*schema.App{app}, err
+	}
+	apps, err := schema.LoadAll(ctx, opts.Dir, schema.Options{Tags: opts.Tags})
+	if err != nil {
+		return nil, err
+	}
+	for _, app := range apps {
+		opts.lay(app)
+	}
+	return apps, nil
+}
+
+func (o Options) lay(app *schema.App) {
+	app.Namespace = cmp.Or(o.Namespace, app.Namespace)
+	app.Registry = cmp.Or(o.Registry, app.Registry)
 }
 
 // UnknownServiceError is a service that the app does not have.

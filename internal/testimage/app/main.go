@@ -5,6 +5,7 @@
 //	UNREADY=503  /readyz answers 503
 //	IGNORE_TERM=1 does not end on SIGTERM
 //	LISTEN=:8081  serves there
+//	SAY=100       writes so many long lines first
 //	UNAUTHORIZED=1 answers /v2/ with 401, as a registry without credentials does
 package main
 
@@ -17,6 +18,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -25,6 +27,11 @@ func main() {
 	if code, err := strconv.Atoi(os.Getenv("EXIT")); err == nil {
 		fmt.Println("fatal: told to exit with", code)
 		os.Exit(code)
+	}
+	if n, err := strconv.Atoi(os.Getenv("SAY")); err == nil {
+		for i := range n {
+			fmt.Println("line", i, strings.Repeat("x", 2000), "end")
+		}
 	}
 	if os.Getenv("IGNORE_TERM") != "" {
 		signal.Ignore(syscall.SIGTERM)

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fatih/color"
+
+	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// heartbeat is how long a wait may be silent: some CI systems end a job that
+// prints nothing.
+const heartbeat = 15 * time.Second
+
+// progress prints the events of one call: what was done to a service in one
+// line, and of its pods what changes.
+type progress struct {
+	s       streams
+	app     *schema.App
+	written []written
+	waits   map[string]wait
+}
+
+// written is what was done to one object, and is not printed yet.
+type written struct {
+	unit   string
+	action apply.Action
+	kind   string
+}
+
+// wait is what was last printed of a unit's pods.
+type wait struct {
+	pods apply.Pods
+	at   time.Duration
+}
+
+func newProgress(s streams, app *schema.App) *progress {
+	return &progress{s: s.columns(app), app: app, waits: map[string]wait{}}
+}
+
+// event takes one event.
+func (p *progress) event(e apply.Event) {
+	switch e.Kind {
+	case apply.EventApplied:
+		if e.Action != apply.ActionUnchanged && e.Err == nil {
+			p.written = append(p.written, written{e.Unit, e.Action, e.Object.Kind})
+		}
+		return
+	case apply.EventProgress:
+		p.pods(e)
+		return
+	case apply.EventWaiting, apply.EventHealthy:
+		p.flush(e.Unit)
+	default:
+		p.flush("")
+	}
+	s := p.s
+	switch e.Kind {
+	case apply.EventNamespace:
+		s.step("namespace", "", e.Message+" created")
+	case apply.EventLockWait:
+		s.step("wait", e.Unit, e.Message)
+	case apply.EventTakeover:
+		s.step("take over", e.Unit, e.Message)
+	case apply.EventWaiting:
+		p.waits[e.Unit] = wait{at: e.Elapsed}
+		s.step("wait", e.Unit, fmt.Sprintf("at most %s", short(e.Deadline)))
+	case apply.EventHealthy:
+		s.step("healthy", e.Unit, fmt.Sprintf("%d/%d ready  %s", e.Pods.Ready, e.Pods.Wanted, short(e.Elapsed)))
+	case apply.EventFailed:
+		s.diagnosis(p.app, e.Diagnosis)
+	case apply.EventInterrupted:
+		s.warn("interrupted: putting things back; interrupt again to stop at once")
+	case apply.EventRollback:
+		if e.Release == 0 {
+			s.step("remove", e.Unit, "it has no healthy release to return to")
+			return
+		}
+		s.step("roll back", e.Unit, fmt.Sprintf("to release %d", e.Release))
+	case apply.EventDisconnected:
+		s.warn("the API server does not answer (%v); waiting for it", e.Err)
+	case apply.EventReconnected:
+		s.step("connected", "", "the API server answers again")
+	case apply.EventWarning:
+		s.warn("%s", strings.TrimPrefix(e.Unit+": "+e.Message, ": "))
+	}
+}
+
+// pods prints the counts of a unit's pods when they are other ones, or when
+// nothing was said of it for a while.
+func (p *progress) pods(e apply.Event) {
+	last := p.waits[e.Unit]
+	if (last.pods.Ready == e.Pods.Ready && last.pods.Updated == e.Pods.Updated) && e.Elapsed-last.at < heartbeat {
+		return
+	}
+	p.waits[e.Unit] = wait{pods: e.Pods, at: e.Elapsed}
+	p.flush(e.Unit)
+	p.s.step("wait", e.Unit, strings.TrimSpace(fmt.Sprintf("%d/%d ready, %d new  %s", e.Pods.Ready, e.Pods.Wanted, e.Pods.Updated, e.Message)))
+}
+
+// flush prints what was done to unit, or to all of them, in the order of units
+// and actions in which it was done.
+func (p *progress) flush(unit string) {
+	var rest []written
+	for len(p.written) > 0 {
+		w := p.written[0]
+		if unit != "" && w.unit != unit {
+			rest, p.written = append(rest, w), p.written[1:]
+			continue
+		}
+		var kinds []string
+		p.written = slices.DeleteFunc(p.written, func(o written) bool {
+			same := o.unit == w.unit && o.action == w.action
+			if same {
+				kinds = append(kinds, o.kind)
+			}
+			return same
+		})
+		p.s.step(string(w.action), w.unit, counted(kinds))
+	}
+	p.written = rest
+}
+
+// counted writes kinds, each once, with how many there are: "Service, Secret ×2".
+func counted(kinds []string) string {
+	slices.Sort(kinds)
+	var out []string
+	for len(kinds) > 0 {
+		n := 1
+		for n < len(kinds) && kinds[n] == kinds[0] {
+			n++
+		}
+		text := kinds[0]
+		if n > 1 {
+			text += fmt.Sprintf(" ×%d", n)
+		}
+		out, kinds = append(out, text), kinds[n:]
+	}
+	return strings.Join(out, ", ")
+}
+
+// columns makes room in a step's line for the longest name of a service.
+func (s streams) columns(app *schema.App) streams {
+	for _, service := range app.Services {
+		s.width = max(s.width, len(service.Name))
+	}
+	return s
+}
+
+// step prints one line of progress in columns: what is done, to which service.
+func (s streams) step(verb, subject, text string) {
+	if subject != "" {
+		text = fmt.Sprintf("%-*s %s", max(s.width, 8), subject, text)
+	}
+	s.note("  %s %s", s.paint(color.Faint, fmt.Sprintf("%-9s", verb)), strings.TrimRight(text, " "))
+}
