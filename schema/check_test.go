@@ -101,6 +101,8 @@ func TestWarnings(t *testing.T) {
 		`services: web: {image: "nginx", workload: "StatefulSet", replicas: 4}, quota: pods: 4`:                                                                 "",
 		`services: web: {image: "nginx", replicas: 0}, quota: pods: 0`:                                                                                          "",
 		`services: {web: {image: "nginx", resources: memory: "1Gi"}, run: {image: "nginx", workload: "Job", resources: memory: "1Gi"}}, quota: {memory: "2Gi"}`: "",
+		`services: web: image: "nginx", environments: prod: services: {for n, s in services {(n): replicas: 2}}`:                                                `this goes through the services of the environment prod alone`,
+		`services: web: image: "nginx", _app: services, environments: prod: services: {for n, s in _app {(n): replicas: 2}}`:                                    "",
 		`services: web: image: "nginx", quota: "limits.memory": "1Gi"`:                                                                                          `services.web does not say how much memory it takes, but quota.limits.memory limits that`,
 		`services: web: image: "nginx", quota: "requests.nvidia.com/gpu": 1`:                                                                                    "",
 	} {

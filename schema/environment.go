@@ -11,6 +11,7 @@ import (
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/cuecontext"
 	cueerrors "cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/token"
 )
 
@@ -59,12 +60,13 @@ var fills = []struct {
 // and whatever refers to a value sees the environment's.
 func (e environment) source() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "package v1\n#App: {\n\tenvironment: %q\n", e.name)
+	name := literal.String.Quote(e.name)
+	fmt.Fprintf(&b, "package v1\n#App: {\n\tenvironment: %s\n", name)
 	if len(e.fields) > 0 {
-		fmt.Fprintf(&b, "\tenvironments: %q: _\n", e.name)
+		fmt.Fprintf(&b, "\tenvironments: %s: _\n", name)
 	}
 	for _, f := range e.fields {
-		fmt.Fprintf(&b, "\t%s: environments[%q].%s\n", f, e.name, f)
+		fmt.Fprintf(&b, "\t%s: environments[%s].%s\n", f, name, f)
 	}
 	b.WriteString("}\n")
 	return []byte(b.String())
@@ -250,4 +252,46 @@ func withoutServicesIn(x ast.Expr) {
 			withoutServicesIn(x.Y)
 		}
 	}
+}
+
+// ownServices warns of environments that go through their own services, which
+// are those that the environment itself names, where the App's were meant.
+func (p Project) ownServices(files []*ast.File) []*Error {
+	var warnings []*Error
+	inServices := func(env *ast.Field) {
+		ast.Walk(env.Value, func(n ast.Node) bool {
+			if f, ok := n.(*ast.ForClause); ok {
+				if source, ok := f.Source.(*ast.Ident); ok && source.Name == "services" {
+					name, _, _ := ast.LabelName(env.Label)
+					warnings = append(warnings, &Error{
+						Code: Reference, Pos: p.pos(source.Pos()), Path: join("environments", name),
+						Message: fmt.Sprintf("this goes through the services of the environment %s alone", name),
+						Why:     "inside of an environment services are its own",
+						Hint:    "write _app: services outside of it, and for … in _app",
+					})
+				}
+			}
+			return true
+		}, nil)
+	}
+	for _, f := range files {
+		ast.Walk(f, func(n ast.Node) bool {
+			field, ok := n.(*ast.Field)
+			if !ok {
+				return true
+			}
+			if name, _, err := ast.LabelName(field.Label); err != nil || name != "environments" {
+				return true
+			}
+			if envs, ok := field.Value.(*ast.StructLit); ok {
+				for _, d := range envs.Elts {
+					if env, ok := d.(*ast.Field); ok {
+						inServices(env)
+					}
+				}
+			}
+			return false
+		}, nil)
+	}
+	return warnings
 }

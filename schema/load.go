@@ -118,7 +118,7 @@ func (p Project) loadIn(opts Options, env environment) (*App, error) {
 	app.Dir = p.Dir
 	app.Source, _, _ = strings.Cut(strict.Module, "@")
 	app.positions = b.positions
-	app.Warnings = slices.Concat(p.unread(strict), p.stale(), d.warnings)
+	app.Warnings = slices.Concat(p.unread(strict), p.stale(), p.ownServices(strict.Files), d.warnings)
 	return app, nil
 }
 

@@ -88,7 +88,7 @@ var (
 
 func (p Project) loadError(c cueerrors.Error) *Error {
 	text := c.Error()
-	message := strings.TrimPrefix(strings.ReplaceAll(text, "'EOF'", "the end of the file"), "import failed: ")
+	message := strings.TrimPrefix(strings.NewReplacer("'EOF'", "the end of the file", "'_|_' _|_", "an error").Replace(text), "import failed: ")
 	e := &Error{Code: Syntax, Pos: p.firstPos(c), Raw: text}
 	switch {
 	case unusedTag.MatchString(text):

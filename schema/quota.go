@@ -76,8 +76,10 @@ func (d *decoder) fitQuota(a *App, n *node) {
 		var mostNode *node
 		for _, m := range d.enabled {
 			need, ok := demandOf(m.s, name)
-			if !ok {
+			if !ok && (m.s.Replicas > 0 || m.s.Workload == Job) {
 				d.unaccounted(m, f, name)
+			}
+			if !ok {
 				continue
 			}
 			if need.job.Cmp(limit) > 0 {

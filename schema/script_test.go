@@ -21,7 +21,7 @@ func TestMain(m *testing.M) {
 // TestScripts runs testdata/script, with these commands of its own:
 //
 //	init DIR                  make a project
-//	load                      print the services of the project here
+//	load [ENVIRONMENT]        print the services of the project here
 //	replace OLD NEW FILE      replace a text in a file
 func TestScripts(t *testing.T) {
 	t.Parallel()
@@ -32,8 +32,8 @@ func TestScripts(t *testing.T) {
 				_, err := schema.Init(ts.MkAbs(args[0]), schema.InitOptions{})
 				ts.Check(err)
 			},
-			"load": func(ts *testscript.TestScript, neg bool, _ []string) {
-				app, err := schema.Load(t.Context(), ts.MkAbs("."), schema.Options{})
+			"load": func(ts *testscript.TestScript, neg bool, args []string) {
+				app, err := schema.Load(t.Context(), ts.MkAbs("."), schema.Options{Environment: strings.Join(args, "")})
 				if (err != nil) != neg {
 					ts.Fatalf("load: %v", err)
 				}
