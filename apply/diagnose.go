@@ -126,7 +126,7 @@ func (c *Client) tail(ctx context.Context, pod, container string, previous bool)
 		return nil
 	}
 	data = bytes.TrimRight(data, "\n")
-	if len(data) == 0 {
+	if len(data) == 0 || bytes.HasPrefix(data, []byte(noContainer)) {
 		return nil
 	}
 	lines := strings.Split(strings.ToValidUTF8(string(data), "�"), "\n")

@@ -76,6 +76,16 @@ func (c *Client) watch(ctx context.Context, em *emitter, kinds []kindRef) *watch
 	return w
 }
 
+// watchPods watches the app's pods alone, and tells nobody of lost connections.
+func (c *Client) watchPods(ctx context.Context) *watcher {
+	ctx, stop := context.WithCancel(context.WithoutCancel(quiet(ctx)))
+	w := &watcher{c: c, stop: stop, news: map[chan struct{}]struct{}{}}
+	pods := c.core.Pods(c.owner.Namespace)
+	w.pods = w.run(ctx, &corev1.Pod{},
+		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return pods.List(ctx, o) }, pods.Watch)
+	return w
+}
+
 // close ends the watches and waits for their goroutines.
 func (w *watcher) close() {
 	w.stop()
@@ -137,6 +147,10 @@ func (w *watcher) heard(ctx context.Context, err error) {
 	}
 	is := w.offline
 	w.mu.Unlock()
+	if w.em == nil {
+		w.notify()
+		return
+	}
 	if is && !was {
 		w.em.emit(Event{Kind: EventDisconnected, Err: typed})
 	} else if was && !is {
@@ -184,7 +198,10 @@ func (w *watcher) state() (failed error, offline bool) {
 func (w *watcher) synced(ctx context.Context) error {
 	news, stop := w.listen()
 	defer stop()
-	stores := []*watched{w.pods, w.replicaSets}
+	stores := []*watched{w.pods}
+	if w.replicaSets != nil {
+		stores = append(stores, w.replicaSets)
+	}
 	for _, s := range w.workloads {
 		stores = append(stores, s)
 	}
