@@ -96,10 +96,17 @@ func newRollbackCommand(s streams) *cobra.Command {
 		Use:   "rollback [SERVICE...]",
 		Short: "Return to an earlier healthy release",
 		Long: `Return the services named, or all, to the healthy release before their current
-one, or to the one that --to names.`,
+one, to the one that --to names, or to those that a deploy gave them. shipit
+history lists both.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err
+			}
+			if req.To != 0 && req.DeployID != "" {
+				return usagef("--to and --deploy each say where to return to; give one of them")
+			}
+			if req.To < 0 {
+				return usagef("--to %d: releases are numbered from 1", req.To)
 			}
 			app, client, err := openApp(cmd.Context(), s, &project, &cluster)
 			if err != nil {
@@ -114,6 +121,7 @@ one, or to the one that --to names.`,
 	project.add(cmd)
 	cluster.add(cmd)
 	cmd.Flags().IntVar(&req.To, "to", 0, "the release to return to (default: the healthy one before the current)")
+	cmd.Flags().StringVar(&req.DeployID, "deploy", "", "the deploy whose releases to return to")
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 0, "how long a service may take to become healthy (default: computed from its probes)")
 	addResultFlags(cmd, &req.LockWait, &output)
 	return cmd
@@ -132,7 +140,7 @@ func newDeleteCommand(s streams) *cobra.Command {
 		Short: "Remove services, or the whole app, from the cluster",
 		Long: `Remove the services named from the cluster, or the whole app with its history,
 and its namespace if shipit made it and nothing else is in it. Waits until the
-pods are gone.`,
+pods are gone. What they stored in volumes is kept unless --claims is given.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err
@@ -155,6 +163,7 @@ pods are gone.`,
 	project.add(cmd)
 	cluster.add(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&req.Claims, "claims", false, "delete the volumes' claims too, and with them the data")
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 2*time.Minute, "how long the objects may take to be gone")
 	addResultFlags(cmd, &req.LockWait, &output)
 	return cmd
