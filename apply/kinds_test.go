@@ -4,12 +4,15 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/yaml"
 
@@ -219,7 +222,8 @@ func (e *env) counted() (*env, *requests) {
 	return &out, r
 }
 
-// An app with every kind of object becomes healthy; deployed again it is
+// A claim that waits for its pod and an Ingress without an address keep nobody
+// waiting: an app with every kind of object becomes healthy; deployed again it is
 // unchanged, which costs neither a write nor a dry run.
 func TestEveryKindUnchanged(t *testing.T) {
 	e := newEnv(t)
@@ -242,5 +246,54 @@ func TestEveryKindUnchanged(t *testing.T) {
 	}
 	if len(others) > 0 {
 		t.Errorf("an unchanged deploy sent %q", others)
+	}
+
+	for name, want := range map[string]apply.UnitStatus{
+		apply.AppUnit: {},
+		"db":          {Pods: apply.Pods{Wanted: 1, Updated: 1, Ready: 1}, Images: []string{e.image}},
+		"migrate":     {Pods: apply.Pods{Wanted: 1, Ready: 1}, Images: []string{e.image}},
+		"web":         {Pods: apply.Pods{Wanted: 1, Updated: 1, Ready: 1}, Images: []string{e.image}},
+	} {
+		s := e.status(name)
+		if !s.Ready || s.Release != 1 || s.Pods != want.Pods || !slices.Equal(s.Images, want.Images) || s.Diagnosis != nil || s.Message != "" || time.Since(s.Deployed) > time.Minute {
+			t.Errorf("status %+v", s)
+		}
+	}
+
+	// A workload that somebody deletes is said, and comes back.
+	check(t, e.dyn.Resource(deployments).Namespace(e.ns).Delete(e.ctx, "web", metav1.DeleteOptions{}))
+	if s := e.status("web"); s.Ready || s.Message != "its workloads are gone" || s.Pods.Ready != 0 {
+		t.Errorf("status without its Deployment: %+v", s)
+	}
+	e.mustDeploy(units...)
+	if s := e.status("web"); !s.Ready || s.Release != 2 {
+		t.Errorf("status after another deploy: %+v", s)
+	}
+}
+
+// A StatefulSet is healthy when all its pods are of the new revision and ready,
+// however it orders them.
+func TestStatefulSetRollsOut(t *testing.T) {
+	for _, policy := range []string{"OrderedReady", "Parallel"} {
+		t.Run(policy, func(t *testing.T) {
+			e := newEnv(t)
+			for _, version := range []string{"1", "2"} {
+				res := e.mustDeploy(e.statefulSet("db", 2, "podManagementPolicy: "+policy, "env: [{name: VERSION, value: \""+version+"\"}]\n"))
+				if p := res.Units[0].Pods; p != (apply.Pods{Wanted: 2, Updated: 2, Ready: 2}) {
+					t.Errorf("version %s: pods %+v", version, p)
+				}
+				lines, err := e.logs(apply.LogsRequest{Unit: "db"})
+				check(t, err)
+				if got := texts(lines); !slices.Equal(got, []string{"starting version " + version, "starting version " + version}) {
+					t.Errorf("version %s: the pods say %q", version, got)
+				}
+			}
+			// Its claims outlive it and its release.
+			list, err := e.dyn.Resource(schema.GroupVersionResource{Version: "v1", Resource: "persistentvolumeclaims"}).Namespace(e.ns).List(e.ctx, metav1.ListOptions{})
+			check(t, err)
+			if len(list.Items) != 2 {
+				t.Errorf("%d claims, want 2", len(list.Items))
+			}
+		})
 	}
 }

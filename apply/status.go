@@ -134,6 +134,26 @@ func (c *Client) workloads(ctx context.Context, kinds []kindRef) ([]*workload, e
 	return out, nil
 }
 
+// wrong is the worst that is known to be wrong. What may only take its time (a
+// container that starts, a probe that does not pass yet) is nothing wrong until
+// it has had it.
+func (c *Client) wrong(ctx context.Context, unit string, w *workload, v verdict) *Diagnosis {
+	for _, pr := range v.problems {
+		since := w.object.GetCreationTimestamp().Time
+		if p := w.pod(pr.Pod); p != nil {
+			since = p.CreationTimestamp.Time
+		}
+		lasted := time.Since(since)
+		if (pr.unsure || pr.slow) && lasted < pr.grace {
+			continue
+		}
+		if d, certain := c.diagnose(ctx, unit, w, pr, lasted); certain || !pr.unsure {
+			return d
+		}
+	}
+	return nil
+}
+
 func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all []*workload) UnitStatus {
 	s := UnitStatus{
 		Name: name, Source: u.Source, State: u.State, Release: u.Release, Healthy: u.Healthy,
@@ -160,13 +180,8 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 			continue
 		}
 		s.Ready, s.Message = false, v.message
-		if s.Diagnosis == nil && len(v.problems) > 0 {
-			pr := v.problems[0]
-			lasted := time.Duration(0)
-			if p := w.pod(pr.Pod); p != nil && p.Status.StartTime != nil {
-				lasted = time.Since(p.Status.StartTime.Time)
-			}
-			s.Diagnosis, _ = c.diagnose(ctx, name, w, pr, lasted)
+		if s.Diagnosis == nil {
+			s.Diagnosis = c.wrong(ctx, name, w, v)
 		}
 	}
 	if r := u.release(u.Release); !found && r != nil && len(r.Images) > 0 {
