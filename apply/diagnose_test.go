@@ -13,6 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	storagev1 "k8s.io/api/storage/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -214,10 +215,18 @@ func TestDiagnoseInit(t *testing.T) {
 }
 
 func TestDiagnoseVolumes(t *testing.T) {
+	t.Run("a class without a provisioner", func(t *testing.T) {
+		e := newEnv(t)
+		u := e.claiming(e.storageClass("example.com/nobody"))
+		b := blame{
+			code: apply.CodeVolumePending, unit: "web", object: "Deployment web", field: "volumes.data", pod: true,
+			message: []string{"claim web-data is pending", "example.com/nobody"}, within: 40 * time.Second,
+		}
+		b.wants(e, e, nil, u)
+	})
 	t.Run("no such class", func(t *testing.T) {
 		e := newEnv(t)
-		u := e.deployment("web", "1", "volumeMounts: [{name: data, mountPath: /data}]", "volumes: [{name: data, persistentVolumeClaim: {claimName: web-data}}]")
-		u.Objects = append(u.Objects, e.object("web", "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: web-data}\nspec: {storageClassName: nowhere, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}"))
+		u := e.claiming("nowhere")
 		b := blame{
 			code: apply.CodeVolumePending, unit: "web", object: "Deployment web", field: "volumes.data", pod: true,
 			message: []string{"claim web-data is pending", `"nowhere" not found`}, within: 10 * time.Second,
@@ -236,6 +245,44 @@ func TestDiagnoseVolumes(t *testing.T) {
 		}
 		b.wants(e, e, nil, u)
 	})
+}
+
+// storageClass makes a class whose volumes are bound when a pod is placed.
+func (e *env) storageClass(provisioner string) string {
+	e.Helper()
+	all, err := kubernetes.NewForConfig(e.cfg)
+	check(e.T, err)
+	if provisioner == "" {
+		classes, err := all.StorageV1().StorageClasses().List(e.ctx, metav1.ListOptions{})
+		check(e.T, err)
+		provisioner = classes.Items[0].Provisioner
+	}
+	mode := storagev1.VolumeBindingWaitForFirstConsumer
+	_, err = all.StorageV1().StorageClasses().Create(e.ctx, &storagev1.StorageClass{ObjectMeta: metav1.ObjectMeta{Name: e.ns}, Provisioner: provisioner, VolumeBindingMode: &mode}, metav1.CreateOptions{})
+	check(e.T, err)
+	e.Cleanup(func() {
+		check(e.T, all.StorageV1().StorageClasses().Delete(context.Background(), e.ns, metav1.DeleteOptions{}))
+	})
+	return e.ns
+}
+
+func (e *env) claiming(class string) apply.Unit {
+	e.Helper()
+	u := e.deployment("web", "1", "volumeMounts: [{name: data, mountPath: /data}]", "volumes: [{name: data, persistentVolumeClaim: {claimName: web-data}}]")
+	u.Objects = append(u.Objects, e.object("web", "apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: web-data}\nspec: {storageClassName: "+class+", accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}"))
+	return u
+}
+
+// A claim that is bound only when its pod is placed keeps nobody waiting, in a
+// deploy and in an unchanged one.
+func TestClaimWaitsForItsPod(t *testing.T) {
+	e := newEnv(t)
+	u := e.claiming(e.storageClass(""))
+	e.mustDeploy(u)
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{u}}, nil)
+	if err != nil || res.Outcome != apply.Unchanged {
+		t.Errorf("again: %s, %v", res.Outcome, err)
+	}
 }
 
 func TestDiagnoseUnschedulable(t *testing.T) {

@@ -230,6 +230,29 @@ func TestPreflightWarns(t *testing.T) {
 	}
 }
 
+// Only what changes is asked about: one pod, and the workload that has it.
+func TestPreflightOnlyWhatChanges(t *testing.T) {
+	e := newEnv(t)
+	theirs := "env: [{name: PASSWORD, valueFrom: {secretKeyRef: {name: theirs, key: password}}}]"
+	e.namespace(nil, "apiVersion: v1\nkind: Secret\nmetadata: {name: theirs}\nstringData: {password: p}")
+	api := e.deployment("api", "1", theirs, "")
+	e.mustDeploy(api, e.deployment("web", "1", theirs, ""))
+	counted, sent := e.counted()
+	_, err := counted.deploy(e.ctx, apply.Request{Units: []apply.Unit{api, e.deployment("web", "1", "env: [{name: A, value: b}]", "")}}, nil)
+	check(t, err)
+	var asked []string
+	all, _ := sent.not("POST", "PATCH", "PUT", "DELETE")
+	for _, s := range all {
+		if strings.HasPrefix(s, "DRYRUN") || strings.HasSuffix(s, "/secrets/theirs") {
+			asked = append(asked, s[:strings.Index(s, " ")]+s[strings.LastIndex(s, "/"):])
+		}
+	}
+	slices.Sort(asked)
+	if want := []string{"DRYRUN/pods", "DRYRUN/web"}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
+}
+
 // as is e as a user with a Role of rules in the test's namespace.
 func (e *env) as(user string, rules ...rbacv1.PolicyRule) *env {
 	e.Helper()

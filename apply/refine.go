@@ -138,10 +138,10 @@ func (c *Client) refineUnscheduled(ctx context.Context, d *Diagnosis, pod *corev
 		if v.PersistentVolumeClaim == nil {
 			continue
 		}
-		if why, certain := c.claimPending(ctx, v.PersistentVolumeClaim.ClaimName); why != "" {
+		if why, grace := c.claimPending(ctx, v.PersistentVolumeClaim.ClaimName); why != "" {
 			d.Code, d.Field = CodeVolumePending, "volumes."+v.Name
 			d.Message = fmt.Sprintf("claim %s is pending: %s", v.PersistentVolumeClaim.ClaimName, why)
-			return certain || lasted >= graceSchedule
+			return lasted >= grace
 		}
 	}
 	if strings.Contains(d.Message, "affinity/selector") {
@@ -158,28 +158,39 @@ func (c *Client) refineUnscheduled(ctx context.Context, d *Diagnosis, pod *corev
 	return lasted >= graceSchedule
 }
 
-// claimPending says why a claim has no volume; "" when it has one, or when it
-// waits for nothing but its pod's node.
-func (c *Client) claimPending(ctx context.Context, name string) (why string, certain bool) {
+// claimPending says why a claim has no volume, and how long that may last; "" when
+// it has one, or when it waits for nothing but its pod's node.
+func (c *Client) claimPending(ctx context.Context, name string) (why string, grace time.Duration) {
 	claim, err := c.core.PersistentVolumeClaims(c.owner.Namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return "", false // the scheduler's words have to do
+		return "", 0 // the scheduler's words have to do
 	}
 	if claim.Status.Phase == corev1.ClaimBound {
-		return "", false
+		return "", 0
 	}
-	for _, e := range slices.Backward(c.eventsAbout(ctx, claim.UID)) {
+	for _, e := range c.eventsAbout(ctx, claim.UID) {
 		switch e.Reason {
 		case "ProvisioningFailed":
-			// The StorageClass, unlike the storage, does not come by itself.
-			return e.Message, strings.Contains(e.Message, "storageclass") && strings.Contains(e.Message, "not found")
+			// A StorageClass does not come by itself; another cause may pass.
+			why, grace = e.Message, graceSchedule
+			if strings.Contains(why, "storageclass") && strings.Contains(why, "not found") {
+				grace = 0
+			}
 		case "FailedBinding":
-			return e.Message, strings.Contains(e.Message, "no storage class is set")
-		case "ExternalProvisioning", "Provisioning":
-			return e.Message, false
+			why, grace = e.Message, graceSchedule
+			if strings.Contains(why, "no storage class is set") {
+				grace = 0
+			}
+		case "ExternalProvisioning":
+			if why == "" {
+				why, grace = e.Message, graceSchedule
+			}
+		case "Provisioning":
+			// The provisioner is there and at work: up to the deadline.
+			why, grace = e.Message, deadlineAtMost
 		}
 	}
-	return "", false
+	return why, grace
 }
 
 // tooLarge finds a resource of which the pod asks more than any node has, and how
