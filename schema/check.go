@@ -29,20 +29,44 @@ type patternKey struct {
 	name    string
 }
 
-func newChecker(ctx *cue.Context, s *shapes, loc *locator, values bool) (*checker, error) {
-	inst := build.NewContext().NewInstance(importPath, nil)
-	for name, data := range schemaFiles() {
-		if err := inst.AddFile(name, data); err != nil { //nolint:staticcheck // there is no other way to give it source
+// newChecker makes one for values of ctx. With the project's instance, when that
+// was loaded with the real schema, nothing has to be parsed again.
+func newChecker(ctx *cue.Context, s *shapes, loc *locator, project *build.Instance) (*checker, error) {
+	v1 := cue.Value{}
+	if inst := importedSchema(project, map[*build.Instance]bool{}); inst != nil {
+		v1 = ctx.BuildInstance(inst)
+	} else {
+		inst := build.NewContext().NewInstance(importPath, nil)
+		for name, data := range schemaFiles() {
+			if err := inst.AddFile(name, data); err != nil { //nolint:staticcheck // there is no other way to give it source
+				return nil, err
+			}
+		}
+		if err := inst.Complete(); err != nil {
 			return nil, err
 		}
+		v1 = ctx.BuildInstance(inst)
 	}
-	if err := inst.Complete(); err != nil {
-		return nil, err
-	}
-	v1 := ctx.BuildInstance(inst)
 	return &checker{
-		root: s.definition("#App"), labels: loc.labels, values: values, v1: v1, keys: map[patternKey]bool{},
+		root: s.definition("#App"), labels: loc.labels, values: project == nil, v1: v1, keys: map[patternKey]bool{},
 	}, v1.Err()
+}
+
+// importedSchema finds the schema among all that inst imports.
+func importedSchema(inst *build.Instance, seen map[*build.Instance]bool) *build.Instance {
+	if inst == nil || seen[inst] {
+		return nil
+	}
+	seen[inst] = true
+	for _, i := range inst.Imports {
+		if i.ImportPath == importPath {
+			return i
+		}
+		if found := importedSchema(i, seen); found != nil {
+			return found
+		}
+	}
+	return nil
 }
 
 func (c *checker) app(n *node) { c.check(n, &field{shape: c.root}) }

@@ -107,11 +107,11 @@ func (e environment) tolerates(err *Error) bool {
 // evaluation. The relaxed schema needs it: in a definition of its own source
 // would close the App's structs to all other fields.
 func (e environment) fill(app cue.Value) cue.Value {
-	filled := app
+	env, _ := app.LookupPath(cue.MakePath(cue.Str("environments"), cue.Str(e.name))).Default()
 	for _, f := range e.fields {
-		filled = filled.FillPath(cue.ParsePath(f), app.LookupPath(cue.MakePath(cue.Str("environments"), cue.Str(e.name), cue.Str(f))))
+		app = app.FillPath(cue.ParsePath(f), env.LookupPath(cue.ParsePath(f)))
 	}
-	return filled
+	return app
 }
 
 // Environments gives the names of the environments that the App in dir has,
@@ -210,9 +210,13 @@ func readEnvironments(value cue.Value) (envs []environment, known bool) {
 		}
 	}
 	for fields.Next() {
+		if fields.Selector().ConstraintType() != 0 {
+			continue // it is only demanded
+		}
 		e := environment{name: fields.Selector().Unquoted()}
+		env, _ := fields.Value().Default()
 		for _, f := range fills {
-			v := fields.Value().LookupPath(cue.ParsePath(f.name))
+			v := env.LookupPath(cue.ParsePath(f.name))
 			// A wrong kind is told where it is written, not as a conflict.
 			if kind := v.IncompleteKind(); v.Exists() && (kind == cue.BottomKind || kind&f.kind != 0) {
 				e.fields = append(e.fields, f.name)
@@ -267,7 +271,7 @@ func (p Project) ownServices(files []*ast.File) []*Error {
 						Code: Reference, Pos: p.pos(source.Pos()), Path: join("environments", name),
 						Message: fmt.Sprintf("this goes through the services of the environment %s alone", name),
 						Why:     "inside of an environment services are its own",
-						Hint:    "write _app: services outside of it, and for … in _app",
+						Hint:    "write services: [string]: {…} for all that the App has",
 					})
 				}
 			}

@@ -185,6 +185,26 @@ func TestLoadAll(t *testing.T) {
 	}
 }
 
+// An environment may speak of all services, and be an alternative.
+func TestEnvironmentPatterns(t *testing.T) {
+	t.Parallel()
+	for env, want := range map[string]int32{
+		`services: [string]: replicas: 7`:                                             7,
+		`*{services: web: replicas: 1} | {services: web: replicas: 3}`:                1,
+		`v1.#Environment & {services: web: v1.#Service & {replicas: 4}}`:              4,
+		`close({services: web: replicas: 5})`:                                         5,
+		`{services: {for n in ["web"] {(n): replicas: 6}}, if true {labels: a: "b"}}`: 6,
+	} {
+		dir := project(t, "package shop\nimport \"shipit.dev/v1\"\nv1.#App & {\nname: \"shop\", services: web: {image: \"nginx\", replicas: *2 | int}\nenvironments: prod: "+env+"\n}\n")
+		app, err := schema.Load(t.Context(), dir, schema.Options{Environment: "prod"})
+		if err != nil {
+			t.Errorf("%s: %v", env, err)
+		} else if got := app.Service("web").Replicas; got != want {
+			t.Errorf("%s gives %d replicas, want %d", env, got, want)
+		}
+	}
+}
+
 // Environments may be in files of their own.
 func TestEnvironmentInItsOwnFile(t *testing.T) {
 	t.Parallel()

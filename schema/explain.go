@@ -26,7 +26,7 @@ func (p Project) explain(opts Options, shapes *shapes, env environment, err erro
 	value := ctx.BuildInstance(inst)
 	t := &translator{
 		project: p, syntax: newSyntax(p, inst.Files), loc: newLocator(p, inst.Files, env),
-		definitions: sortedKeys(shapes.definitions),
+		definitions: sortedKeys(shapes.definitions), fields: slices.Concat(shapes.definition("#Service").names(), shapes.definition("#App").names()),
 	}
 	if err := value.Err(); err != nil && value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {
 		return t.translate(err).sorted()
@@ -48,7 +48,7 @@ func (p Project) explain(opts Options, shapes *shapes, env environment, err erro
 		b.broken[e.Path] = true
 	}
 	tree := b.tree(value, "", "")
-	check, cerr := newChecker(ctx, shapes, t.loc, true)
+	check, cerr := newChecker(ctx, shapes, t.loc, nil)
 	if cerr != nil {
 		return cerr
 	}
@@ -82,6 +82,7 @@ type translator struct {
 	syntax      *syntax
 	loc         *locator
 	definitions []string          // of the schema
+	fields      []string          // of services and the App
 	tolerates   func(*Error) bool // what is not to be told; nil is nothing
 }
 

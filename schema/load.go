@@ -102,7 +102,7 @@ func (p Project) loadIn(opts Options, env environment) (*App, error) {
 	loc := newLocator(p, strict.Files, env)
 	b := newTreeBuilder(loc)
 	tree := b.tree(value, "", "")
-	check, err := newChecker(ctx, shapes, loc, false)
+	check, err := newChecker(ctx, shapes, loc, strict)
 	if err != nil {
 		return nil, err
 	}

@@ -104,6 +104,9 @@ func (t *translator) undefined(e *Error, text string) {
 		e.Message = fmt.Sprintf("%s refers to %q, which is not there", e.Path, name)
 	}
 	e.Hint = "check its spelling, or define it"
+	if slices.Contains(t.fields, name) {
+		e.Hint = fmt.Sprintf("check its spelling, or write it there: %s has no value as long as it is not written", name)
+	}
 	if t.loc.ofChosen[e.Pos] && strings.Contains(t.syntax.source(e.Pos), "services.") {
 		e.Hint = fmt.Sprintf("inside of %s services are its own: write _app: services outside of it, and refer to _app", t.loc.environment.path())
 	}
@@ -274,6 +277,17 @@ func (t *translator) noValue(e *Error) {
 		}
 	}
 	e.Hint = "write a value"
+	values, sources := t.sources(t.loc.all[e.Path])
+	if len(slices.DeleteFunc(slices.Clone(sources), func(s string) bool { return !strings.HasPrefix(s, "*") })) > 1 {
+		e.Message = fmt.Sprintf("%s has more than one default: %s", subject(e.Path), strings.Join(sources, " and "))
+		e.Pos, e.Related = values[0], values[1:]
+		e.Hint = "keep one of them"
+		if i := slices.IndexFunc(values, func(p Pos) bool { return t.loc.ofChosen[p] }); i >= 0 {
+			e.Pos, e.Related = values[i], slices.Delete(slices.Clone(values), i, i+1)
+			e.Hint = fmt.Sprintf("write a value in the environment %s, without a default", t.loc.environment.name)
+		}
+		return
+	}
 	switch s := t.syntax.source(e.Pos); {
 	case strings.Contains(s, " | "):
 		e.Message = subject(e.Path) + " is not decided: it may be " + s
