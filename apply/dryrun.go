@@ -73,11 +73,59 @@ func changedFields(candidates []fieldpath.Path, dry, live *unstructured.Unstruct
 		a, okA := valueAt(dry.Object, p)
 		b, okB := valueAt(live.Object, p)
 		if okA != okB || !equality.Semantic.DeepEqual(a, b) {
-			out = append(out, p.String())
+			out = append(out, namedItems(p, a, b)...)
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// namedItems returns p, or when there are lists of things with names at p, the
+// items in which they differ: not all of a container's variables changed.
+func namedItems(p fieldpath.Path, a, b any) []string {
+	before, okA := byName(a)
+	after, okB := byName(b)
+	if !okA || !okB {
+		return []string{p.String()}
+	}
+	var out []string
+	item := func(name string) string {
+		return append(p.Copy(), fieldpath.KeyElementByFields("name", name)).String()
+	}
+	for name, v := range before {
+		if w, ok := after[name]; !ok || !equality.Semantic.DeepEqual(v, w) {
+			out = append(out, item(name))
+		}
+	}
+	for name := range after {
+		if _, ok := before[name]; !ok {
+			out = append(out, item(name))
+		}
+	}
+	if len(out) == 0 {
+		return []string{p.String()} // their order
+	}
+	return out
+}
+
+func byName(v any) (map[string]any, bool) {
+	items, ok := v.([]any)
+	if !ok && v != nil {
+		return nil, false
+	}
+	out := make(map[string]any, len(items))
+	for _, item := range items {
+		m, ok := item.(map[string]any)
+		if !ok {
+			return nil, false
+		}
+		name, ok := m["name"].(string)
+		if !ok {
+			return nil, false
+		}
+		out[name] = m
+	}
+	return out, true
 }
 
 // valueAt returns the value at p.

@@ -12,7 +12,8 @@ const (
 	EventLockWait EventKind = "lock-wait"
 	// EventTakeover: the lock of a dead deploy was taken over (Message names it).
 	EventTakeover EventKind = "takeover"
-	// EventPlan: what will be done to Object (Action), once per object.
+	// EventPlan: what will be done to Object (Action), once per object; of an
+	// update, Fields are the ones it changes.
 	EventPlan EventKind = "plan"
 	// EventApplied: Action was done to Object.
 	EventApplied EventKind = "applied"
@@ -44,6 +45,7 @@ type Event struct {
 	Unit      string
 	Object    *Ref
 	Action    Action
+	Fields    []string
 	Release   int
 	Pods      Pods
 	Deadline  time.Duration

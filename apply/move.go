@@ -248,7 +248,7 @@ func (m *mover) begin(ctx context.Context) error {
 	for _, ch := range m.plan.changes {
 		if slices.Contains(m.moved, ch.unit) {
 			ref := ch.ref
-			m.em.emit(Event{Kind: EventPlan, Unit: ch.unit, Object: &ref, Action: ch.action})
+			m.em.emit(Event{Kind: EventPlan, Unit: ch.unit, Object: &ref, Action: ch.action, Fields: ch.fields})
 		}
 	}
 	return nil

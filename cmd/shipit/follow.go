@@ -39,8 +39,9 @@ func (s streams) follow(app *schema.App, output string, call func(sink func(appl
 	return err
 }
 
-// diagnosis prints why a service is not healthy, and the line of CUE to change.
-func (s streams) diagnosis(app *schema.App, d *apply.Diagnosis) {
+// diagnosis prints why a service is not healthy, and the line of CUE to change:
+// what the deploy changed first, then what the cause points to.
+func (s streams) diagnosis(app *schema.App, d *apply.Diagnosis, changed []string) {
 	if d == nil {
 		return
 	}
@@ -51,7 +52,14 @@ func (s streams) diagnosis(app *schema.App, d *apply.Diagnosis) {
 	for _, line := range d.Events {
 		s.note("  event | %s", printable(line))
 	}
-	if path, pos := deploy.Blame(app, d); pos.IsValid() {
+	path, pos := deploy.Blame(app, d)
+	for _, place := range deploy.Changed(app, d.Unit, changed) {
+		if place.Path == path {
+			pos = schema.Pos{} // the same line, with more to say of it
+		}
+		s.note("  at %s (%s), which this deploy changes", place.Position, place.Path)
+	}
+	if pos.IsValid() {
 		s.note("  at %s (%s)", pos, path)
 	}
 	if d.Hint != "" {
@@ -130,6 +138,7 @@ type jsonUnit struct {
 	Diagnosis *apply.Diagnosis `json:"diagnosis,omitempty"`
 	Path      string           `json:"path,omitempty"`
 	Position  *schema.Pos      `json:"position,omitempty"`
+	Changed   []deploy.Place   `json:"changed,omitempty"` // what of the CUE the deploy changed, when it failed
 }
 
 // jsonObject is what was done to one object, or not done, or could not be.
@@ -159,6 +168,9 @@ func (s streams) resultJSON(app *schema.App, r *apply.Result) error {
 			j.Objects = append(j.Objects, object)
 		}
 		if u.Diagnosis != nil {
+			for _, o := range u.Objects {
+				j.Changed = append(j.Changed, deploy.Changed(app, u.Name, o.Fields)...)
+			}
 			if path, pos := deploy.Blame(app, u.Diagnosis); pos.IsValid() {
 				j.Path, j.Position = path, &pos
 			}

@@ -23,6 +23,7 @@ type progress struct {
 	app     *schema.App
 	written []written
 	waits   map[string]wait
+	changed map[string][]string // by unit: the fields that are updated
 }
 
 // written is what was done to one object, and is not printed yet.
@@ -39,12 +40,15 @@ type wait struct {
 }
 
 func newProgress(s streams, app *schema.App) *progress {
-	return &progress{s: s.columns(app), app: app, waits: map[string]wait{}}
+	return &progress{s: s.columns(app), app: app, waits: map[string]wait{}, changed: map[string][]string{}}
 }
 
 // event takes one event.
 func (p *progress) event(e apply.Event) {
 	switch e.Kind {
+	case apply.EventPlan:
+		p.changed[e.Unit] = append(p.changed[e.Unit], e.Fields...)
+		return
 	case apply.EventApplied:
 		if e.Action != apply.ActionUnchanged && e.Err == nil {
 			p.written = append(p.written, written{e.Unit, e.Action, e.Object.Kind})
@@ -72,7 +76,7 @@ func (p *progress) event(e apply.Event) {
 	case apply.EventHealthy:
 		s.step("healthy", e.Unit, fmt.Sprintf("%d/%d ready  %s", e.Pods.Ready, e.Pods.Wanted, short(e.Elapsed)))
 	case apply.EventFailed:
-		s.diagnosis(p.app, e.Diagnosis)
+		s.diagnosis(p.app, e.Diagnosis, p.changed[e.Unit])
 	case apply.EventInterrupted:
 		s.warn("interrupted: putting things back; interrupt again to stop at once")
 	case apply.EventRollback:

@@ -80,7 +80,7 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		if u.Lock != nil {
 			s.note("%s", u.Lock)
 		}
-		s.diagnosis(app, u.Diagnosis)
+		s.diagnosis(app, u.Diagnosis, nil)
 	}
 	return nil
 }
