@@ -154,9 +154,9 @@ func settled(n *node, name string) bool {
 	return n.missing(name)
 }
 
-// oneOf checks that a struct has exactly one of some fields. Subject and kind
-// are for the message: "services.web.probes.readiness has more than one kind of
-// check"; why, none and hint are told as they are.
+// oneOf checks that a struct has exactly one of some fields. The messages are the
+// struct's path with tooMany or none behind it; why goes with the first of them,
+// and hint with the second.
 func (d *decoder) oneOf(n *node, kinds []string, tooMany, why, none, hint string) {
 	var given []*node
 	missing := true
