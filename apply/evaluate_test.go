@@ -325,6 +325,41 @@ status:
 	})
 }
 
+// A broken pod of an earlier revision holds a StatefulSet with ordered pods, and
+// no other; a Job is healthy when it is complete.
+func TestEvaluateOtherKinds(t *testing.T) {
+	t.Parallel()
+	broken := podOf(after(waiting("CrashLoopBackOff", ""), 1, exited(3, "Error")), corev1.Container{})
+	set := func(policy string) *workload {
+		return &workload{all: []*corev1.Pod{broken}, object: parseLive(t, `
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: db, namespace: ns, generation: 2}
+spec: {replicas: 1, podManagementPolicy: `+policy+`}
+status: {observedGeneration: 2, replicas: 1, updateRevision: b, currentRevision: a}
+`)}
+	}
+	if v := evaluate(set("OrderedReady"), 2); v.healthy || len(v.problems) != 1 || v.problems[0].Code != CodeCrashLoop || v.problems[0].Pod != "web-1" || v.problems[0].grace != graceStuck {
+		t.Errorf("a pod that is in the way: %+v", v)
+	}
+	if v := evaluate(set("Parallel"), 2); v.healthy || len(v.problems) != 0 {
+		t.Errorf("a pod that is replaced: %+v", v)
+	}
+	job := func(status string) *workload {
+		return &workload{object: parseLive(t, "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, generation: 1}\nspec: {backoffLimit: 2}\nstatus: "+status)}
+	}
+	if v := evaluate(job("{startTime: x, active: 1, failed: 1}"), 1); v.healthy || v.message != "attempt 1 of 3 failed" {
+		t.Errorf("a Job on its second attempt: %+v", v)
+	}
+	if v := evaluate(job(`{startTime: x, succeeded: 1, conditions: [{type: Complete, status: "True"}]}`), 1); !v.healthy {
+		t.Errorf("a Job that is done: %+v", v)
+	}
+	minReady := parseLive(t, "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, generation: 1}\nspec: {replicas: 1, minReadySeconds: 5}\nstatus: {observedGeneration: 1, replicas: 1, readyReplicas: 1, currentReplicas: 1, updatedReplicas: 1, availableReplicas: 0, updateRevision: a, currentRevision: a}")
+	if v := evaluate(&workload{object: minReady}, 1); v.healthy {
+		t.Errorf("ready, and not yet for long enough: %+v", v)
+	}
+}
+
 // parseLive reads an object with its status, as the server gives it.
 func parseLive(t *testing.T, text string) *unstructured.Unstructured {
 	t.Helper()

@@ -244,7 +244,8 @@ func TestPreflightOnlyWhatChanges(t *testing.T) {
 	all, _ := sent.not("POST", "PATCH", "PUT", "DELETE")
 	for _, s := range all {
 		if strings.HasPrefix(s, "DRYRUN") || strings.HasSuffix(s, "/secrets/theirs") {
-			asked = append(asked, s[:strings.Index(s, " ")]+s[strings.LastIndex(s, "/"):])
+			method, path, _ := strings.Cut(s, " ")
+			asked = append(asked, method+path[strings.LastIndex(path, "/"):])
 		}
 	}
 	slices.Sort(asked)
