@@ -72,8 +72,12 @@ func TestCluster(t *testing.T) {
 			"fetch":    fetch,
 			"until":    until,
 			"load":     load,
-			"kube":     c.kube,
-			"objects":  c.objects,
+			"http":     httpRequest,
+			"field":    field,
+
+			"eventually": eventually,
+			"kube":       c.kube,
+			"objects":    c.objects,
 		},
 	})
 }
@@ -188,7 +192,7 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	url := strings.TrimSpace(ts.ReadFile(args[0]))
 	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-	eventually(ts, args[1], func() string {
+	matches(ts, args[1], func() string {
 		resp, err := client.Get(url)
 		if err != nil {
 			return err.Error()
@@ -208,14 +212,14 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: until FILE REGEXP")
 	}
-	eventually(ts, args[1], func() string {
+	matches(ts, args[1], func() string {
 		data, _ := os.ReadFile(ts.MkAbs(args[0])) // it may not be there yet
 		return string(data)
 	})
 }
 
-// eventually asks again, for at most a minute, until the answer matches.
-func eventually(ts *testscript.TestScript, pattern string, ask func() string) {
+// matches asks again, for at most a minute, until the answer matches.
+func matches(ts *testscript.TestScript, pattern string, ask func() string) {
 	re, err := regexp.Compile(pattern)
 	ts.Check(err)
 	tick := time.NewTicker(50 * time.Millisecond)

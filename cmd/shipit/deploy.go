@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"os"
 	"time"
 
@@ -9,7 +8,6 @@ import (
 
 	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/internal/deploy"
-	"github.com/shipit-dev/shipit/schema"
 )
 
 func newDeployCommand(s streams) *cobra.Command {
@@ -87,10 +85,9 @@ func checkFormat(output string) error {
 
 func newRollbackCommand(s streams) *cobra.Command {
 	var (
-		project projectFlags
-		cluster clusterFlags
-		req     apply.RollbackRequest
-		output  string
+		target deployedFlags
+		req    apply.RollbackRequest
+		output string
 	)
 	cmd := &cobra.Command{
 		Use:   "rollback [SERVICE...]",
@@ -108,7 +105,7 @@ history lists both.`,
 			if req.To < 0 {
 				return usagef("--to %d: releases are numbered from 1", req.To)
 			}
-			app, client, err := openApp(cmd.Context(), s, &project, &cluster)
+			app, client, err := target.open(cmd.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -118,8 +115,7 @@ history lists both.`,
 			})
 		},
 	}
-	project.add(cmd)
-	cluster.add(cmd)
+	target.add(cmd)
 	cmd.Flags().IntVar(&req.To, "to", 0, "the release to return to (default: the healthy one before the current)")
 	cmd.Flags().StringVar(&req.DeployID, "deploy", "", "the deploy whose releases to return to")
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 0, "how long a service may take to become healthy (default: computed from its probes)")
@@ -129,11 +125,10 @@ history lists both.`,
 
 func newDeleteCommand(s streams) *cobra.Command {
 	var (
-		project projectFlags
-		cluster clusterFlags
-		req     apply.DeleteRequest
-		output  string
-		yes     bool
+		target deployedFlags
+		req    apply.DeleteRequest
+		output string
+		yes    bool
 	)
 	cmd := &cobra.Command{
 		Use:   "delete [SERVICE...]",
@@ -145,7 +140,7 @@ pods are gone. What they stored in volumes is kept unless --claims is given.`,
 			if err := checkFormat(output); err != nil {
 				return err
 			}
-			app, client, err := openApp(cmd.Context(), s, &project, &cluster)
+			app, client, err := target.open(cmd.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -160,26 +155,10 @@ pods are gone. What they stored in volumes is kept unless --claims is given.`,
 			})
 		},
 	}
-	project.add(cmd)
-	cluster.add(cmd)
+	target.add(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cmd.Flags().BoolVar(&req.Claims, "claims", false, "delete the volumes' claims too, and with them the data")
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 2*time.Minute, "how long the objects may take to be gone")
 	addResultFlags(cmd, &req.LockWait, &output)
 	return cmd
-}
-
-// openApp loads the project and makes a client for it: what a command needs
-// that works on what is deployed already.
-func openApp(ctx context.Context, s streams, project *projectFlags, cluster *clusterFlags) (*schema.App, *apply.Client, error) {
-	app, err := project.open(ctx, s, cluster.namespace())
-	if err != nil {
-		return nil, nil, err
-	}
-	t, err := cluster.connect(ctx, s, app)
-	if err != nil {
-		return nil, nil, err
-	}
-	client, err := t.client(app)
-	return app, client, err
 }

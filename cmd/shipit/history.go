@@ -13,9 +13,8 @@ import (
 
 func newHistoryCommand(s streams) *cobra.Command {
 	var (
-		project projectFlags
-		cluster clusterFlags
-		output  string
+		target deployedFlags
+		output string
 	)
 	cmd := &cobra.Command{
 		Use:   "history [SERVICE...]",
@@ -27,7 +26,7 @@ is what rollback --to takes, a deploy what rollback --deploy takes.`,
 			if err := checkFormat(output); err != nil {
 				return err
 			}
-			_, client, err := openApp(cmd.Context(), s, &project, &cluster)
+			_, client, err := target.open(cmd.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -41,8 +40,7 @@ is what rollback --to takes, a deploy what rollback --deploy takes.`,
 			return s.history(units)
 		},
 	}
-	project.add(cmd)
-	cluster.add(cmd)
+	target.add(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
 }

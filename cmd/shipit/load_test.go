@@ -56,7 +56,7 @@ func (l *steadyLoad) start(url string) {
 					return
 				case <-tick.C:
 				}
-				l.count(ask(client, url))
+				l.count(get(client, url))
 			}
 		})
 	}
@@ -80,7 +80,7 @@ func (l *steadyLoad) end() {
 	}
 }
 
-func ask(client *http.Client, url string) error {
+func get(client *http.Client, url string) error {
 	resp, err := client.Get(url)
 	if err != nil {
 		return err

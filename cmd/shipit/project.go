@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
 
+	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/internal/deploy"
 	"github.com/shipit-dev/shipit/schema"
 )
@@ -22,6 +24,38 @@ func (f *projectFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&f.tags, "tag", "t", nil, "a CUE tag, key=value (repeatable)")
 	cmd.Flags().StringVarP(&f.environment, "environment", "e", "", "the environment, when the app has any")
 	cmd.Flags().StringVar(&f.registry, "registry", "", "push images there: host[:port][/path] (instead of the app's registry)")
+}
+
+// deployedFlags say which app a command works on that needs nothing but what is
+// deployed: the project's, or one by name, for when there is no project at hand
+// or its CUE is broken.
+type deployedFlags struct {
+	projectFlags
+	clusterFlags
+	app string
+}
+
+func (f *deployedFlags) add(cmd *cobra.Command) {
+	f.projectFlags.add(cmd)
+	f.clusterFlags.add(cmd)
+	cmd.Flags().StringVar(&f.app, "app", "", "the app's name, instead of reading a project; its namespace is the name, or what -n says")
+}
+
+// open finds the app and makes a client for it.
+func (f *deployedFlags) open(ctx context.Context, s streams) (*schema.App, *apply.Client, error) {
+	app := &schema.App{Name: f.app, Namespace: cmp.Or(f.namespace(), f.app)}
+	if f.app == "" {
+		var err error
+		if app, err = f.projectFlags.open(ctx, s, f.namespace()); err != nil {
+			return nil, nil, err
+		}
+	}
+	t, err := f.connect(ctx, s, app)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := t.client(app)
+	return app, client, err
 }
 
 // open loads the project and prints what it warns of. A namespace that is not

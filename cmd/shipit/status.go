@@ -14,9 +14,8 @@ import (
 
 func newStatusCommand(s streams) *cobra.Command {
 	var (
-		project projectFlags
-		cluster clusterFlags
-		output  string
+		target deployedFlags
+		output string
 	)
 	cmd := &cobra.Command{
 		Use:   "status",
@@ -26,7 +25,7 @@ func newStatusCommand(s streams) *cobra.Command {
 			if err := checkFormat(output); err != nil {
 				return err
 			}
-			app, client, err := openApp(cmd.Context(), s, &project, &cluster)
+			app, client, err := target.open(cmd.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -40,8 +39,7 @@ func newStatusCommand(s streams) *cobra.Command {
 			return s.status(app, status)
 		},
 	}
-	project.add(cmd)
-	cluster.add(cmd)
+	target.add(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
 	return cmd
 }
