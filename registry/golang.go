@@ -19,16 +19,21 @@ import (
 
 // goSource is a GoBuild that was looked at: its directories exist.
 type goSource struct {
-	name      string // of the service and the binary
-	pkg       string // as the caller wrote it
-	dir       string // the package's directory, absolute
-	module    string // the directory of its go.mod, absolute
+	name    string // of the service and the binary
+	pkg     string // as the caller wrote it
+	project string // the project's directory, absolute
+	dir     string // the package's directory, absolute
+	// root is the nearest directory, dir or one above it, with a go.mod or a
+	// go.work: there the go command finds the same ones as in dir.
+	root      string
+	pattern   string // the package as seen from root: "./web"
 	platforms []v1.Platform
+	listings  []*listing // one for each platform, once they are made
 }
 
 func newGoSource(spec Build) (*goSource, error) {
 	g := spec.Go
-	s := &goSource{name: spec.Name, pkg: g.Package, dir: filepath.Join(g.Dir, filepath.FromSlash(g.Package))}
+	s := &goSource{name: spec.Name, pkg: g.Package, project: g.Dir, dir: filepath.Join(g.Dir, filepath.FromSlash(g.Package))}
 	if !filepath.IsAbs(s.dir) {
 		return nil, &NoPackageError{Package: s.pkg, Dir: s.dir, Reason: "its directory is not absolute"}
 	}
@@ -40,8 +45,13 @@ func newGoSource(spec Build) (*goSource, error) {
 	case !info.IsDir():
 		return nil, &NoPackageError{Package: s.pkg, Dir: s.dir, Reason: "it is a file, not a directory"}
 	}
-	if s.module = moduleDir(s.dir); s.module == "" {
+	if nearest(s.dir, "go.mod") == "" {
 		return nil, &NoModuleError{Package: s.pkg, Dir: s.dir}
+	}
+	s.root = nearest(s.dir, "go.mod", "go.work")
+	s.pattern = "."
+	if s.dir != s.root {
+		s.pattern = "./" + within(s.root, s.dir)
 	}
 	platforms := g.Platforms
 	if len(platforms) == 0 {
@@ -57,11 +67,14 @@ func newGoSource(spec Build) (*goSource, error) {
 	return s, nil
 }
 
-// moduleDir finds the nearest go.mod, in dir or above, as the go command does.
-func moduleDir(dir string) string {
+// nearest finds the directory, dir or one above it, that has a file of one of
+// the names, as the go command does. It is "" when there is none.
+func nearest(dir string, names ...string) string {
 	for {
-		if info, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil && !info.IsDir() {
-			return dir
+		for _, name := range names {
+			if info, err := os.Stat(filepath.Join(dir, name)); err == nil && !info.IsDir() {
+				return dir
+			}
 		}
 		up := filepath.Dir(dir)
 		if up == dir {
@@ -69,6 +82,15 @@ func moduleDir(dir string) string {
 		}
 		dir = up
 	}
+}
+
+// within writes an absolute directory as seen from another, with slashes.
+func within(base, dir string) string {
+	rel, err := filepath.Rel(base, dir)
+	if err != nil {
+		return dir // on another volume
+	}
+	return filepath.ToSlash(rel)
 }
 
 // parsePlatform reads linux/ARCH[/VARIANT]. Scratch images have no other
@@ -150,44 +172,61 @@ func dotZero(version string) string {
 	return ".0"
 }
 
-// goCommand runs the go command in the package's directory. Cancelling ctx
-// kills it with the compilers it started.
-func (b *Builder) goCommand(ctx context.Context, s *goSource, p v1.Platform, args ...string) (stdout, stderr []byte, err error) {
+// goError is a go command that ended with an error, and what it said.
+type goError struct {
+	stderr string
+	err    error
+}
+
+func (e *goError) Error() string { return e.err.Error() }
+
+// goCommand runs the go command in dir and gives its output. Cancelling ctx
+// kills it with the compilers it started. Errors: *goError, *NoGoError.
+func (b *Builder) goCommand(ctx context.Context, dir string, p v1.Platform, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, b.opts.GoCommand, args...)
-	cmd.Dir = s.dir
+	cmd.Dir = dir
 	cmd.Env = b.opts.Env
 	cmd.Env = append(cmd.Environ(), goEnv(p)...)
 	cmd.WaitDelay = 2 * time.Second
 	killGroup(cmd)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err = cmd.Run()
+	err := cmd.Run()
 	if cerr := ctx.Err(); cerr != nil {
-		return nil, nil, cerr
+		return nil, cerr
 	}
-	if err != nil && (errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist)) {
-		return nil, nil, &NoGoError{Err: err}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
+		return nil, &goError{stderr: errs.String(), err: err}
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		return nil, &NoGoError{Err: err}
 	}
-	return out.Bytes(), errs.Bytes(), err
+	return out.Bytes(), err
+}
+
+// failed turns what the go command said in dir about s into a CompileError.
+func (s *goSource) failed(dir string, err error) error {
+	var said *goError
+	if !errors.As(err, &said) {
+		return err
+	}
+	return &CompileError{Package: s.pkg, Output: fromProject(said.stderr, within(s.project, dir))}
 }
 
 // compile builds the binary for p to the file out.
 func (b *Builder) compile(ctx context.Context, s *goSource, p v1.Platform, out string) error {
-	_, stderr, err := b.goCommand(ctx, s, p, "build", "-ldflags="+ldflags, "-o", out, ".")
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return &CompileError{Package: s.pkg, Output: fromProject(string(stderr), s.pkg)}
-	}
-	return err
+	_, err := b.goCommand(ctx, s.dir, p, "build", "-ldflags="+ldflags, "-o", out, ".")
+	return s.failed(s.dir, err)
 }
 
 // fromProject rewrites the file names in the go command's messages, which are
-// relative to the package's directory, to be relative to the project's.
-func fromProject(output, pkg string) string {
+// relative to dir, to be relative to the project's directory, as dir is.
+func fromProject(output, dir string) string {
 	position := regexp.MustCompile(`(?m)^(\t?(?:vet: )?)([^\s:/][^\s:]*\.(?:go|s|mod|sum|work)):(\d+)`)
 	output = position.ReplaceAllStringFunc(output, func(m string) string {
 		sub := position.FindStringSubmatch(m)
-		return sub[1] + path.Join(pkg, sub[2]) + ":" + sub[3]
+		return sub[1] + path.Join(dir, sub[2]) + ":" + sub[3]
 	})
 	return strings.TrimRight(output, "\n")
 }

@@ -59,6 +59,25 @@ func (s *server) writes() int {
 	return n
 }
 
+// forget makes the requests so far as if they had not been.
+func (s *server) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests = nil
+}
+
+// asked gives the requests whose address has part in it.
+func (s *server) asked(part string) (requests []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.requests {
+		if strings.Contains(r, part) {
+			requests = append(requests, r)
+		}
+	}
+	return requests
+}
+
 // login is a keychain with one set of credentials for every registry.
 type login authn.AuthConfig
 

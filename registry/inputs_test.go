@@ -2,6 +2,8 @@ package registry
 
 import (
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -64,15 +66,7 @@ func TestInputsKey(t *testing.T) {
 		if change != nil {
 			change(&spec)
 		}
-		src, err := newGoSource(spec)
-		if err != nil {
-			t.Fatal(err)
-		}
-		key, err := newBuilder(t, opts).inputsKey(t.Context(), src)
-		if err != nil || key == "" {
-			t.Fatalf("key %q, %v", key, err)
-		}
-		return key
+		return keys(t, newBuilder(t, opts), spec)[0]
 	}
 	before := key(t, Options{}, project(t, several), nil)
 	for _, test := range []struct {
@@ -110,6 +104,125 @@ func TestInputsKey(t *testing.T) {
 				t.Errorf("the key is the same: %v, want %v", after == before, test.same)
 			}
 		})
+	}
+}
+
+// keys gives the keys of builds that are looked at together.
+func keys(t *testing.T, b *Builder, specs ...Build) []string {
+	t.Helper()
+	tasks := make([]*task, len(specs))
+	for i, spec := range specs {
+		tasks[i] = newTask(spec)
+	}
+	b.readSources(t.Context(), tasks)
+	keys := make([]string, len(tasks))
+	for i, task := range tasks {
+		if keys[i] = task.key; task.err != nil || task.key == "" {
+			t.Fatalf("the key of %s is %q, %v", specs[i].Go.Package, task.key, task.err)
+		}
+	}
+	return keys
+}
+
+// shop has a program that shares a package with another, one that has a profile,
+// one on its own, one in a module of its own and one in a workspace of its own.
+const shop = `
+-- go.mod --
+module example.com/shop
+
+go 1.26
+-- lib/lib.go --
+package lib
+
+import "example.com/shop/lib/deep"
+
+func Name() string { return deep.Name() }
+-- lib/deep/deep.go --
+package deep
+
+func Name() string { return "deep" }
+-- web/main.go --
+package main
+
+import "example.com/shop/lib"
+
+func main() { println(lib.Name()) }
+-- basket/main.go --
+package main
+
+import "example.com/shop/lib"
+
+func main() { println("basket", lib.Name()) }
+-- basket/default.pgo --
+not a profile, but hashed
+-- main.go --
+package main
+
+func main() {}
+-- tools/seed/go.mod --
+module example.com/seed
+
+go 1.26
+-- tools/seed/main.go --
+package main
+
+func main() {}
+-- worker/go.work --
+go 1.26
+
+use ..
+-- worker/main.go --
+package main
+
+func main() {}
+`
+
+func shopBuilds(host, dir string) []Build {
+	var specs []Build
+	for _, pkg := range []string{"web", "basket", ".", "tools/seed", "worker"} {
+		name := strings.ReplaceAll(strings.ReplaceAll(pkg, "/", "-"), ".", "root")
+		specs = append(specs, Build{Name: name, Repository: host + "/shop/" + name, Go: &GoBuild{Dir: dir, Package: "./" + pkg}})
+	}
+	return specs
+}
+
+// A build has the key that it has alone, and a change is seen by those that
+// are made of it.
+func TestInputsKeysTogether(t *testing.T) {
+	t.Parallel()
+	b := newBuilder(t, Options{})
+	dir := project(t, shop)
+	specs := shopBuilds("registry.local", dir)
+	before := keys(t, b, specs...)
+	for i, spec := range specs {
+		if alone := keys(t, b, spec)[0]; alone != before[i] {
+			t.Errorf("%s has another key alone", spec.Go.Package)
+		}
+	}
+	for _, test := range []struct {
+		file, content string
+		changes       []string // packages
+	}{
+		{"web/main.go", "package main\n\nimport _ \"example.com/shop/lib\"\n\nfunc main() {}\n", []string{"./web"}},
+		{"lib/deep/deep.go", "package deep\n\nfunc Name() string { return \"d\" }\n", []string{"./web", "./basket"}},
+		{"basket/default.pgo", "another\n", []string{"./basket"}},
+		{"main.go", "package main\n\nfunc main() { println() }\n", []string{"./."}},
+		{"tools/seed/go.mod", "module example.com/seed\n\ngo 1.25\n", []string{"./tools/seed"}},
+		{"worker/go.work", "go 1.26\n\nuse ..\n\n// Changed.\n", []string{"./worker"}},
+		{"go.mod", "module example.com/shop\n\ngo 1.25\n", []string{"./web", "./basket", "./.", "./worker"}},
+	} {
+		write(t, filepath.Join(dir, test.file), test.content)
+		after := keys(t, b, specs...)
+		var changes []string
+		for i, spec := range specs {
+			if after[i] != before[i] {
+				changes = append(changes, spec.Go.Package)
+			}
+		}
+		if !slices.Equal(changes, test.changes) {
+			t.Errorf("%s changes the keys of %q, want %q", test.file, changes, test.changes)
+		}
+		before = after
 	}
 }
 

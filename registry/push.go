@@ -12,13 +12,6 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// reach asks for a manifest that no build has, to see that the registry
-// answers and lets us in.
-func (b *Builder) reach(ctx context.Context, repo repository) error {
-	_, _, err := b.find(ctx, repo.Tag(tagPrefix+"reach"))
-	return err
-}
-
 // find gives the digest of ref in its registry, or false when it has none.
 func (b *Builder) find(ctx context.Context, ref name.Reference) (digest string, found bool, err error) {
 	actx, cancel := context.WithTimeout(ctx, answerTimeout)
