@@ -52,48 +52,68 @@ func Images(ctx context.Context, app *schema.App, services []*schema.Service, do
 	if err != nil {
 		return nil, err
 	}
+	start := time.Now()
 	images := make([]Image, len(services))
 	errs := make([]error, len(services))
 	ready := make(chan int)
-	g := errgroup.Group{}
-	g.SetLimit(16)
 	go func() {
 		defer close(ready)
+		var g errgroup.Group
+		g.SetLimit(16)
+		g.Go(func() error {
+			specs, places := builds(app, services)
+			builder.BuildAll(ctx, specs, func(b int, r registry.Result, err error) {
+				i := places[b]
+				images[i] = Image{Service: services[i].Name, Ref: r.Image, Build: true, Built: r.Built, Pushed: r.Pushed}
+				errs[i] = err
+				ready <- i
+			})
+			return nil
+		})
 		for i, s := range services {
+			if s.Build != nil {
+				continue
+			}
 			g.Go(func() error {
-				if images[i], errs[i] = image(ctx, builder, app, s); errs[i] == nil {
-					ready <- i
-				}
+				images[i].Service = s.Name
+				images[i].Ref, errs[i] = builder.Resolve(ctx, s.Image)
+				ready <- i
 				return nil
 			})
 		}
 		_ = g.Wait() // every error is in errs
 	}()
 	for i := range ready {
+		if errs[i] != nil {
+			errs[i] = at(app, "services."+services[i].Name+"."+field(services[i]), errs[i])
+			continue
+		}
+		images[i].Took = time.Since(start)
 		done(images[i])
 	}
 	return images, errors.Join(errs...)
 }
 
-func image(ctx context.Context, b *registry.Builder, app *schema.App, s *schema.Service) (Image, error) {
-	start := time.Now()
-	img := Image{Service: s.Name, Build: s.Build != nil}
-	if s.Build == nil {
-		ref, err := b.Resolve(ctx, s.Image)
-		if err != nil {
-			return img, at(app, "services."+s.Name+".image", err)
+// builds gives what is built from source, and the place of each among services.
+func builds(app *schema.App, services []*schema.Service) (specs []registry.Build, places []int) {
+	for i, s := range services {
+		if s.Build == nil {
+			continue
 		}
-		img.Ref, img.Took = ref, time.Since(start)
-		return img, nil
+		specs = append(specs, registry.Build{
+			Name:       s.Name,
+			Repository: strings.TrimSuffix(app.Registry, "/") + "/" + s.Name,
+			Go:         &registry.GoBuild{Dir: app.Dir, Package: s.Build.Go},
+		})
+		places = append(places, i)
 	}
-	result, err := b.Build(ctx, registry.Build{
-		Name:       s.Name,
-		Repository: strings.TrimSuffix(app.Registry, "/") + "/" + s.Name,
-		Go:         &registry.GoBuild{Dir: app.Dir, Package: s.Build.Go},
-	})
-	if err != nil {
-		return img, at(app, "services."+s.Name+".build", err)
+	return specs, places
+}
+
+// field is where a service says what its image is.
+func field(s *schema.Service) string {
+	if s.Build != nil {
+		return "build"
 	}
-	img.Ref, img.Built, img.Pushed, img.Took = result.Image, result.Built, result.Pushed, time.Since(start)
-	return img, nil
+	return "image"
 }
