@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/transport"
 )
 
 // Owner is who the objects belong to. App and Namespace make the field manager;
@@ -55,7 +56,8 @@ func New(cfg *rest.Config, owner Owner) (*Client, error) {
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "shipit"
 	}
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return fence{next} })
+	// The fence is the innermost, whatever else there is: it looks last.
+	cfg.WrapTransport = transport.Wrappers(func(next http.RoundTripper) http.RoundTripper { return fence{next} }, cfg.WrapTransport)
 	h, err := rest.HTTPClientFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("client configuration: %w", err)

@@ -164,7 +164,7 @@ func (d *deleter) remove(ctx context.Context) error {
 func (d *deleter) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if _, err := d.lock.release(ctx, nil); err != nil {
+	if err := d.lock.release(ctx); err != nil {
 		d.em.emit(Event{Kind: EventWarning, Message: "the lock was not released", Err: err})
 	}
 }

@@ -167,6 +167,7 @@ func (e *NewerFormatError) Error() string {
 // back to that release.
 type DamagedStateError struct {
 	Object Ref
+	Index  bool // it is the index
 	Err    error
 }
 
@@ -174,6 +175,14 @@ func (e *DamagedStateError) Error() string {
 	return fmt.Sprintf("release state %s in namespace %s cannot be read: %v", e.Object, e.Object.Namespace, e.Err)
 }
 func (e *DamagedStateError) Unwrap() error { return e.Err }
+
+// Hint tells the way out.
+func (e *DamagedStateError) Hint() string {
+	if e.Index {
+		return fmt.Sprintf("restore it from a backup, or delete it (kubectl delete secret -n %s %s) and deploy again: what runs stays, and its history begins anew", e.Object.Namespace, e.Object.Name)
+	}
+	return "the releases that it records cannot be returned to; deploy a new one, or return to another"
+}
 
 // KeyChangedError says that the Secrets were named under another key than the
 // app's: somebody else made one meanwhile. Nothing was changed; who renders again

@@ -26,12 +26,19 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 	for {
 		var held *LockedError
 		var takeovers []Event
-		next, err := store{c}.swap(ctx, snap, func(ix *index) error {
-			if held, takeovers = l.take(ix, gone); held != nil {
-				return held
-			}
-			return also(ix)
-		})
+		err := l.hold(ctx)
+		var next *snapshot
+		if err == nil {
+			next, err = store{c}.swap(l.fenced(ctx), snap, func(ix *index) error {
+				if held, takeovers = l.take(ix, gone); held != nil {
+					return held
+				}
+				return also(ix)
+			})
+		}
+		if errors.Is(err, errStale) {
+			continue
+		}
 		if err == nil {
 			err = ctx.Err() // asked to stop while the lock was written
 		}
@@ -192,8 +199,8 @@ func (l *lock) free(ix *index) bool {
 }
 
 // release lets the units go and drops the lease.
-func (l *lock) release(ctx context.Context, snap *snapshot) (*snapshot, error) {
-	next, err := store{l.c}.swap(ctx, snap, func(ix *index) error {
+func (l *lock) release(ctx context.Context) error {
+	_, err := store{l.c}.swap(ctx, nil, func(ix *index) error {
 		if err := l.owns(ix); err != nil {
 			return err
 		}
@@ -201,7 +208,7 @@ func (l *lock) release(ctx context.Context, snap *snapshot) (*snapshot, error) {
 		return nil
 	})
 	l.drop(ctx)
-	return next, err
+	return err
 }
 
 // giveUp ends a lock that was not got. The index may point to it all the same,
@@ -211,7 +218,7 @@ func (l *lock) giveUp(ctx context.Context, unknown bool) {
 	defer cancel()
 	if unknown {
 		// When it does not point here, there is nothing to release.
-		_, _ = l.release(ctx, nil)
+		_ = l.release(ctx)
 		return
 	}
 	l.drop(ctx)

@@ -1,88 +1,81 @@
 package apply_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"os"
-	"os/exec"
+	"maps"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/tools/clientcmd"
-	"sigs.k8s.io/yaml"
 
 	"github.com/shipit-dev/shipit/apply"
 )
-
-// TestMain also is the process that TestTakeoverAfterKill kills: a deploy that
-// waits for something that never becomes ready.
-func TestMain(m *testing.M) {
-	if file := os.Getenv("APPLY_TEST_DEPLOY"); file != "" {
-		os.Exit(deployFromFile(file))
-	}
-	os.Exit(m.Run())
-}
-
-type deployFile struct {
-	Kubeconfig string
-	Owner      apply.Owner
-	Unit       apply.Unit
-}
-
-func deployFromFile(file string) int {
-	data, err := os.ReadFile(file)
-	if err != nil {
-		return 1
-	}
-	var d deployFile
-	if err := yaml.Unmarshal(data, &d); err != nil {
-		return 1
-	}
-	cfg, err := clientcmd.BuildConfigFromFlags("", d.Kubeconfig)
-	if err != nil {
-		return 1
-	}
-	c, err := apply.New(cfg, d.Owner)
-	if err != nil {
-		return 1
-	}
-	_, err = c.Deploy(context.Background(), apply.Request{Units: []apply.Unit{d.Unit}}, func(ev apply.Event) {
-		os.Stdout.WriteString(string(ev.Kind) + "\n")
-	})
-	if err != nil {
-		return 4
-	}
-	return 0
-}
 
 // killedDeploy leaves a deploy behind that was killed while it waited.
 func (e *env) killedDeploy() {
 	t := e.T
 	t.Helper()
-	data, err := yaml.Marshal(deployFile{
-		Kubeconfig: os.Getenv("SHIPIT_TEST_KUBECONFIG"), Owner: e.owner,
-		Unit: e.unit(service{env: map[string]string{"UNREADY": "503"}}),
-	})
-	check(t, err)
-	file := t.TempDir() + "/deploy.yaml"
-	check(t, os.WriteFile(file, data, 0o600))
-	cmd := exec.CommandContext(e.ctx, os.Args[0])
-	cmd.Env = append(os.Environ(), "APPLY_TEST_DEPLOY="+file)
-	out, err := cmd.StdoutPipe()
-	check(t, err)
-	check(t, cmd.Start())
-	lines := bufio.NewScanner(out)
-	for lines.Scan() && lines.Text() != string(apply.EventProgress) {
-	}
-	check(t, cmd.Process.Kill())
-	_ = cmd.Wait()
-
+	c := e.child(childDeploy{Units: []apply.Unit{e.unit(service{env: map[string]string{"UNREADY": "503"}})}})
+	c.until(string(apply.EventProgress))
+	check(t, c.cmd.Process.Kill())
+	c.wait()
 	if s := e.status("web"); s.State != apply.StateDeploying || s.Lock == nil || s.Release != 2 || s.Healthy != 1 {
 		t.Fatalf("after the kill: %+v", s)
+	}
+}
+
+func isLost(err error) bool {
+	var lost *apply.LockLostError
+	return errors.As(err, &lost)
+}
+
+// A deploy that is stopped for longer than its Lease lasts is taken over, though
+// its process is there. When it goes on it finds that out, and writes nothing:
+// neither after waiting, nor when it was stopped on its way to the next write.
+func TestStoppedHolderWritesNothing(t *testing.T) {
+	tests := []struct {
+		name  string
+		first childDeploy
+		until string
+		env   map[string]string
+	}{
+		{name: "waiting", until: string(apply.EventProgress), env: map[string]string{"UNREADY": "503"}},
+		// Its Lease, the index, the intent, the index; the fifth is the Deployment.
+		{name: "before the first object", until: "stopping", first: childDeploy{StopAt: 5}, env: map[string]string{"VERSION": "2"}},
+		{name: "before the intent", until: "stopping", first: childDeploy{StopAt: 3}, env: map[string]string{"VERSION": "2"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEnv(t)
+			e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
+			tt.first.Lease, tt.first.Units = 3*time.Second, []apply.Unit{e.unit(service{env: tt.env})}
+			c := e.child(tt.first)
+			if !c.until(tt.until) {
+				t.Fatalf("the first deploy did not get to %s: %q", tt.name, c.said)
+			}
+			check(t, c.cmd.Process.Signal(syscall.SIGSTOP))
+			took := false
+			res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"VERSION": "3"}})}, LockWait: time.Minute}, func(ev apply.Event) {
+				took = took || ev.Kind == apply.EventTakeover
+			})
+			if err != nil || res.Outcome != apply.Deployed || !took {
+				_ = c.cmd.Process.Kill()
+				t.Fatalf("the second deploy: %s, took over %v, error %v", res.Outcome, took, err)
+			}
+			before := e.versions()
+			check(t, c.cmd.Process.Signal(syscall.SIGCONT))
+			if code := c.wait(); code != childLost {
+				t.Errorf("the first deploy exits with %d, saying %q", code, c.said)
+			}
+			if after := e.versions(); !maps.Equal(before, after) {
+				t.Errorf("the first deploy wrote after it had lost its lock:\nbefore %v\nafter  %v", before, after)
+			}
+			e.isAt("web", res.Units[0].Release)
+		})
 	}
 }
 

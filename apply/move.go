@@ -220,7 +220,7 @@ func (m *mover) enter(ctx context.Context) (bool, error) {
 		if err == nil && !slices.ContainsFunc(slices.Concat(m.moved, m.removals), missing) {
 			return true, nil
 		}
-		if _, released := l.release(context.WithoutCancel(ctx), nil); err == nil {
+		if released := l.release(context.WithoutCancel(ctx)); err == nil {
 			err = released
 		}
 		return false, err
@@ -286,7 +286,7 @@ func (m *mover) leave(ctx context.Context) {
 func (m *mover) letGo(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	if _, err := m.lock.release(ctx, nil); err != nil {
+	if err := m.lock.release(ctx); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: "the lock was not released cleanly", Err: err})
 		return
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -39,9 +40,24 @@ func (m *mover) record(ctx context.Context) error {
 	for unit, iu := range in.Units {
 		m.tried[unit] = iu.Release
 	}
-	if err := s.put(ctx, intentType, s.intentName(m.id), "intent", m.id, in); err != nil {
+	w := newWriter(m.c, m.em, m.lock)
+	again := false
+	err := w.retry(ctx, func(ctx context.Context) error {
+		err := s.put(ctx, intentType, s.intentName(m.id), "intent", m.id, in)
+		if again && apierrors.IsAlreadyExists(err) {
+			return nil // the answer to the first attempt did not arrive
+		}
+		again = true
+		return err
+	})
+	if err != nil {
 		return err
 	}
+	return w.retry(ctx, func(ctx context.Context) error { return m.mark(ctx, s) })
+}
+
+// mark writes into the index that the units are on their way.
+func (m *mover) mark(ctx context.Context, s store) error {
 	kinds := kindsOf(m.targets, nil)
 	snap, err := s.swap(ctx, m.snap, func(ix *index) error {
 		if err := m.lock.owns(ix); err != nil {
@@ -55,7 +71,7 @@ func (m *mover) record(ctx context.Context) error {
 			}
 			u := ix.Units[t.unit]
 			u.State, u.Release, u.Deploy, u.At, u.By = StateDeploying, number, m.id, now(), m.c.owner.By
-			if m.releases == nil {
+			if m.releases == nil && u.release(number) == nil {
 				u.Source, u.Last = m.c.owner.Source, number
 				r := releaseState{Number: number, Deploy: m.id, At: now(), By: u.By, Images: images(t.objects), Hashed: hashed(t.objects)}
 				u.Releases = slices.Insert(u.Releases, 0, r)

@@ -57,6 +57,9 @@ func (s store) put(ctx context.Context, kind corev1.SecretType, name, state, dep
 			secret.Data[partsKey] = []byte(strconv.Itoa(len(parts)))
 		}
 		_, err := s.c.core.Secrets(ref.Namespace).Create(ctx, secret, metav1.CreateOptions{FieldManager: s.c.owner.Manager()})
+		if apierrors.IsAlreadyExists(err) {
+			return err
+		}
 		if err != nil {
 			return s.c.typed(err, ref, nil)
 		}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -83,6 +84,10 @@ func (s store) parse(secret *corev1.Secret) (*snapshot, error) {
 	}
 	snap := &snapshot{version: secret.ResourceVersion}
 	if err := decode(secret.Data[stateKey], ref, &snap.index); err != nil {
+		var damaged *DamagedStateError
+		if errors.As(err, &damaged) {
+			damaged.Index = true
+		}
 		return nil, err
 	}
 	if snap.Units == nil {

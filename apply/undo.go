@@ -270,7 +270,7 @@ func (m *mover) returned(ctx context.Context, cause error) error {
 			if h.release == 0 {
 				u.State, how = StateRemoved, Removed
 			}
-			m.mark(unit, u, was, how, cause)
+			m.ended(unit, u, was, how, cause)
 		}
 		m.restore(ix)
 	})
@@ -300,7 +300,7 @@ func (m *mover) failed(ctx context.Context, cause, undoing error) error {
 		for _, unit := range m.begun {
 			u := ix.Units[unit]
 			u.State, u.At = StateFailed, now()
-			m.mark(unit, u, u.Release, Failed, cause)
+			m.ended(unit, u, u.Release, Failed, cause)
 		}
 		m.restore(ix)
 	})
@@ -350,9 +350,9 @@ func (m *mover) restore(ix *index) {
 	}
 }
 
-// mark writes into the history how a release ended. A rollback tried one that
+// ended writes into the history how a release ended. A rollback tried one that
 // had been healthy before: its entry stays.
-func (m *mover) mark(unit string, u *unitState, number int, how Outcome, cause error) {
+func (m *mover) ended(unit string, u *unitState, number int, how Outcome, cause error) {
 	r := u.release(number)
 	if r == nil || m.releases != nil {
 		return

@@ -71,9 +71,9 @@ func (m *mover) forward(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The new release is there and healthy. What cannot be removed now does not
-	// undo that.
-	if err := m.clean(ctx, w); err != nil {
+	// The new release is there and healthy: who asks to stop now gets no other end.
+	// What cannot be removed does not undo that.
+	if err := m.clean(context.WithoutCancel(ctx), w); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: "not everything that is no longer wanted was removed", Err: err})
 	}
 	return nil
