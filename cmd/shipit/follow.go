@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -31,8 +32,16 @@ func (s streams) follow(app *schema.App, output string, call func(sink func(appl
 	if err == nil {
 		return nil
 	}
-	switch result.Outcome {
-	case apply.RolledBack, apply.Removed, apply.Failed, apply.Interrupted:
+	var preflight *apply.PreflightError
+	switch {
+	case errors.As(err, &preflight):
+		for _, d := range preflight.Diagnoses {
+			s.diagnosis(app, d, nil)
+		}
+		s.fail(fmt.Errorf("refused before the first write; nothing was changed"), "")
+		return outcomeError{result.Outcome}
+	case result.Outcome == apply.RolledBack, result.Outcome == apply.Removed,
+		result.Outcome == apply.Failed, result.Outcome == apply.Interrupted:
 		s.ending(result, err)
 		return outcomeError{result.Outcome}
 	}

@@ -50,6 +50,7 @@ func newRootCommand(s streams) *cobra.Command {
 		newDeployCommand(s),
 		newStatusCommand(s),
 		newHistoryCommand(s),
+		newLogsCommand(s),
 		newRollbackCommand(s),
 		newDeleteCommand(s),
 		newSandboxCommand(s),
