@@ -4,7 +4,7 @@ GO    ?= go
 
 GOLANGCI_VERSION := v2.13.2
 
-.PHONY: help build sandbox tools lint demo test unit e2e bench clean
+.PHONY: help build sandbox tools lint demo test unit e2e bench figures clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ sandbox: ## compile the sandbox to bin/shipit-sandbox (about 10 minutes, once; t
 tools: ## install what the sandbox's node needs (Debian and Ubuntu, as root); elsewhere, name it
 	@scripts/install-tools.sh
 
-demo: tools build sandbox ## deploy examples/hello to a sandbox, break it, watch it come back
+demo: tools build sandbox ## deploy examples/shop to a sandbox, break a service, watch it come back
 	@scripts/demo.sh
 
 test: ## everything: install, build, unit tests, scripts, end to end on a real node
@@ -32,6 +32,9 @@ e2e: tools build sandbox ## the tests on a real cluster
 
 bench: ## benchmarks of evaluating and rendering
 	$(GO) test -run '^$$' -bench . -benchmem ./schema ./render
+
+figures: tools build sandbox ## how long the shop takes on a sandbox, against the limits
+	@scripts/figures.sh
 
 lint: ## gofmt, go vet and golangci-lint on both modules
 	@scripts/lint.sh $(GOLANGCI_VERSION)

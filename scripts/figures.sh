@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Measures what the documentation promises of the shop on a warm sandbox, with its images
+# built: prints a line for each figure, and fails when one is over its limit.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PATH="$PWD/bin:$PATH" SHIPIT_SANDBOX="$PWD/bin/shipit-sandbox"
+export SHOP_SIGNING_KEY=only-for-figures-and-long-enough SHIPIT_ENVIRONMENT=dev
+name=figures
+shipit sandbox up --quiet "$name"
+trap 'shipit sandbox down "$name" >/dev/null' EXIT
+failed=0
+
+# figure LIMIT WHAT COMMAND... runs a command and prints how long it took, in seconds.
+figure() {
+  local limit=$1 what=$2 start end took
+  shift 2
+  start=$(date +%s.%N)
+  "$@" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  end=$(date +%s.%N)
+  took=$(awk "BEGIN { printf \"%.2f\", $end - $start }")
+  printf '%-44s %7ss   limit %ss\n' "$what" "$took" "$limit"
+  if awk "BEGIN { exit !($took > $limit) }"; then failed=1; fi
+}
+log=$(mktemp)
+shop() { local command=$1; shift; shipit "$command" -C examples/shop --sandbox="$name" "$@"; }
+
+shop build >/dev/null 2>&1
+figure 25 "first deploy of the shop, to all healthy" shop deploy
+figure 1 "deployed again, unchanged" shop deploy
+figure 1 "deployed again, unchanged" shop deploy
+copy=$(mktemp -d)
+cp -r examples/shop/. "$copy"
+sed -i 's/A rehearsal/Another rehearsal/' "$copy/environments.cue"
+figure 10 "a new release of one service" shipit deploy web -C "$copy" --sandbox="$name"
+figure 10 "rolling back one service" shop rollback web
+figure 1 "status" shop status
+figure 0.5 "validate, both environments" env -u SHIPIT_ENVIRONMENT bin/shipit validate -C examples/shop
+rm -rf "$copy" "$log"
+exit $failed
