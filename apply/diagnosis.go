@@ -33,9 +33,10 @@ type Diagnosis struct {
 	Message   string   `json:"message"`            // one sentence, in Kubernetes' words where it has them
 	Logs      []string `json:"logs,omitempty"`     // the last lines, of the previous container when it crashed
 	Events    []string `json:"events,omitempty"`   // the pod's warnings, oldest first
-	// Field is where to look, below the service: "image", "command",
-	// "probes.readiness", "resources.memory", "replicas"; "" when no field is
-	// to blame.
+	// Field is where to look, below the service: "image", "command", "env",
+	// "env.NAME", "volumes.NAME", "probes.readiness", "resources",
+	// "resources.memory", "security", "placement", "replicas"; "" when no field
+	// is to blame.
 	Field string `json:"field,omitempty"`
 	Hint  string `json:"hint,omitempty"` // what to do about it
 }
