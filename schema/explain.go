@@ -65,6 +65,11 @@ func (p Project) explain(opts Options, shapes *shapes, env environment, err erro
 		errs = t.translate(err)
 	}
 	if len(errs) == 0 {
+		// What matters nothing in this environment, CUE cannot leave out.
+		t.tolerates = nil
+		errs = t.translate(err)
+	}
+	if len(errs) == 0 {
 		errs = t.noApp(value)
 	}
 	return errs.sorted()
