@@ -157,25 +157,6 @@ func TestDiagnoseStatefulSet(t *testing.T) {
 	e.mustDeploy(e.statefulSet("db", 2, "", "env: [{name: VERSION, value: \"3\"}]\n"))
 }
 
-// A pod that somebody else broke is not deleted: the next release says that it is
-// in its way.
-func TestDiagnoseStuckStatefulSet(t *testing.T) {
-	e := newEnv(t)
-	e.mustDeploy(e.statefulSet("db", 2, "", ""))
-	_, err := e.dyn.Resource(statefulSets).Namespace(e.ns).Patch(e.ctx, "db", types.StrategicMergePatchType,
-		[]byte(`{"spec":{"template":{"spec":{"containers":[{"name":"db","env":[{"name":"EXIT","value":"3"}]}]}}}}`), metav1.PatchOptions{FieldManager: "somebody"})
-	check(t, err)
-	e.eventually(pods, func() (string, bool) {
-		db := e.pods("db")["db-1"]
-		return "db-1 does not crash", db.Restarts > 0
-	})
-	b := blame{
-		code: apply.CodeCrashLoop, unit: "db", object: "StatefulSet db", pod: true, exit: 3,
-		message: []string{"of an earlier release", "exited with code 3"}, hint: "delete pod db-1", within: 15 * time.Second,
-	}
-	b.wants(e, e, nil, e.statefulSet("db", 2, "", "env: [{name: VERSION, value: \"3\"}]\n"))
-}
-
 func TestDiagnoseJob(t *testing.T) {
 	t.Run("fails", func(t *testing.T) {
 		e := newEnv(t)

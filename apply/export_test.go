@@ -129,3 +129,10 @@ func Encode(v any) []byte {
 	}
 	return data
 }
+
+// HeaderOf reads the header of a record as it is kept.
+func HeaderOf(data []byte) (format int, writtenBy string, err error) {
+	var h header
+	err = decode(data, Ref{}, &h)
+	return h.FormatVersion, h.WrittenBy, err
+}

@@ -86,6 +86,9 @@ func (m *mover) steps(ctx context.Context) error {
 	held, stop := m.lock.during(ctx)
 	err := m.forward(held)
 	stop()
+	if _, lost := m.lock.age(); err != nil && lost != nil {
+		err = lost // whatever failed, failed of that
+	}
 	if err != nil {
 		return m.backward(ctx, err)
 	}

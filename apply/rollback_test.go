@@ -105,19 +105,6 @@ func (e *env) podless(name, version string) apply.Unit {
 	return u
 }
 
-// stateful turns a unit's Deployment into a StatefulSet with ordered pods.
-func (e *env) stateful(s service) apply.Unit {
-	u := e.unit(s)
-	for _, o := range u.Objects {
-		if o.GetKind() == "Deployment" {
-			o.SetKind("StatefulSet")
-			unstructured.RemoveNestedField(o.Object, "spec", "strategy")
-			check(e.T, unstructured.SetNestedField(o.Object, o.GetName(), "spec", "serviceName"))
-		}
-	}
-	return u
-}
-
 // A first release that fails is removed, and what it stored is kept.
 func TestFirstReleaseFailsAndItsClaimStays(t *testing.T) {
 	e := newEnv(t)
@@ -168,27 +155,6 @@ func TestFirstReleaseFailsAndItsClaimStays(t *testing.T) {
 		t.Errorf("deleted with claims: %s, %v", res.Outcome, err)
 	}
 	e.isGone(claims, "web-data")
-}
-
-// A StatefulSet whose ordered pod is broken comes back without help.
-func TestStatefulSetComesBack(t *testing.T) {
-	e := newEnv(t)
-	e.mustDeploy(e.stateful(service{replicas: 2, env: map[string]string{"VERSION": "1"}}))
-	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.stateful(service{replicas: 2, env: map[string]string{"EXIT": "1"}})}}, nil)
-	if res.Outcome != apply.RolledBack || err == nil {
-		t.Fatalf("outcome %s, error %v", res.Outcome, err)
-	}
-	e.isAt("web", 1)
-	e.ended(res)
-	if s := e.status("web"); !s.Ready || s.Pods.Ready != 2 {
-		t.Errorf("status %+v", s)
-	}
-	// Left broken on request, the next release gets through as well.
-	if _, err := e.deploy(e.ctx, apply.Request{NoRollback: true, Units: []apply.Unit{e.stateful(service{replicas: 2, env: map[string]string{"EXIT": "2"}})}}, nil); err == nil {
-		t.Fatal("a broken release was deployed")
-	}
-	e.mustDeploy(e.stateful(service{replicas: 2, env: map[string]string{"VERSION": "4"}}))
-	e.isAt("web", 4)
 }
 
 // Going back restores every field, makes again what is gone and removes what is

@@ -8,7 +8,8 @@ import (
 
 // arrive records that everything is where it should be, and prunes history.
 func (m *mover) arrive(ctx context.Context) error {
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := m.wayBack(ctx)
+	defer cancel()
 	kept := map[string]bool{}
 	for _, unit := range m.removals {
 		if err := m.removeUnit(ctx, unit); err != nil {

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -50,6 +51,44 @@ func TestDecodeRefuses(t *testing.T) {
 		var d *DamagedStateError
 		if err := decode(data, ref, &index{}); !errors.As(err, &d) {
 			t.Errorf("%s: got %v, want a DamagedStateError", name, err)
+		}
+	}
+}
+
+// Whatever is found in a state Secret is read, or refused with an error that says
+// which of the two it is.
+func FuzzDecode(f *testing.F) {
+	whole, err := encode(index{header: header{FormatVersion: 1}, App: "a", Units: map[string]*unitState{"web": {}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(whole)
+	f.Add(whole[:len(whole)/2])
+	f.Add([]byte("{}"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		err := decode(data, Ref{}, &index{})
+		var damaged *DamagedStateError
+		var newer *NewerFormatError
+		if err != nil && !errors.As(err, &damaged) && !errors.As(err, &newer) {
+			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestSplit(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ size, parts int }{{0, 1}, {1, 1}, {10, 1}, {11, 2}, {20, 2}, {35, 4}} {
+		data := make([]byte, tt.size)
+		for i := range data {
+			data[i] = byte(i)
+		}
+		parts := split(data, 10)
+		var whole []byte
+		for _, p := range parts {
+			whole = append(whole, p...)
+		}
+		if len(parts) != tt.parts || !bytes.Equal(whole, data) {
+			t.Errorf("%d bytes: %d parts of %d bytes", tt.size, len(parts), len(whole))
 		}
 	}
 }

@@ -16,11 +16,12 @@ import (
 // about units is noted already; nothing was undone yet.
 func (m *mover) backward(ctx context.Context, cause error) error {
 	m.result.Interrupted = ctx.Err() != nil
-	m.blame(cause)
 	var lost *LockLostError
-	switch {
-	case errors.As(cause, &lost):
+	if errors.As(cause, &lost) {
 		return cause // somebody else decides now
+	}
+	m.blame(cause)
+	switch {
 	case len(m.begun) == 0:
 		return m.untouched(ctx, cause)
 	case m.noRollback && m.result.Interrupted:
@@ -304,7 +305,10 @@ func (m *mover) failed(ctx context.Context, cause, undoing error) error {
 		}
 		m.restore(ix)
 	})
-	e := &RolloutError{Outcome: Failed, Diagnoses: m.result.Diagnoses(), Err: errors.Join(undoing, err)}
+	if err != nil {
+		return &RolloutError{Outcome: Interrupted, Diagnoses: m.result.Diagnoses(), Err: errors.Join(undoing, err)}
+	}
+	e := &RolloutError{Outcome: Failed, Diagnoses: m.result.Diagnoses(), Err: undoing}
 	if e.Err == nil && len(e.Diagnoses) == 0 {
 		e.Err = cause
 	}
