@@ -36,7 +36,7 @@ bench: ## benchmarks of evaluating and rendering
 figures: tools build sandbox ## how long the shop takes on a sandbox, against the limits
 	@scripts/figures.sh
 
-lint: ## gofmt, go vet and golangci-lint on both modules
+lint: ## gofmt, go vet and golangci-lint on every module
 	@scripts/lint.sh $(GOLANGCI_VERSION)
 
 clean: ## remove bin/ (sandboxes and caches stay)

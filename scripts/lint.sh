@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# gofmt, go vet and golangci-lint on both modules. golangci-lint is compiled once, at the version given.
+# gofmt, go vet and golangci-lint on every module. golangci-lint is compiled once, at the version given.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-version=$1
+root=$PWD version=$1
 bin="${XDG_CACHE_HOME:-$HOME/.cache}/shipit/bin/golangci-lint-$version"
 if [[ ! -x $bin/golangci-lint ]]; then
   echo "compiling golangci-lint $version (once)" >&2
@@ -15,6 +15,6 @@ if [[ -n $unformatted ]]; then
 fi
 # The same flag as the builds have, so that Kubernetes is not compiled once more.
 export GOFLAGS="-trimpath ${GOFLAGS-}"
-for module in . sandbox; do
-  (cd "$module" && go vet ./... && "$bin/golangci-lint" run --config "$OLDPWD/.golangci.yml" ./...)
+for module in . sandbox examples/hello examples/shop; do
+  (cd "$module" && go vet ./... && "$bin/golangci-lint" run --config "$root/.golangci.yml" ./...)
 done

@@ -52,7 +52,7 @@ func Secrets(app *schema.App, services []*schema.Service, lookup func(string) (s
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // nothing was written
 	var values Values
 	var missing []error
 	for _, s := range services {
