@@ -22,14 +22,18 @@ import (
 
 func main() {
 	log.SetFlags(0)
+	if err := run(); err != nil {
+		log.Fatal("fatal: ", err)
+	}
+}
+
+func run() error {
 	if why := os.Getenv("HELLO_CRASH"); why != "" {
-		log.Fatal("fatal: ", why)
+		return errors.New(why)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	if err := serve(ctx, ":8080"); err != nil {
-		log.Fatal("fatal: ", err)
-	}
+	return serve(ctx, ":8080")
 }
 
 // serve answers on addr until ctx ends, then finishes the requests it has.
