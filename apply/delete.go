@@ -102,6 +102,16 @@ func (d *deleter) look(ctx context.Context) (err error) {
 				d.units = append(d.units, unitOf(o))
 			}
 		}
+		if d.req.Claims {
+			// What was deleted without its claims has none but them.
+			claims, err := d.c.claims(ctx, nil)
+			if err != nil {
+				return err
+			}
+			for _, o := range claims {
+				d.units = append(d.units, unitOf(o))
+			}
+		}
 		slices.Sort(d.units)
 		d.units = slices.Compact(d.units)
 	}

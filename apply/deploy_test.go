@@ -210,27 +210,6 @@ func TestNoRollback(t *testing.T) {
 	}
 }
 
-// Of several units that move, one that fails takes all back.
-func TestOneOfTwoFails(t *testing.T) {
-	e := newEnv(t)
-	api := service{name: "api", env: map[string]string{"VERSION": "1"}}
-	web := service{name: "web", env: map[string]string{"VERSION": "1"}}
-	e.mustDeploy(e.unit(api), e.unit(web))
-	webPods := e.pods("web")
-	api.env = map[string]string{"VERSION": "2"}
-	web.env = map[string]string{"EXIT": "1"}
-	res, _ := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(api), e.unit(web)}}, nil)
-	if res.Outcome != apply.RolledBack {
-		t.Fatalf("outcome %s", res.Outcome)
-	}
-	for _, name := range []string{"api", "web"} {
-		if s := e.status(name); !s.Ready || s.Release != 1 {
-			t.Errorf("%s: %+v", name, s)
-		}
-	}
-	e.samePods("web", webPods)
-}
-
 func TestInterruptedGoesBack(t *testing.T) {
 	e := newEnv(t)
 	e.mustDeploy(e.unit(service{}))

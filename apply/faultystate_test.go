@@ -187,7 +187,7 @@ func TestNoWayBack(t *testing.T) {
 func TestLargeIntent(t *testing.T) {
 	e := newEnv(t)
 	u := e.podless("web", "1")
-	for n := range 6 {
+	for n := range 5 {
 		noise := make([]byte, 700<<10)
 		_, _ = rand.Read(noise)
 		u.Objects = append(u.Objects, e.made("web", "v1", "ConfigMap", fmt.Sprintf("noise-%d", n), map[string]any{

@@ -16,10 +16,10 @@ import (
 )
 
 // killedDeploy leaves a deploy behind that was killed while it waited.
-func (e *env) killedDeploy() {
+func (e *env) killedDeploy(lease time.Duration) {
 	t := e.T
 	t.Helper()
-	c := e.child(childDeploy{Units: []apply.Unit{e.unit(service{env: map[string]string{"UNREADY": "503"}})}})
+	c := e.child(childDeploy{Lease: lease, Units: []apply.Unit{e.unit(service{env: map[string]string{"UNREADY": "503"}})}})
 	c.until(string(apply.EventProgress))
 	check(t, c.cmd.Process.Kill())
 	c.wait()
@@ -85,7 +85,7 @@ func TestTakeoverAfterKill(t *testing.T) {
 	e := newEnv(t)
 	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
 	before := e.pods("web")
-	e.killedDeploy()
+	e.killedDeploy(0)
 	// Superseding it with something broken goes back to release 1.
 	took := false
 	res, _ := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"EXIT": "1"}})}}, func(ev apply.Event) {
@@ -158,12 +158,12 @@ func TestTwoDeploysAtOnce(t *testing.T) {
 func TestTakeoverByTime(t *testing.T) {
 	e := newEnv(t)
 	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
-	e.killedDeploy()
+	e.killedDeploy(4 * time.Second)
 	_, err := e.dyn.Resource(leases).Namespace(e.ns).Patch(e.ctx, e.lease(), types.MergePatchType, []byte(`{"metadata":{"annotations":null}}`), metav1.PatchOptions{})
 	check(t, err)
 	start := time.Now()
 	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "3"}}))
-	if took := time.Since(start); took < 15*time.Second {
+	if took := time.Since(start); took < 4*time.Second {
 		t.Errorf("taken over after %s, before the lease could expire", took)
 	}
 }

@@ -224,8 +224,7 @@ func TestDeleteClaimsOfAStatefulSet(t *testing.T) {
 	if !strings.Contains(warned, "PersistentVolumeClaim data-web-0") {
 		t.Errorf("warned of %q", warned)
 	}
-	e.mustDeploy(u)
-	if res, err := e.client().Delete(e.ctx, apply.DeleteRequest{Units: []string{"web"}, Claims: true}, e.log); err != nil || res.Outcome != apply.Removed {
+	if res, err := e.client().Delete(e.ctx, apply.DeleteRequest{Claims: true}, e.log); err != nil || res.Outcome != apply.Removed {
 		t.Fatalf("outcome %s, error %v", res.Outcome, err)
 	}
 	e.isGone(claims, "data-web-0")

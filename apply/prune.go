@@ -42,7 +42,7 @@ func isHashed(o *unstructured.Unstructured) bool {
 	return immutable
 }
 
-// claims lists the claims of units: those that were applied, and those that a
+// claims lists the claims of units, of all if there are none: those that were applied, and those that a
 // StatefulSet made, which have the labels of its pods and no field of ours.
 func (c *Client) claims(ctx context.Context, units []string) ([]*unstructured.Unstructured, error) {
 	ref := Ref{APIVersion: "v1", Kind: "PersistentVolumeClaim", Namespace: c.owner.Namespace}
@@ -56,7 +56,7 @@ func (c *Client) claims(ctx context.Context, units []string) ([]*unstructured.Un
 	}
 	var out []*unstructured.Unstructured
 	for i := range list.Items {
-		if o := &list.Items[i]; slices.Contains(units, unitOf(o)) {
+		if o := &list.Items[i]; len(units) == 0 || slices.Contains(units, unitOf(o)) {
 			out = append(out, o)
 		}
 	}

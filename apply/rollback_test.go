@@ -94,13 +94,14 @@ func (e *env) hashedConfig(unit, version string) *unstructured.Unstructured {
 }
 
 // podless is a unit that is healthy at once: what it runs has no pods.
-func (e *env) podless(name, version string) apply.Unit {
+func (e *env) podless(name, version string, needs ...string) apply.Unit {
 	u := e.unit(service{name: name, env: map[string]string{"VERSION": version}})
 	for _, o := range u.Objects {
 		if o.GetKind() == "Deployment" {
 			check(e.T, unstructured.SetNestedField(o.Object, int64(0), "spec", "replicas"))
 		}
 	}
+	u.Needs = needs
 	u.Objects = append([]*unstructured.Unstructured{e.hashedConfig(name, version), e.hashedSecret(name, version)}, u.Objects...)
 	return u
 }
@@ -134,12 +135,12 @@ func TestFirstReleaseFailsAndItsClaimStays(t *testing.T) {
 			t.Errorf("left: %s", name)
 		}
 	}
-	good := e.version("web", "1")
+	good := e.podless("web", "1")
 	good.Objects = append(good.Objects, claim)
 	e.mustDeploy(good)
 	// A release without the claim, and the service gone, keep it too.
-	e.mustDeploy(e.version("web", "2"))
-	e.mustDeploy(e.version("api", "1"))
+	e.mustDeploy(e.podless("web", "2"))
+	e.mustDeploy(e.podless("api", "1"))
 	if res, err := e.client().Delete(e.ctx, apply.DeleteRequest{}, e.log); err != nil || res.Outcome != apply.Removed {
 		t.Fatalf("deleted: %s, %v", res.Outcome, err)
 	}

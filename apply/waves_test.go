@@ -106,8 +106,7 @@ func TestWaves(t *testing.T) {
 // those whose turn did not come are not touched.
 func TestWaveFails(t *testing.T) {
 	e := newEnv(t)
-	e.mustDeploy(e.version("basket", "1", "store"), e.version("mail", "1", "store"), e.version("store", "1"), e.version("web", "1", "basket"))
-	web := e.pods("web")
+	e.mustDeploy(e.podless("basket", "1", "store"), e.podless("mail", "1", "store"), e.podless("store", "1"), e.podless("web", "1", "basket"))
 	webObjects := map[string]string{}
 	for name, v := range e.versions() {
 		if strings.Contains(name, " web") {
@@ -115,7 +114,7 @@ func TestWaveFails(t *testing.T) {
 		}
 	}
 	var s steps
-	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.broken("basket", "store"), e.version("mail", "2", "store"), e.version("store", "2"), e.version("web", "2", "basket")}}, s.add)
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.broken("basket", "store"), e.podless("mail", "2", "store"), e.podless("store", "2"), e.podless("web", "2", "basket")}}, s.add)
 	var rollout *apply.RolloutError
 	if !errors.As(err, &rollout) || res.Outcome != apply.RolledBack || len(rollout.Diagnoses) != 1 || rollout.Diagnoses[0].Unit != "basket" {
 		t.Fatalf("outcome %s, error %v", res.Outcome, err)
@@ -140,7 +139,10 @@ func TestWaveFails(t *testing.T) {
 			t.Errorf("%s was changed", name)
 		}
 	}
-	e.samePods("web", web)
+	for unit := range want {
+		e.isAt(unit, 1)
+	}
+	e.ended(res)
 	history, err := e.history("web")
 	check(t, err)
 	if len(history) != 1 || history[0].Number != 1 || !history[0].Current {
@@ -153,7 +155,7 @@ func TestNeedOutside(t *testing.T) {
 	e := newEnv(t)
 	refused := func(why string) {
 		t.Helper()
-		res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.version("web", "1", "store")}, Only: []string{"web"}}, nil)
+		res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.podless("web", "1", "store")}, Only: []string{"web"}}, nil)
 		var need *apply.NeedError
 		if !errors.As(err, &need) || res.Outcome != apply.Refused || need.Unit != "web" || need.Need != "store" || need.Why != why {
 			t.Errorf("outcome %s, error %v, want that store %s", res.Outcome, err, why)
@@ -172,8 +174,8 @@ func TestNeedOutside(t *testing.T) {
 	if after := e.versions(); before["Secret shipit-shop"] != after["Secret shipit-shop"] || after["Deployment web"] != "" {
 		t.Errorf("a refused deploy wrote:\nbefore %v\nafter  %v", before, after)
 	}
-	e.mustDeploy(e.version("store", "1"))
-	if res := e.mustDeployOnly(e.version("web", "1", "store")); res.Units[0].Release != 1 {
+	e.mustDeploy(e.podless("store", "1"))
+	if res := e.mustDeployOnly(e.podless("web", "1", "store")); res.Units[0].Release != 1 {
 		t.Errorf("web: %+v", res.Units[0])
 	}
 }
