@@ -1,0 +1,158 @@
+package schema
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+)
+
+// Patch gives an object as a service's patches of its kind make it: they are
+// unified onto it, so they add what it does not say, and what it says otherwise is
+// an *Error with the place in the patch. A list whose items have a name is patched
+// by a struct of items by name, which adds those that it lacks. Without a patch
+// the object is given as it is. Values are as in Object.
+func (a *App) Patch(service, kind string, object map[string]any) (map[string]any, error) {
+	s := a.Service(service)
+	if s == nil {
+		return object, nil
+	}
+	meta, _ := object["metadata"].(map[string]any)
+	for _, p := range s.Patch {
+		if p.Kind != kind || p.Name != "" && p.Name != meta["name"] {
+			continue
+		}
+		patched, err := a.unify(p.Path, kind, object, p.Data)
+		if err != nil {
+			return nil, err
+		}
+		object = patched.(map[string]any)
+	}
+	return object, nil
+}
+
+// unify gives value with all of patch in it. Neither is changed. at is where the
+// patch is, and in where the value is in its object.
+func (a *App) unify(at, in string, value, patch any) (any, error) {
+	switch p := patch.(type) {
+	case map[string]any:
+		switch v := value.(type) {
+		case map[string]any:
+			return a.unifyFields(at, in, v, p)
+		case []any:
+			if named(v) {
+				return a.unifyItems(at, in, v, p)
+			}
+		}
+	case []any:
+		if v, ok := value.([]any); ok && len(v) == len(p) {
+			list := make([]any, len(v))
+			for i := range v {
+				var err error
+				index := strconv.Itoa(i)
+				if list[i], err = a.unify(join(at, index), join(in, index), v[i], p[i]); err != nil {
+					return nil, err
+				}
+			}
+			return list, nil
+		}
+	}
+	if reflect.DeepEqual(value, patch) || number(value) != "" && number(value) == number(patch) {
+		return value, nil
+	}
+	return nil, a.patchConflict(at, in, value, patch)
+}
+
+func (a *App) unifyFields(at, in string, value, patch map[string]any) (map[string]any, error) {
+	fields := maps.Clone(value)
+	for _, name := range sortedKeys(patch) {
+		have, ok := value[name]
+		if !ok {
+			fields[name] = patch[name]
+			continue
+		}
+		field, err := a.unify(join(at, name), join(in, name), have, patch[name])
+		if err != nil {
+			return nil, err
+		}
+		fields[name] = field
+	}
+	return fields, nil
+}
+
+func (a *App) unifyItems(at, in string, value []any, patch map[string]any) ([]any, error) {
+	items := slices.Clone(value)
+	for _, name := range sortedKeys(patch) {
+		i := slices.IndexFunc(items, func(item any) bool { return item.(map[string]any)["name"] == name })
+		if i < 0 {
+			item, ok := patch[name].(map[string]any)
+			if !ok {
+				return nil, a.patchConflict(join(at, name), join(in, name), map[string]any{}, patch[name])
+			}
+			item = maps.Clone(item)
+			item["name"] = name
+			items = append(items, item)
+			continue
+		}
+		item, err := a.unify(join(at, name), join(in, name), items[i], patch[name])
+		if err != nil {
+			return nil, err
+		}
+		items[i] = item
+	}
+	return items, nil
+}
+
+func (a *App) patchConflict(at, in string, value, patch any) *Error {
+	e := &Error{
+		Code: Conflict, Pos: a.Position(at), Path: at,
+		Message: fmt.Sprintf("%s is %s, but shipit makes it %s", at, sketch(patch), sketch(value)),
+		Why:     "a patch is combined with the object; it never overrides",
+		Hint:    "say it with the words of the service, or patch another field",
+	}
+	if v, ok := value.([]any); ok {
+		e.Message = fmt.Sprintf("%s cannot be combined with the list that shipit makes", at)
+		e.Why, e.Hint = fmt.Sprintf("%s has %d items, and a list has its length", in, len(v)), ""
+		if named(v) {
+			e.Hint = fmt.Sprintf("write the items by name, as a struct: %s: {…}", v[0].(map[string]any)["name"])
+		}
+	}
+	return e
+}
+
+// named reports whether all items of a list have a name.
+func named(list []any) bool {
+	for _, item := range list {
+		m, _ := item.(map[string]any)
+		if name, _ := m["name"].(string); name == "" {
+			return false
+		}
+	}
+	return len(list) > 0
+}
+
+// number gives a number as text, whatever type holds it, or "".
+func number(v any) string {
+	switch v := v.(type) {
+	case int64, int32, int:
+		return fmt.Sprint(v)
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	return ""
+}
+
+// sketch says what a value of an object is.
+func sketch(v any) string {
+	switch v := v.(type) {
+	case map[string]any:
+		return "a struct"
+	case []any:
+		return "a list"
+	case string:
+		return strconv.Quote(v)
+	default:
+		return fmt.Sprint(v)
+	}
+}
