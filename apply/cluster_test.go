@@ -241,7 +241,8 @@ func (e *env) mustDeploy(units ...apply.Unit) *apply.Result {
 }
 
 // versions maps everything in the namespace that is ours or Kubernetes' own to
-// what it is, status excepted: a controller may write that at any time.
+// what it is, status excepted: a controller may write that at any time. Pods that
+// are on their way out are not counted.
 func (e *env) versions() map[string]string {
 	e.Helper()
 	out := map[string]string{}
@@ -249,7 +250,9 @@ func (e *env) versions() map[string]string {
 		list, err := e.dyn.Resource(r).Namespace(e.ns).List(e.ctx, metav1.ListOptions{})
 		check(e.T, err)
 		for _, o := range list.Items {
-			out[o.GetKind()+" "+o.GetName()] = written(&o)
+			if o.GetKind() != "Pod" || o.GetDeletionTimestamp() == nil {
+				out[o.GetKind()+" "+o.GetName()] = written(&o)
+			}
 		}
 	}
 	return out
