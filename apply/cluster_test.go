@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -133,8 +134,8 @@ func (e *env) unit(s service) apply.Unit {
 		s.memory = "64Mi"
 	}
 	var vars strings.Builder
-	for k, v := range s.env {
-		fmt.Fprintf(&vars, "        - {name: %s, value: %q}\n", k, v)
+	for _, k := range slices.Sorted(maps.Keys(s.env)) {
+		fmt.Fprintf(&vars, "        - {name: %s, value: %q}\n", k, s.env[k])
 	}
 	if s.config != "" {
 		fmt.Fprintf(&vars, "        - {name: FROM, valueFrom: {configMapKeyRef: {name: %s, key: k}}}\n", s.config)
