@@ -30,8 +30,8 @@ unit: ## the tests that need no cluster
 e2e: tools build sandbox ## the tests on a real cluster
 	@scripts/test.sh e2e
 
-bench: ## benchmarks of evaluating and rendering
-	$(GO) test -run '^$$' -bench . -benchmem ./schema ./render
+bench: ## benchmarks of evaluating, rendering and checking
+	$(GO) test -run '^$$' -bench . -benchmem ./schema ./render ./openapi
 
 figures: tools build sandbox ## how long the shop takes on a sandbox, against the limits
 	@scripts/figures.sh

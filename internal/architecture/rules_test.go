@@ -29,13 +29,15 @@ type room struct {
 func rooms() []room {
 	four := []string{"schema", "render", "registry", "apply"}
 	return []room{
-		{folder: "cmd", imports: append(four, "internal/deploy", "internal/testimage")},
-		{folder: "internal/deploy", imports: four},
+		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/testimage")},
+		{folder: "internal/deploy", imports: append(four, "openapi")},
 		{folder: "render", imports: []string{"schema"}},
 		{folder: "schema"},
 		{folder: "registry"},
 		{folder: "apply", tests: []string{"internal/testimage"}},
+		{folder: "openapi", imports: []string{"internal/nearest"}},
 		{folder: "internal/testimage"},
+		{folder: "internal/nearest"},
 		{folder: "internal/architecture"},
 	}
 }
@@ -50,8 +52,8 @@ type reserved struct {
 func reservations() []reserved {
 	cmd := []string{"cmd"}
 	everyone := []string{"*"}
-	// The program in the tests' image is a program.
-	programs := []string{"cmd", "internal/testimage/app"}
+	// The program in the tests' image is a program, as is what makes a file.
+	programs := []string{"cmd", "internal/testimage/app", "openapi/internal/gen"}
 	return []reserved{
 		{what: "github.com/spf13/cobra", rooms: cmd},
 		{what: "github.com/spf13/pflag", rooms: cmd},
@@ -63,8 +65,8 @@ func reservations() []reserved {
 		{what: "github.com/moby/buildkit", rooms: []string{"registry"}},
 		// The kubeconfig flags of cli-runtime speak in these types.
 		{what: "k8s.io/client-go/rest", rooms: []string{"apply", "cmd"}},
-		{what: "k8s.io/client-go/tools/clientcmd", rooms: cmd, tests: []string{"apply"}},
-		{what: "k8s.io/client-go", rooms: []string{"apply"}, tests: cmd},
+		{what: "k8s.io/client-go/tools/clientcmd", rooms: cmd, tests: []string{"apply", "openapi"}},
+		{what: "k8s.io/client-go", rooms: []string{"apply"}, tests: []string{"cmd", "openapi"}},
 		{what: "sigs.k8s.io/cli-utils", rooms: []string{"apply"}},
 		{what: "os.Exit", rooms: programs, tests: everyone},
 		{what: "os.Stdin", rooms: cmd, tests: everyone},

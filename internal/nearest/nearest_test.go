@@ -1,0 +1,25 @@
+package nearest_test
+
+import (
+	"testing"
+
+	"github.com/shipit-dev/shipit/internal/nearest"
+)
+
+func TestName(t *testing.T) {
+	fields := []string{"image", "imagePullPolicy", "name", "ports", "env"}
+	for name, want := range map[string]string{
+		"imagee":          "image",
+		"iamge":           "image",
+		"Image":           "image",
+		"port":            "ports",
+		"imagepullpolicy": "imagePullPolicy",
+		"replicas":        "",
+		"x":               "",
+		"":                "",
+	} {
+		if got := nearest.Name(name, fields); got != want {
+			t.Errorf("Name(%q) = %q, want %q", name, got, want)
+		}
+	}
+}
