@@ -241,13 +241,25 @@ func (e *env) mustDeploy(units ...apply.Unit) *apply.Result {
 	return res
 }
 
-// versions maps everything in the namespace that is ours or Kubernetes' own to
-// what it is, status excepted: a controller may write that at any time. Pods that
-// are on their way out are not counted.
+// busy is how many times slower a loaded machine may be than a quiet one. What
+// is measured in tests must be seconds and not a deadline of minutes; how many
+// seconds belongs into a benchmark.
+const busy = 5
+
+// versions maps everything in the namespace that a deploy may write to what it
+// is, status excepted: a controller may write that at any time, as it does to
+// ReplicaSets and pods, which are not counted.
 func (e *env) versions() map[string]string {
 	e.Helper()
+	return e.things(deployments, services, accounts, configMaps, secrets, leases)
+}
+
+// things maps the objects of some resources, but for pods that are on their way
+// out, to what they are.
+func (e *env) things(resources ...schema.GroupVersionResource) map[string]string {
+	e.Helper()
 	out := map[string]string{}
-	for _, r := range []schema.GroupVersionResource{deployments, replicaSets, pods, services, accounts, configMaps, secrets, leases} {
+	for _, r := range resources {
 		list, err := e.dyn.Resource(r).Namespace(e.ns).List(e.ctx, metav1.ListOptions{})
 		check(e.T, err)
 		for _, o := range list.Items {
@@ -273,7 +285,7 @@ func written(o *unstructured.Unstructured) string {
 // left lists what is in the namespace beside what every namespace has.
 func (e *env) left() []string {
 	var out []string
-	for name := range e.versions() {
+	for name := range e.things(deployments, replicaSets, pods, services, accounts, configMaps, secrets, leases) {
 		if name != "ServiceAccount default" && name != "ConfigMap kube-root-ca.crt" {
 			out = append(out, name)
 		}

@@ -148,8 +148,8 @@ func TestBrokenReleases(t *testing.T) {
 			if tt.log != "" && !slices.Contains(d.Logs, tt.log) {
 				t.Errorf("logs %q do not have %q", d.Logs, tt.log)
 			}
-			if failed > tt.within {
-				t.Errorf("failed after %s, want at most %s", failed, tt.within)
+			if failed > busy*tt.within {
+				t.Errorf("failed after %s, want at most %s", failed, busy*tt.within)
 			}
 			e.samePods("web", before)
 			if s := e.status("web"); !s.Ready || s.Release != 1 || s.State != apply.StateDeployed {
