@@ -14,6 +14,7 @@ import (
 const (
 	exitDone       = 0  // done, or nothing to do
 	exitError      = 1  // an error; nothing is left half-done unless it says so
+	exitChanges    = 2  // --check or --exit-code found changes
 	exitInvalid    = 3  // the configuration is invalid; nothing was touched
 	exitRolledBack = 4  // the rollout failed, and what was there before is back
 	exitFailed     = 5  // the rollout failed, and what was there before is not back

@@ -14,9 +14,9 @@ and back again when they are not healthy.
 
 Every flag can be set in the environment: --registry as SHIPIT_REGISTRY.
 
-Exit codes: 0 done · 1 error · 3 invalid configuration · 4 the rollout failed
-and what was there before is back · 5 it failed and is not back · 6 another
-deploy holds the lock · 64 usage.`
+Exit codes: 0 done · 1 error · 2 changes found (--check) · 3 invalid
+configuration · 4 the rollout failed and what was there before is back · 5 it
+failed and is not back · 6 another deploy holds the lock · 64 usage.`
 
 // execute runs one command line.
 func execute(ctx context.Context, args []string, s streams) error {
@@ -45,6 +45,7 @@ func newRootCommand(s streams) *cobra.Command {
 	root.AddCommand(
 		newInitCommand(s),
 		newValidateCommand(s),
+		newFmtCommand(s),
 		newRenderCommand(s),
 		newBuildCommand(s),
 		newDeployCommand(s),

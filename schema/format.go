@@ -1,0 +1,76 @@
+package schema
+
+import (
+	"bytes"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	cueerrors "cuelang.org/go/cue/errors"
+	"cuelang.org/go/cue/format"
+	"cuelang.org/go/cue/parser"
+)
+
+// Unformatted is a file that CUE's own formatter would write in another way.
+type Unformatted struct {
+	File      string // relative to the module's root, with slashes
+	path      string
+	formatted []byte
+}
+
+// Write replaces the file by its formatted text.
+func (u Unformatted) Write() error { return writeFile(u.path, u.formatted) }
+
+// Format looks through the CUE files of the module around dir, those in cue.mod
+// and in hidden folders excepted, and gives those that are not formatted. It
+// writes nothing. Files that CUE does not understand are all in an error of
+// type Errors.
+func Format(dir string) ([]Unformatted, error) {
+	p, err := Find(dir)
+	if err != nil && p.Root == "" {
+		return nil, err
+	}
+	p.Dir = p.Root // positions are told from there, as the files are
+	var found []Unformatted
+	var errs Errors
+	err = filepath.WalkDir(p.Root, func(path string, d fs.DirEntry, err error) error {
+		name := d.Name()
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != p.Root && (name == "cue.mod" || name == "node_modules" || strings.HasPrefix(name, ".")):
+			return filepath.SkipDir
+		case !d.Type().IsRegular() || filepath.Ext(name) != ".cue":
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		f, err := parser.ParseFile(path, text, parser.ParseComments)
+		if err != nil {
+			for _, e := range cueerrors.Errors(err) {
+				errs = append(errs, p.loadError(e))
+			}
+			return nil
+		}
+		formatted, err := format.Node(f)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(text, formatted) {
+			found = append(found, Unformatted{File: p.file(path), path: path, formatted: formatted})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(errs) > 0 {
+		slices.SortStableFunc(errs, inOrder)
+		return nil, errs
+	}
+	return found, nil
+}
