@@ -149,7 +149,7 @@ func (e *env) stoppedAt(n int, answered bool, units []apply.Unit) *apply.Result 
 			said = append(said, ev.Message+": "+ev.Err.Error())
 		}
 	})
-	if (err == nil) != res.Outcome.Done() {
+	if (err == nil) != res.Outcome.Done() || res.Interrupted != (err != nil) {
 		e.Errorf("stopped at %d: %s, error %v", n, res.Outcome, err)
 	}
 	if len(said) > 0 {

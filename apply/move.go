@@ -49,6 +49,7 @@ type mover struct {
 func (m *mover) run(ctx context.Context) (*Result, error) {
 	m.result = &Result{Outcome: Refused}
 	err := m.steps(ctx)
+	m.result.Interrupted = m.result.Interrupted || err != nil && ctx.Err() != nil
 	m.fill()
 	m.result.Took = time.Since(m.em.start)
 	m.writeOutcome(ctx, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -279,7 +280,7 @@ func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods [
 	case "Deployment":
 		revision := o.GetAnnotations()[revisionAnnotation]
 		for _, rs := range sets {
-			if revision != "" && ownedBy(rs, o.GetUID()) && rs.Annotations[revisionAnnotation] == revision {
+			if revision != "" && ownedBy(rs, o.GetUID()) && rs.Annotations[revisionAnnotation] == revision && sameTemplate(o, rs) {
 				w.replicaSet = rs
 			}
 		}
@@ -306,6 +307,25 @@ func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods [
 		return compareRefs(Ref{Name: a.Name}, Ref{Name: b.Name})
 	})
 	return w
+}
+
+// sameTemplate reports whether the ReplicaSet is of the Deployment's template as
+// it is now, compared as the Deployment controller does. The revision alone does
+// not tell: when the count of replicas changed too, the controller scales first,
+// and calls the Deployment observed while the revision is still the old one.
+func sameTemplate(o *unstructured.Unstructured, rs *appsv1.ReplicaSet) bool {
+	raw, ok, _ := unstructured.NestedMap(o.Object, "spec", "template")
+	if !ok {
+		return true // nothing to compare
+	}
+	var want corev1.PodTemplateSpec
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(raw, &want); err != nil {
+		return true
+	}
+	got := rs.Spec.Template.DeepCopy()
+	delete(got.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+	delete(want.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
+	return equality.Semantic.DeepEqual(&want, got)
 }
 
 func ownedBy(o metav1.Object, uid types.UID) bool {
