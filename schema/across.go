@@ -59,7 +59,7 @@ func (d *decoder) circle(services []string) {
 	}
 	first := edges[0]
 	e := &Error{
-		Code: Contradicts, Pos: first.pos, Path: first.path,
+		Rule: needsCircle, Pos: first.pos, Path: first.path,
 		Message: "services need each other in a circle: " + draw(services),
 		Why:     "each would wait for the next to be healthy, and none could be the first",
 		Hint:    "remove one of these needs; calls alone may go in circles",
@@ -71,7 +71,7 @@ func (d *decoder) circle(services []string) {
 	for _, edge := range edges[1:min(len(edges), drawn)] {
 		e.Related = append(e.Related, edge.pos)
 	}
-	d.errs = append(d.errs, e)
+	d.tell(e)
 }
 
 // drawn is how many services of a circle are told.
@@ -105,7 +105,7 @@ func (d *decoder) sameHosts() {
 				if other.class != e.Class && other.class != "" && e.Class != "" {
 					continue // two controllers, two ways in
 				}
-				d.against(n, other.n, fmt.Sprintf("%s and %s both expose %s%s", other.n.path, n.path, r.host, r.path),
+				d.against(n, other.n, sameRoute, fmt.Sprintf("%s and %s both expose %s%s", other.n.path, n.path, r.host, r.path),
 					"a request goes to one service", "give one of them another host or path")
 				break
 			}
@@ -132,7 +132,7 @@ func (d *decoder) collisions(a *App) {
 			o := object{kind, name}
 			if other, ok := taken[o]; ok && other.n != n && !told[name] {
 				told[name] = true
-				d.against(n, other.n, fmt.Sprintf("%s and %s would both make the %s %q", other.n.path, n.path, kind, name), "",
+				d.against(n, other.n, sameObject, fmt.Sprintf("%s and %s would both make the %s %q", other.n.path, n.path, kind, name), "",
 					"give one of them another name")
 				return
 			}
@@ -140,10 +140,10 @@ func (d *decoder) collisions(a *App) {
 		})
 		switch {
 		case m.s.Name == "default":
-			d.wrong(m.n, WrongName, m.n.path+" would take the place of the ServiceAccount \"default\"",
+			d.wrong(m.n, wrongName, m.n.path+" would take the place of the ServiceAccount \"default\"",
 				"every namespace has one, and pods without a ServiceAccount run as it", "give the service another name")
 		case m.s.Name == "kubernetes" && a.Namespace == "default":
-			d.wrong(m.n, WrongName, m.n.path+" would take the place of the Service \"kubernetes\"",
+			d.wrong(m.n, wrongName, m.n.path+" would take the place of the Service \"kubernetes\"",
 				"it is how pods find the API server, in the namespace default", "give the service or the namespace another name")
 		}
 	}

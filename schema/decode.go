@@ -30,17 +30,26 @@ type member struct {
 	s *Service
 }
 
-func (d *decoder) wrong(n *node, code Code, message, why, hint string) {
-	d.errs = append(d.errs, &Error{Code: code, Pos: n.pos, Path: n.path, Message: message, Why: why, Hint: hint})
+func (d *decoder) wrong(n *node, rule, message, why, hint string) {
+	d.tell(&Error{Rule: rule, Pos: n.pos, Path: n.path, Message: message, Why: why, Hint: hint})
+}
+
+// tell keeps an error, or a warning when its rule is one.
+func (d *decoder) tell(e *Error) {
+	if ruled(e); e.Severity == SeverityWarning {
+		d.warnings = append(d.warnings, e)
+		return
+	}
+	d.errs = append(d.errs, e)
 }
 
 // against is wrong with the place of what it is wrong with.
-func (d *decoder) against(n, other *node, message, why, hint string) {
-	e := &Error{Code: Contradicts, Pos: n.pos, Path: n.path, Message: message, Why: why, Hint: hint}
+func (d *decoder) against(n, other *node, rule, message, why, hint string) {
+	e := &Error{Rule: rule, Pos: n.pos, Path: n.path, Message: message, Why: why, Hint: hint}
 	if other != nil && other.pos.IsValid() && other.pos != n.pos {
 		e.Related = []Pos{other.pos}
 	}
-	d.errs = append(d.errs, e)
+	d.tell(e)
 }
 
 func (d *decoder) app(n *node) *App {
@@ -83,10 +92,10 @@ func (d *decoder) app(n *node) *App {
 func (d *decoder) anyService(services *node) {
 	switch {
 	case len(services.fields) == 0:
-		d.wrong(services, MissingField, "services is empty", "an App has at least one service",
+		d.wrong(services, missingField, "services is empty", "an App has at least one service",
 			`write one, such as services: web: image: "nginx:1.29"`)
 	case len(d.disabled) == len(services.fields):
-		d.wrong(services, MissingField, "every service is disabled", "an App has at least one service", "enable one of them")
+		d.wrong(services, missingField, "every service is disabled", "an App has at least one service", "enable one of them")
 	}
 }
 
@@ -172,8 +181,8 @@ func (d *decoder) oneOf(n *node, kinds []string, tooMany, why, none, hint string
 		for i, f := range given {
 			names[i], related[i] = f.name, f.pos
 		}
-		d.errs = append(d.errs, &Error{
-			Code:    Contradicts,
+		d.tell(&Error{
+			Rule:    oneOf,
 			Pos:     given[0].pos,
 			Path:    n.path,
 			Message: fmt.Sprintf("%s %s: %s", n.path, tooMany, strings.Join(names, ", ")),
@@ -184,14 +193,14 @@ func (d *decoder) oneOf(n *node, kinds []string, tooMany, why, none, hint string
 	}
 	// An unknown field was meant to be one of them.
 	if missing && !slices.ContainsFunc(n.fields, func(f *node) bool { return f.bad }) {
-		d.wrong(n, MissingField, n.path+" "+none, "", hint)
+		d.wrong(n, missingField, n.path+" "+none, "", hint)
 	}
 }
 
 func (d *decoder) build(n *node) *Build {
 	pkg := n.get("go")
 	if text := pkg.str(); text != "" && !filepath.IsLocal(filepath.FromSlash(text)) {
-		d.wrong(pkg, WrongValue, fmt.Sprintf("%s leaves the project: %q", pkg.path, text),
+		d.wrong(pkg, projectFile, fmt.Sprintf("%s leaves the project: %q", pkg.path, text),
 			"a build reads the project's files only", "make the folder that holds both the project, or copy the package into it")
 	}
 	return &Build{Go: pkg.str()}
@@ -202,8 +211,8 @@ func (d *decoder) source(n *node) {
 	image, build := n.get("image"), n.get("build")
 	switch {
 	case image != nil && build != nil:
-		d.errs = append(d.errs, &Error{
-			Code:    Contradicts,
+		d.tell(&Error{
+			Rule:    imageAndBuild,
 			Pos:     image.pos,
 			Path:    n.path,
 			Message: n.path + " has both an image and a build",
@@ -218,12 +227,12 @@ func (d *decoder) source(n *node) {
 		if near := nearestName(n.name, others); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		d.wrong(n, MissingField, fmt.Sprintf("%s is only in the environment %s, and has neither an image nor a build", n.path, env), "", hint)
+		d.wrong(n, noImage, fmt.Sprintf("%s is only in the environment %s, and has neither an image nor a build", n.path, env), "", hint)
 	case n.missing("image") && n.missing("build"):
-		d.wrong(n, MissingField, n.path+" has neither an image nor a build", "",
+		d.wrong(n, noImage, n.path+" has neither an image nor a build", "",
 			`write image: "nginx:1.29", or build: go: "." to build a Go program`)
 	case build.is(cue.StructKind) && build.missing("go"):
-		d.wrong(build, MissingField, build.path+" does not say what to build", "",
+		d.wrong(build, noImage, build.path+" does not say what to build", "",
 			`write build: go: "." with the folder of a Go main package`)
 	}
 }
@@ -246,8 +255,8 @@ func (d *decoder) ports(n *node) []Port {
 
 		key := fmt.Sprintf("%d/%s", p.Service, p.Protocol)
 		if other := inService[key]; other != nil && p.Service != 0 {
-			d.errs = append(d.errs, &Error{
-				Code:    Contradicts,
+			d.tell(&Error{
+				Rule:    samePort,
 				Pos:     f.pos,
 				Path:    f.path,
 				Message: fmt.Sprintf("%s and %s are both port %s of the Service", f.path, other.name, key),
@@ -274,7 +283,7 @@ func (d *decoder) security(n *node) Security {
 	}
 	if s.RunAsUser != nil && *s.RunAsUser == 0 && !s.AllowRoot {
 		user := n.get("runAsUser")
-		d.wrong(user, Contradicts, user.path+" is 0, which is root, but the service may not run as root",
+		d.wrong(user, rootUser, user.path+" is 0, which is root, but the service may not run as root",
 			"runAsNonRoot is true unless said otherwise, so the container would never start",
 			"use another user, or write runAsNonRoot: false beside it")
 	}

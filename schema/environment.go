@@ -268,7 +268,7 @@ func (p Project) ownServices(files []*ast.File) []*Error {
 				if source, ok := f.Source.(*ast.Ident); ok && source.Name == "services" {
 					name, _, _ := ast.LabelName(env.Label)
 					warnings = append(warnings, &Error{
-						Code: Reference, Pos: p.pos(source.Pos()), Path: join("environments", name),
+						Rule: ownServices, Pos: p.pos(source.Pos()), Path: join("environments", name),
 						Message: fmt.Sprintf("this goes through the services of the environment %s alone", name),
 						Why:     "inside of an environment services are its own",
 						Hint:    "write services: [string]: {…} for all that the App has",

@@ -110,6 +110,9 @@ func (e Errors) Unwrap() []error {
 // it makes, with the number of the others.
 func (e Errors) sorted() Errors {
 	e = slices.Clone(e)
+	for _, err := range e {
+		ruled(err)
+	}
 	slices.SortStableFunc(e, inOrder)
 	type key struct {
 		pos   Pos

@@ -119,6 +119,9 @@ func (p Project) loadIn(opts Options, env environment) (*App, error) {
 	app.Source, _, _ = strings.Cut(strict.Module, "@")
 	app.positions = b.positions
 	app.Warnings = slices.Concat(p.unread(strict), p.stale(), p.ownServices(strict.Files), d.warnings)
+	for _, w := range app.Warnings {
+		ruled(w)
+	}
 	return app, nil
 }
 
@@ -145,7 +148,7 @@ func (p Project) instance(schema map[string][]byte, opts Options) (*build.Instan
 func (p Project) instanceWithout(imports map[string]bool, schema map[string][]byte, opts Options) (*build.Instance, Errors) {
 	real, err := filepath.EvalSymlinks(p.Root)
 	if err != nil {
-		return nil, Errors{{Code: NoProject, Message: err.Error()}}
+		return nil, Errors{{Code: NoProject, Message: err.Error()}}.sorted()
 	}
 	overlay := p.overlay(schema)
 	cfg := &load.Config{

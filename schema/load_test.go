@@ -30,6 +30,10 @@ func TestErrors(t *testing.T) {
 	if len(cases) < 100 {
 		t.Fatalf("only %d cases", len(cases))
 	}
+	known := map[string]bool{}
+	for _, r := range schema.Rules() {
+		known[r.Name] = true
+	}
 	for _, file := range cases {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
@@ -52,8 +56,8 @@ func TestErrors(t *testing.T) {
 			var got strings.Builder
 			for _, e := range errs {
 				got.WriteString(e.Text() + "\n")
-				if e.Code == "" {
-					t.Errorf("no code: %v", e)
+				if e.Code == "" || e.Severity != schema.SeverityError || !known[e.Rule] {
+					t.Errorf("code %q, rule %q, severity %q: %v", e.Code, e.Rule, e.Severity, e)
 				}
 			}
 			text := strings.ReplaceAll(got.String(), dir, "$DIR")

@@ -29,6 +29,9 @@ func (p Project) loadErrors(inst *build.Instance) Errors {
 		}}
 	case errors.As(inst.Err, &none):
 		if errs := p.unread(inst); len(errs) > 0 {
+			for _, e := range errs {
+				e.Severity = SeverityError // as there is no other file
+			}
 			return errs
 		}
 		return Errors{{
@@ -59,7 +62,7 @@ func (p Project) unread(inst *build.Instance) Errors {
 	for _, f := range inst.IgnoredFiles {
 		if f.ExcludeReason != nil && strings.Contains(f.ExcludeReason.Error(), "no package name") {
 			errs = append(errs, &Error{
-				Code:    NoApp,
+				Rule:    fileUnread,
 				Pos:     Pos{File: p.file(f.Filename), Line: 1, Column: 1},
 				Message: "this file is not read, as it names no package",
 				Hint:    "begin it with \"package\" and the same name in every file here",

@@ -61,7 +61,7 @@ func (a *App) unify(at, in string, value, patch any) (any, error) {
 	if reflect.DeepEqual(value, patch) || number(value) != "" && number(value) == number(patch) {
 		return value, nil
 	}
-	return nil, a.patchConflict(at, in, value, patch)
+	return nil, a.contradicts(at, in, value, patch)
 }
 
 func (a *App) unifyFields(at, in string, value, patch map[string]any) (map[string]any, error) {
@@ -88,7 +88,7 @@ func (a *App) unifyItems(at, in string, value []any, patch map[string]any) ([]an
 		if i < 0 {
 			item, ok := patch[name].(map[string]any)
 			if !ok {
-				return nil, a.patchConflict(join(at, name), join(in, name), map[string]any{}, patch[name])
+				return nil, a.contradicts(join(at, name), join(in, name), map[string]any{}, patch[name])
 			}
 			item = maps.Clone(item)
 			item["name"] = name
@@ -104,9 +104,9 @@ func (a *App) unifyItems(at, in string, value []any, patch map[string]any) ([]an
 	return items, nil
 }
 
-func (a *App) patchConflict(at, in string, value, patch any) *Error {
+func (a *App) contradicts(at, in string, value, patch any) *Error {
 	e := &Error{
-		Code: Conflict, Pos: a.Position(at), Path: at,
+		Rule: patchConflict, Pos: a.Position(at), Path: at,
 		Message: fmt.Sprintf("%s is %s, but shipit makes it %s", at, sketch(patch), sketch(value)),
 		Why:     "a patch is combined with the object; it never overrides",
 		Hint:    "say it with the words of the service, or patch another field",
@@ -118,7 +118,7 @@ func (a *App) patchConflict(at, in string, value, patch any) *Error {
 			e.Hint = fmt.Sprintf("write the items by name, as a struct: %s: {…}", v[0].(map[string]any)["name"])
 		}
 	}
-	return e
+	return ruled(e)
 }
 
 // named reports whether all items of a list have a name.

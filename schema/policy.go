@@ -64,7 +64,7 @@ func (a *App) broken(p policy, unit string, object map[string]any, err error) *E
 		path = "services." + unit
 	}
 	e := &Error{
-		Rule: "policy/" + p.name, Severity: p.severity, Code: Contradicts, Pos: a.Position(path), Path: path,
+		Rule: "policy/" + p.name, Severity: p.severity, Pos: a.Position(path), Path: path,
 		Message: fmt.Sprintf("the %s %q breaks the policy %s", kind, meta["name"], p.name),
 		Hint:    p.message,
 	}
@@ -78,7 +78,7 @@ func (a *App) broken(p policy, unit string, object map[string]any, err error) *E
 		}
 	}
 	e.Why = strings.Join(why, "; ")
-	return e
+	return ruled(e)
 }
 
 // violation says what is wrong with a field of an object.

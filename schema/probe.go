@@ -36,7 +36,7 @@ func (d *decoder) probe(n, service *node, s *Service) *Probe {
 		"does not say what to check", `write one of http: "/healthz", tcp: "PORT", exec: ["PROGRAM", "ARGUMENT"]`)
 	if n.name != "readiness" && p.SuccessThreshold > 1 {
 		at := n.get("successThreshold")
-		d.wrong(at, Contradicts, fmt.Sprintf("%s must be 1, not %d", at.path, p.SuccessThreshold),
+		d.wrong(at, probeThreshold, fmt.Sprintf("%s must be 1, not %d", at.path, p.SuccessThreshold),
 			"Kubernetes counts successes for readiness only", "remove it")
 	}
 	return p
@@ -71,7 +71,7 @@ func (d *decoder) probePort(at, service *node, s *Service, name string) string {
 	}
 	if p := s.port(name); p != nil {
 		if p.Protocol != "TCP" {
-			d.wrong(at, Contradicts, fmt.Sprintf("%s asks the port %q, which is %s", at.path, p.Name, p.Protocol),
+			d.wrong(at, probePort, fmt.Sprintf("%s asks the port %q, which is %s", at.path, p.Name, p.Protocol),
 				"Kubernetes can only probe TCP ports", "ask another port, or use exec")
 		}
 		return p.Name
@@ -80,17 +80,17 @@ func (d *decoder) probePort(at, service *node, s *Service, name string) string {
 	have := service.path + " has " + strings.Join(names, ", ")
 	switch {
 	case len(names) == 0:
-		d.wrong(at, Contradicts, fmt.Sprintf("%s needs a port, but %s has none", at.path, service.path), "",
+		d.wrong(at, probePort, fmt.Sprintf("%s needs a port, but %s has none", at.path, service.path), "",
 			fmt.Sprintf("write ports: %s: 8080, with the port that it listens on", portName(name)))
 	case name == "":
-		d.wrong(at, Contradicts, at.path+" does not say which port", have+`, and none is called "http"`,
+		d.wrong(at, probePort, at.path+" does not say which port", have+`, and none is called "http"`,
 			fmt.Sprintf(`write {path: …, port: %q}`, names[0]))
 	default:
 		hint := "use one of those, or add the port"
 		if near := nearestName(name, names); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		d.wrong(at, Contradicts, fmt.Sprintf("%s asks the port %q, which %s does not have", at.path, name, service.path), have, hint)
+		d.wrong(at, probePort, fmt.Sprintf("%s asks the port %q, which %s does not have", at.path, name, service.path), have, hint)
 	}
 	return name
 }

@@ -40,7 +40,7 @@ func Find(dir string) (Project, error) {
 		return Project{}, Errors{{
 			Code:    NoProject,
 			Message: fmt.Sprintf("there is no folder %s", dir),
-		}}
+		}}.sorted()
 	}
 	root := abs
 	for {
@@ -54,7 +54,7 @@ func Find(dir string) (Project, error) {
 				Code:    NoProject,
 				Message: fmt.Sprintf("no project here: neither %s nor a folder above it has a cue.mod", abs),
 				Hint:    "run `shipit init` to make one, or name the project's folder",
-			}}
+			}}.sorted()
 		}
 		root = parent
 	}
@@ -63,7 +63,7 @@ func Find(dir string) (Project, error) {
 			Code:    NoProject,
 			Message: fmt.Sprintf("%s has a cue.mod, but no %s", root, moduleFile),
 			Hint:    "run `shipit init` to make one",
-		}}
+		}}.sorted()
 	}
 	if rel, err := filepath.Rel(root, abs); err == nil && strings.Split(filepath.ToSlash(rel), "/")[0] == "cue.mod" {
 		abs = root
@@ -77,7 +77,7 @@ func Find(dir string) (Project, error) {
 				Code:    NoApp,
 				Message: fmt.Sprintf("no CUE files in %s", abs),
 				Hint:    "run `shipit init` to make an App to start from",
-			}}
+			}}.sorted()
 		}
 	}
 }

@@ -59,19 +59,19 @@ func (d *decoder) quantity(n *node, into *map[string]string) bool {
 	}
 	q, err := resource.ParseQuantity(n.text)
 	if err != nil {
-		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "100m", "64Mi" or 2`)
+		d.wrong(n, wrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "100m", "64Mi" or 2`)
 		return false
 	}
 	const mebibyte = 1 << 20
 	switch {
 	case n.name == "memory" && q.CmpInt64(mebibyte) < 0:
-		d.wrong(n, WrongValue, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
+		d.wrong(n, quantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
 			`memory is counted in bytes, and "m" means thousandths`, `write the unit: "64Mi", "1Gi"`)
 	case n.name == "cpu" && q.CmpInt64(10_000) > 0:
-		d.wrong(n, WrongValue, fmt.Sprintf("%s is %s cores, which no node has", n.path, n.text),
+		d.wrong(n, quantityUnit, fmt.Sprintf("%s is %s cores, which no node has", n.path, n.text),
 			"cpu is counted in cores", `write thousandths of a core with "m": "250m"`)
 	case wholeOnly(n.name) && q.MilliValue()%1000 != 0:
-		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a whole number, not %s", n.path, n.text), "such resources cannot be divided", "")
+		d.wrong(n, wrongValue, fmt.Sprintf("%s must be a whole number, not %s", n.path, n.text), "such resources cannot be divided", "")
 	}
 	set(into, n.name, n.text)
 	return true
@@ -85,8 +85,8 @@ func (d *decoder) compare(request, limit *node, asked, allowed string) {
 		return
 	}
 	wrong := func(message, why, hint string) {
-		d.errs = append(d.errs, &Error{
-			Code: Contradicts, Pos: request.pos, Path: request.path,
+		d.tell(&Error{
+			Rule: requestOverLimit, Pos: request.pos, Path: request.path,
 			Message: message, Why: why, Hint: hint, Related: []Pos{limit.pos},
 		})
 	}

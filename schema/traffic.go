@@ -23,7 +23,7 @@ func (d *decoder) exposes(n, service *node, s *Service) []Expose {
 			e.Path = p
 		}
 		if at := f.get("path"); strings.ContainsAny(e.Path, "?#") {
-			d.wrong(at, WrongValue, fmt.Sprintf("%s is %q, which is more than a path", at.path, e.Path), "an Ingress looks at the path alone", "leave out what begins with ? or #")
+			d.wrong(at, wrongValue, fmt.Sprintf("%s is %q, which is more than a path", at.path, e.Path), "an Ingress looks at the path alone", "leave out what begins with ? or #")
 		}
 		if s.Workload != Job {
 			e.Port = d.exposedPort(f, service, s, e.Port)
@@ -47,7 +47,7 @@ func (d *decoder) exposedPort(n, service *node, s *Service, name string) string 
 		return name
 	}
 	if p.Protocol != "TCP" {
-		d.wrong(at, Contradicts, fmt.Sprintf("%s exposes the port %q, which is %s", at.path, p.Name, p.Protocol),
+		d.wrong(at, exposeProtocol, fmt.Sprintf("%s exposes the port %q, which is %s", at.path, p.Name, p.Protocol),
 			"an Ingress carries HTTP, which needs TCP", "expose another port")
 	}
 	return p.Name
@@ -59,17 +59,17 @@ func (d *decoder) noPort(at *node, name string, of *Service, n *node, does strin
 	have := n.path + " has " + strings.Join(names, ", ")
 	switch {
 	case len(names) == 0:
-		d.against(at, n, fmt.Sprintf("%s %s a port, but %s has none", at.path, does, n.path), "",
+		d.against(at, n, unknownPort, fmt.Sprintf("%s %s a port, but %s has none", at.path, does, n.path), "",
 			fmt.Sprintf("write services: %s: ports: %s: 8080, with the port that it listens on", of.Name, portName(name)))
 	case name == "":
-		d.against(at, n.get("ports"), fmt.Sprintf("%s does not say which port", at.path), have+`, and none is called "http"`,
+		d.against(at, n.get("ports"), unknownPort, fmt.Sprintf("%s does not say which port", at.path), have+`, and none is called "http"`,
 			fmt.Sprintf("write port: %q", names[0]))
 	default:
 		hint := "use one of those, or add the port"
 		if near := nearestName(name, names); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		d.against(at, n.get("ports"), fmt.Sprintf("%s %s the port %q, which %s does not have", at.path, does, name, n.path), have, hint)
+		d.against(at, n.get("ports"), unknownPort, fmt.Sprintf("%s %s the port %q, which %s does not have", at.path, does, name, n.path), have, hint)
 	}
 }
 
@@ -116,7 +116,7 @@ func (d *decoder) callService(n *node, c *Call) {
 		if list := callee.s.portNames(); len(list) > 0 {
 			hint = fmt.Sprintf("write one of %s, or none for the only one or \"http\"", strings.Join(list, ", "))
 		}
-		d.wrong(port, WrongValue, fmt.Sprintf("%s must be the name of a port of %s, not a number (%s)", port.path, callee.n.path, port.text),
+		d.wrong(port, wrongValue, fmt.Sprintf("%s must be the name of a port of %s, not a number (%s)", port.path, callee.n.path, port.text),
 			"a number is for what is outside", hint)
 		return
 	}
@@ -145,9 +145,9 @@ func (d *decoder) callOutside(n *node, c *Call) {
 	port := n.get("port")
 	switch {
 	case port == nil && n.missing("port"):
-		d.wrong(n, MissingField, n.path+" does not say which port it calls", "outside, nothing tells it", "write port: 443")
+		d.wrong(n, missingField, n.path+" does not say which port it calls", "outside, nothing tells it", "write port: 443")
 	case port.is(cue.StringKind):
-		d.wrong(port, WrongValue, fmt.Sprintf("%s must be a number, not a string (%q)", port.path, port.text), "names are for the ports of services", "write port: 443")
+		d.wrong(port, wrongValue, fmt.Sprintf("%s must be a number, not a string (%q)", port.path, port.text), "names are for the ports of services", "write port: 443")
 	}
 	c.Port = int32(port.int64())
 	c.Scheme = "tcp"
@@ -164,9 +164,9 @@ func (d *decoder) callOutside(n *node, c *Call) {
 	prefix, err := netip.ParsePrefix(c.CIDR)
 	switch {
 	case err != nil:
-		d.wrong(cidr, WrongValue, fmt.Sprintf("%s is no range of addresses: %q", cidr.path, c.CIDR), "", `write one such as "10.0.0.0/8" or "2001:db8::/32"`)
+		d.wrong(cidr, wrongValue, fmt.Sprintf("%s is no range of addresses: %q", cidr.path, c.CIDR), "", `write one such as "10.0.0.0/8" or "2001:db8::/32"`)
 	case prefix.Masked() != prefix:
-		d.wrong(cidr, WrongValue, fmt.Sprintf("%s has bits after its first %d: %q", cidr.path, prefix.Bits(), c.CIDR), "they mean nothing", fmt.Sprintf("write %q", prefix.Masked()))
+		d.wrong(cidr, wrongValue, fmt.Sprintf("%s has bits after its first %d: %q", cidr.path, prefix.Bits(), c.CIDR), "they mean nothing", fmt.Sprintf("write %q", prefix.Masked()))
 	}
 }
 
@@ -180,7 +180,7 @@ func (d *decoder) other(n *node, name, does string) (member, bool) {
 		if f := off.get("enabled"); f != nil {
 			at = f
 		}
-		d.against(n, at, fmt.Sprintf("%s %s %s, which is disabled", n.path, does, off.path), "",
+		d.against(n, at, serviceDisabled, fmt.Sprintf("%s %s %s, which is disabled", n.path, does, off.path), "",
 			fmt.Sprintf("enable it, or say this only where it is enabled: if services.%s.enabled {…}", name))
 		return member{}, false
 	}
@@ -201,6 +201,6 @@ func (d *decoder) other(n *node, name, does string) (member, bool) {
 	if near := nearestName(name, list); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	d.wrong(n, Contradicts, fmt.Sprintf("%s %s the service %q, which is not there", n.path, does, name), why, hint)
+	d.wrong(n, unknownService, fmt.Sprintf("%s %s the service %q, which is not there", n.path, does, name), why, hint)
 	return member{}, false
 }

@@ -20,7 +20,7 @@ func (d *decoder) volumes(n, service *node) []Volume {
 		}
 		v := d.volume(f, service)
 		if other := at[v.Mount]; other != nil && v.Mount != "" {
-			d.against(f.get("mount"), other, fmt.Sprintf("%s and %s are both mounted on %s", f.path, other.path, v.Mount),
+			d.against(f.get("mount"), other, sameMount, fmt.Sprintf("%s and %s are both mounted on %s", f.path, other.path, v.Mount),
 				"a path shows one volume", "mount one of them elsewhere")
 		}
 		at[v.Mount] = f
@@ -49,7 +49,7 @@ func (d *decoder) volume(n, service *node) Volume {
 	}
 	for _, name := range []string{"class", "accessModes"} {
 		if f := n.get(name); f != nil && n.missing("size") && (n.get("emptyDir") != nil || v.Config != "" || v.Secret != "") {
-			d.wrong(f, Contradicts, fmt.Sprintf("%s is of a claim, which %s is not", f.path, n.path), "only a volume with a size is a claim",
+			d.wrong(f, notOfVolume, fmt.Sprintf("%s is of a claim, which %s is not", f.path, n.path), "only a volume with a size is a claim",
 				"remove "+name)
 		}
 	}
@@ -74,9 +74,9 @@ func (d *decoder) bytes(n *node) string {
 	q, err := resource.ParseQuantity(n.text)
 	switch {
 	case err != nil:
-		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "64Mi" or "1Gi"`)
+		d.wrong(n, wrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "64Mi" or "1Gi"`)
 	case q.CmpInt64(mebibyte) < 0:
-		d.wrong(n, WrongValue, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
+		d.wrong(n, quantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
 			`it is counted in bytes, and "m" means thousandths`, `write the unit: "64Mi", "1Gi"`)
 	}
 	return n.text
@@ -103,7 +103,7 @@ func (d *decoder) shared(n *node, s *Service) {
 		if volume.bad || !settled(volume, "accessModes") {
 			continue
 		}
-		d.against(volume, n.get("replicas"),
+		d.against(volume, n.get("replicas"), claimShared,
 			fmt.Sprintf("%s is one claim for %d pods, but only one node may use it at a time", volume.path, s.Replicas),
 			fmt.Sprintf("a Deployment's pods share its claims, and this one is %s", strings.Join(v.Claim.AccessModes, ", ")),
 			`write workload: "StatefulSet" for a claim for each pod, accessModes: ["ReadWriteMany"] if the storage can do that, or replicas: 1`)

@@ -1,0 +1,124 @@
+package schema
+
+// The rules about the language itself. Those that are a Code have its name.
+const (
+	missingField = string(MissingField)
+	wrongValue   = string(WrongValue)
+	wrongName    = string(WrongName)
+
+	oneOf         = "one-of"
+	projectFile   = "project-file"
+	fileUnread    = "file-unread"
+	ownServices   = "own-services"
+	reservedLabel = "reserved-label"
+	patchConflict = "patch-conflict"
+	policyBroken  = "policy"
+	badIgnore     = "bad-ignore"
+)
+
+var languageRules = []Rule{
+	{
+		Name: string(NoProject), code: NoProject, Summary: "There is no project here",
+		Explanation: "A project is a folder with cue.mod/module.cue and a CUE package, or a folder below it. The message says where shipit looked.",
+		Example:     "shipit init",
+	},
+	{
+		Name: string(NoApp), code: NoApp, Summary: "The package is no App",
+		Explanation: "The files of a folder are one package, and one of them has v1.#App at its top. A file that names another package, or none, is not part of it.",
+		Example:     "package shop\n\nimport \"shipit.dev/v1\"\n\nv1.#App & {\n\tname: \"shop\"\n\tservices: web: image: \"nginx:1.29\"\n}",
+	},
+	{
+		Name: string(Syntax), code: Syntax, Summary: "A file is not CUE",
+		Explanation: "CUE is JSON with less punctuation: fields are name: value, texts have quotes, lists have brackets, and comments begin with //.",
+		Example:     "services: web: {image: \"nginx:1.29\", replicas: 2}",
+	},
+	{
+		Name: string(Import), code: Import, Summary: "An imported package is not there, or may not be read",
+		Explanation: "Packages come from the project's own module, from its cue.mod/pkg, from CUE itself, and from the modules that cue.mod/module.cue names in deps. Links that lead out of the project are not followed.",
+		Example:     "import \"example.com/shop/platform\" // the folder platform of the module example.com/shop",
+	},
+	{
+		Name: string(Tag), code: Tag, Summary: "A tag is missing, unknown, or of a wrong value",
+		Explanation: "A field with @tag(name) gets its value from the command line: -t name=value.",
+		Example:     "_version: string @tag(version) // shipit deploy -t version=1.2",
+	},
+	{
+		Name: string(Reference), code: Reference, Summary: "Something is referred to that is not defined",
+		Explanation: "A name without quotes is a reference to a field, an import or a word of CUE. A text needs quotes. A field that has no value as long as nobody writes it cannot be referred to.",
+		Example:     "image: \"nginx\" // not: image: nginx",
+	},
+	{
+		Name: string(Conflict), code: Conflict, Summary: "A field has values that exclude each other",
+		Explanation: "CUE combines whatever is said about a field, in any file and any order; nothing overrides. A value that another place may change is written as a default.",
+		Example:     "replicas: *2 | int",
+	},
+	{
+		Name: string(NoValue), code: NoValue, Summary: "A field has a type, but no value",
+		Explanation: "All that is deployed must be decided: a number, not int. A field that an environment decides has a default outside of it, or is only written in environments.",
+		Example:     "replicas: *2 | int",
+	},
+	{
+		Name: string(Evaluation), code: Evaluation, Summary: "A value cannot be computed",
+		Explanation: "It refers to itself, divides by zero, or is an error that the project itself raises.",
+	},
+	{
+		Name: string(UnknownField), code: UnknownField, Summary: "A field is not a word of the language",
+		Explanation: "The language is closed, so that a typo is found. The message names the word that was probably meant. What Kubernetes has and the language lacks is written with patch or objects.",
+		Example:     "services: web: patch: Deployment: spec: template: spec: hostname: \"web\"",
+	},
+	{
+		Name: missingField, code: MissingField, Summary: "A field that is needed is not there",
+		Explanation: "The message says what the field is, and shows one.",
+	},
+	{
+		Name: wrongValue, code: WrongValue, Summary: "A value is not what its field must be",
+		Explanation: "The message says what it must be. `shipit explain PATH` says more about a field.",
+	},
+	{
+		Name: wrongName, code: WrongName, Summary: "A name cannot be used",
+		Explanation: "Names become names of Kubernetes objects, ports, or variables, which take only some characters and lengths.",
+	},
+	{
+		Name: string(StaleSchema), code: StaleSchema, Severity: SeverityWarning, Silenceable: true, Summary: "The project's copy of the schema is not this program's",
+		Explanation: "shipit always evaluates with its own copy. Editors and cue vet read the one below cue.mod/pkg, which `shipit init --update` renews.",
+		Example:     "shipit init --update",
+	},
+	{
+		Name: fileUnread, code: NoApp, Severity: SeverityWarning, Silenceable: true, Summary: "A CUE file is not read, as it names no package",
+		Explanation: "Files take part in a project when they begin with the same package clause.",
+		Example:     "package shop",
+	},
+	{
+		Name: oneOf, Summary: "Of several alternatives more than one is given",
+		Explanation: "Some structs are exactly one thing: a volume is a claim or an emptyDir, a secret comes from one source.",
+		Example:     "secrets: db: password: env: \"DB_PASSWORD\"",
+	},
+	{
+		Name: projectFile, code: WrongValue, Summary: "A file of the project is not there, cannot be used, or is outside",
+		Explanation: "Paths are relative to the project's folder. Files outside of it are never read, nor through links.",
+		Example:     "config: app: \"app.yaml\": file: \"conf/app.yaml\"",
+	},
+	{
+		Name: ownServices, code: Reference, Severity: SeverityWarning, Silenceable: true, Summary: "An environment goes through its own services only",
+		Explanation: "Inside of an environment, services are those that it names itself. [string]: says something about every service of the App.",
+		Example:     "environments: dev: services: [string]: replicas: 1",
+	},
+	{
+		Name: reservedLabel, Summary: "A label is shipit's own",
+		Explanation: "shipit finds its objects by some labels, and sets them itself.",
+	},
+	{
+		Name: patchConflict, code: Conflict, Summary: "A patch contradicts the object that it is for",
+		Explanation: "A patch is unified with the generated object: it adds what that does not say. What shipit sets itself is changed with the words of the service.",
+		Example:     "patch: Deployment: spec: template: spec: containers: web: terminationMessagePolicy: \"FallbackToLogsOnError\"",
+	},
+	{
+		Name: policyBroken, Silenceable: true, Summary: "An object breaks a policy of the App",
+		Explanation: "The policies in policy are the organisation's own rules, checked against every rendered object. The message is the policy's.",
+	},
+	{
+		Name: badIgnore, code: WrongValue, Severity: SeverityWarning, Summary: "A shipit:ignore comment silences nothing",
+		Explanation: "It needs the name of a rule that can be silenced, and a reason, at the end of the line that the rule names or on the line above.",
+		Example:     "// shipit:ignore quota-surge the nodes are scaled up for deploys",
+	},
+}

@@ -1,0 +1,44 @@
+package schema
+
+// The rules about who talks to whom.
+const (
+	unknownService  = "unknown-service"
+	unknownPort     = "unknown-port"
+	serviceDisabled = "service-disabled"
+	samePort        = "same-port"
+	sameRoute       = "same-route"
+	exposeProtocol  = "expose-protocol"
+)
+
+var networkRules = []Rule{
+	{
+		Name: unknownService, Summary: "A service is named that is not there",
+		Explanation: "calls, needs, weights, near and apart name services of this App. A call to the outside has a host or cidr, and one to another App says app.",
+		Example:     "calls: payment: {host: \"api.example.com\", port: 443}",
+	},
+	{
+		Name: unknownPort, Summary: "A port is named that the service does not have",
+		Explanation: "Ports are named, so that a number can change in one place. Without a name it is the only port, or the one called http.",
+		Example:     "ports: http: 8080",
+	},
+	{
+		Name: serviceDisabled, Summary: "A service is named that is not enabled",
+		Explanation: "In this environment it has enabled: false, so nothing would answer.",
+		Example:     "if services.cache.enabled {services: web: calls: cache: {}}",
+	},
+	{
+		Name: samePort, Summary: "Two ports of a pod have the same name or number",
+		Explanation: "A Service has each port once for a protocol, and a pod has each name once, in all its containers.",
+		Example:     "ports: admin: {port: 8080, service: 8081}",
+	},
+	{
+		Name: sameRoute, Summary: "Two services want the same requests from outside",
+		Explanation: "A host and a path lead to one service. Two versions of a service side by side are one route with weights.",
+		Example:     "expose: public: {host: \"shop.example.com\", gateway: name: \"public\", weights: {web: 90, \"web-next\": 10}}",
+	},
+	{
+		Name: exposeProtocol, Summary: "A port is exposed that does not speak TCP",
+		Explanation: "An Ingress and an HTTPRoute carry HTTP. Other protocols get out through a Service of type LoadBalancer or NodePort.",
+		Example:     "service: type: \"LoadBalancer\"",
+	},
+}
