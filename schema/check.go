@@ -139,7 +139,7 @@ func (c *checker) known(s *shape, name string) *field {
 }
 
 func (c *checker) unknown(parent, n *node, s *shape) {
-	where, instead, hint := "", "", "it can have "+strings.Join(s.names(), ", ")
+	where, instead, hint := "", "", "it can have "+fieldList(s, parent.path)
 	if len(s.fields)+len(s.patterns) == 0 {
 		hint = fmt.Sprintf("write %s: {}", parent.name)
 	}
@@ -194,7 +194,7 @@ func (c *checker) misfit(n *node, f *field) {
 	must, hint := f.must, namesHint(n, f)
 	if must == "" {
 		must = "a struct"
-		hint = cmp.Or(hint, structHint(f))
+		hint = cmp.Or(hint, structHint(f, n.path))
 	}
 	if hint == "" {
 		hint = quoteHint(n, f.shape, c)

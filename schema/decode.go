@@ -106,9 +106,12 @@ func (d *decoder) service(n *node) *Service {
 		Image:    n.get("image").str(),
 		Command:  n.get("command").strings(),
 		Args:     n.get("args").strings(),
+		Workdir:  n.get("workdir").str(),
+		Build:    d.build(n.get("build")),
 		Replicas: 1,
 		Ports:    d.ports(n.get("ports")),
 		Env:      d.env(n.get("env"), n),
+		EnvFrom:  d.envFrom(n.get("envFrom"), n),
 		Config:   d.configs(n.get("config")),
 		Secrets:  d.secrets(n.get("secrets")),
 		Volumes:  d.volumes(n.get("volumes"), n),
@@ -116,21 +119,21 @@ func (d *decoder) service(n *node) *Service {
 		Pull:     names(n.get("pull")),
 		Security: d.security(n.get("security")),
 	}
-	if build := n.get("build"); build.is(cue.StructKind) {
-		s.Build = d.build(build)
-	}
 	if replicas := n.get("replicas"); replicas.is(cue.IntKind) {
 		s.Replicas = int32(replicas.int64())
 	}
 	s.Resources = d.resources(n.get("resources"))
-	probes := n.get("probes")
-	s.Probes.Startup = d.probe(probes.get("startup"), n, s)
-	s.Probes.Readiness = d.probe(probes.get("readiness"), n, s)
-	s.Probes.Liveness = d.probe(probes.get("liveness"), n, s)
+	s.Probes = d.probes(n, s.Ports)
+	s.Init = inits(d.containers(n.get("init"), n, s))
+	s.Sidecars = d.containers(n.get("sidecars"), n, s)
 	s.Expose = d.exposes(n.get("expose"), n, s)
 	s.Rollout = d.rollout(n.get("rollout"))
 	s.Lifecycle = d.lifecycle(n.get("lifecycle"), n, s)
+	s.Before = d.tasks(n.get("jobs").get("before"), n, s)
+	s.After = d.tasks(n.get("jobs").get("after"), n, s)
+	s.Schedule = d.schedule(n, s)
 	d.source(n)
+	d.pod(n, s)
 	d.workload(n, s)
 	return s
 }
@@ -198,6 +201,9 @@ func (d *decoder) oneOf(n *node, kinds []string, tooMany, why, none, hint string
 }
 
 func (d *decoder) build(n *node) *Build {
+	if !n.is(cue.StructKind) {
+		return nil
+	}
 	pkg := n.get("go")
 	if text := pkg.str(); text != "" && !filepath.IsLocal(filepath.FromSlash(text)) {
 		d.wrong(pkg, projectFile, fmt.Sprintf("%s leaves the project: %q", pkg.path, text),
@@ -242,58 +248,19 @@ func (d *decoder) ports(n *node) []Port {
 		return nil
 	}
 	var ports []Port
-	inService := map[string]*node{}
 	for _, f := range n.fields {
 		p := Port{Name: f.name, Port: int32(f.int64()), Protocol: "TCP"}
 		if f.is(cue.StructKind) {
 			p.Port = int32(f.get("port").int64())
 			p.Service = int32(f.get("service").int64())
+			p.Node = int32(f.get("node").int64())
+			p.Host = int32(f.get("host").int64())
 			p.Protocol = cmp.Or(f.get("protocol").str(), p.Protocol)
+			p.AppProtocol = f.get("appProtocol").str()
 		}
 		p.Service = cmp.Or(p.Service, p.Port)
 		ports = append(ports, p)
-
-		key := fmt.Sprintf("%d/%s", p.Service, p.Protocol)
-		if other := inService[key]; other != nil && p.Service != 0 {
-			d.tell(&Error{
-				Rule:    samePort,
-				Pos:     f.pos,
-				Path:    f.path,
-				Message: fmt.Sprintf("%s and %s are both port %s of the Service", f.path, other.name, key),
-				Why:     "a Service has each port once",
-				Hint:    fmt.Sprintf("remove one, or give it another: %s: {port: %d, service: …}", f.name, p.Port),
-				Related: []Pos{other.pos},
-			})
-		}
-		inService[key] = f
 	}
 	slices.SortFunc(ports, func(a, b Port) int { return cmp.Compare(a.Name, b.Name) })
 	return ports
-}
-
-func (d *decoder) security(n *node) Security {
-	s := Security{
-		RunAsUser:                id(n.get("runAsUser")),
-		RunAsGroup:               id(n.get("runAsGroup")),
-		FSGroup:                  id(n.get("fsGroup")),
-		AllowRoot:                !n.get("runAsNonRoot").bool(true),
-		WritableRoot:             !n.get("readOnlyRootFilesystem").bool(true),
-		AddCapabilities:          n.get("capabilities").get("add").strings(),
-		AllowPrivilegeEscalation: n.get("allowPrivilegeEscalation").bool(false),
-	}
-	if s.RunAsUser != nil && *s.RunAsUser == 0 && !s.AllowRoot {
-		user := n.get("runAsUser")
-		d.wrong(user, rootUser, user.path+" is 0, which is root, but the service may not run as root",
-			"runAsNonRoot is true unless said otherwise, so the container would never start",
-			"use another user, or write runAsNonRoot: false beside it")
-	}
-	return s
-}
-
-func id(n *node) *int64 {
-	if !n.is(cue.IntKind) {
-		return nil
-	}
-	i := n.int64()
-	return &i
 }

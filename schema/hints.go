@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,16 +38,31 @@ func example(f *field) string {
 }
 
 // structHint says what the struct that a field must be has in it.
-func structHint(f *field) string {
+func structHint(f *field, path string) string {
 	switch {
 	case f.shape.structs && len(f.shape.fields) > 0:
-		return "write {…} with some of " + strings.Join(f.shape.names(), ", ")
+		return "write {…} with some of " + fieldList(f.shape, path)
 	case len(f.shape.patterns) > 0:
 		return "write {…} with a field for each, by name"
 	case f.shape.open:
 		return "write {…} with what differs"
 	}
 	return ""
+}
+
+// fieldList names the fields that the struct at path may have; of very many the
+// first, and where the others are told.
+func fieldList(s *shape, path string) string {
+	const most = 16
+	names := s.names()
+	if len(names) <= most {
+		return strings.Join(names, ", ")
+	}
+	word := path
+	if parts := strings.Split(path, "."); len(parts) > 1 && parts[0] == "services" {
+		word = strings.Join(slices.Delete(parts, 1, 2), ".")
+	}
+	return fmt.Sprintf("%s and %d more: `shipit explain %s` lists them", strings.Join(names[:most], ", "), len(names)-most, word)
 }
 
 // namesHint helps with a list of names, or one name, where a struct has a field

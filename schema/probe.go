@@ -1,14 +1,24 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"cuelang.org/go/cue"
 )
 
-// probe decodes one probe of a service, whose ports are decoded already.
-func (d *decoder) probe(n, service *node, s *Service) *Probe {
+// probes decodes those of a container, whose ports are decoded already.
+func (d *decoder) probes(container *node, ports []Port) Probes {
+	n := container.get("probes")
+	return Probes{
+		Startup:   d.probe(n.get("startup"), container, ports),
+		Readiness: d.probe(n.get("readiness"), container, ports),
+		Liveness:  d.probe(n.get("liveness"), container, ports),
+	}
+}
+
+func (d *decoder) probe(n, container *node, ports []Port) *Probe {
 	if !n.is(cue.StructKind) {
 		return nil
 	}
@@ -20,7 +30,7 @@ func (d *decoder) probe(n, service *node, s *Service) *Probe {
 		SuccessThreshold:    int32(n.get("successThreshold").int64()),
 		FailureThreshold:    int32(n.get("failureThreshold").int64()),
 	}
-	p.HTTP = d.httpProbe(n.get("http"), service, s)
+	p.HTTP = d.httpProbe(n.get("http"), container, ports)
 	tcp := n.get("tcp")
 	if tcp.is(cue.StringKind | cue.StructKind) {
 		p.TCP = &TCPProbe{Port: tcp.str()}
@@ -29,11 +39,12 @@ func (d *decoder) probe(n, service *node, s *Service) *Probe {
 			at, p.TCP.Port = port, port.str()
 		}
 		if !at.bad && p.TCP.Port != "" {
-			p.TCP.Port = d.probePort(at, service, s, p.TCP.Port)
+			p.TCP.Port = d.probePort(at, container, ports, p.TCP.Port, "http")
 		}
 	}
-	d.oneOf(n, []string{"http", "tcp", "exec"}, "has more than one kind of check", "a probe makes one check",
-		"does not say what to check", `write one of http: "/healthz", tcp: "PORT", exec: ["PROGRAM", "ARGUMENT"]`)
+	p.GRPC = d.grpcProbe(n.get("grpc"), container, ports)
+	d.oneOf(n, []string{"http", "tcp", "grpc", "exec"}, "has more than one kind of check", "a probe makes one check",
+		"does not say what to check", `write one of http: "/healthz", tcp: "PORT", grpc: "PORT", exec: ["PROGRAM", "ARGUMENT"]`)
 	if n.name != "readiness" && p.SuccessThreshold > 1 {
 		at := n.get("successThreshold")
 		d.wrong(at, probeThreshold, fmt.Sprintf("%s must be 1, not %d", at.path, p.SuccessThreshold),
@@ -42,8 +53,25 @@ func (d *decoder) probe(n, service *node, s *Service) *Probe {
 	return p
 }
 
-// httpProbe decodes a request to one of a service's own ports.
-func (d *decoder) httpProbe(http, service *node, s *Service) *HTTPProbe {
+// grpcProbe decodes a question to the gRPC health service.
+func (d *decoder) grpcProbe(n, container *node, ports []Port) *GRPCProbe {
+	if !n.is(cue.StringKind | cue.StructKind) {
+		return nil
+	}
+	p := &GRPCProbe{Port: n.str()}
+	at := n
+	if n.kind == cue.StructKind {
+		p.Service = n.get("service").str()
+		if port := n.get("port"); port != nil {
+			at, p.Port = port, port.str()
+		}
+	}
+	p.Port = d.probePort(at, container, ports, p.Port, "grpc")
+	return p
+}
+
+// httpProbe decodes a request to one of a container's own ports.
+func (d *decoder) httpProbe(http, container *node, ports []Port) *HTTPProbe {
 	if !http.is(cue.StringKind | cue.StructKind) {
 		return nil
 	}
@@ -57,72 +85,79 @@ func (d *decoder) httpProbe(http, service *node, s *Service) *HTTPProbe {
 		if port := http.get("port"); port != nil {
 			at, p.Port = port, port.str()
 		}
+		for _, f := range sorted(http.get("headers")) {
+			set(&p.Headers, f.name, f.str())
+		}
 	}
-	p.Port = d.probePort(at, service, s, p.Port)
+	p.Port = d.probePort(at, container, ports, p.Port, "http")
 	return p
 }
 
 // probePort gives the port that a probe asks: the named one, else the only one
-// or "http". It says nothing when the ports themselves are wrong.
-func (d *decoder) probePort(at, service *node, s *Service, name string) string {
-	ports := service.get("ports")
-	if at.bad || (ports != nil && ports.bad) || (ports == nil && !service.missing("ports")) {
+// or the usual one. It says nothing when the ports themselves are wrong.
+func (d *decoder) probePort(at, container *node, ports []Port, name, usual string) string {
+	if at.bad || !settled(container, "ports") {
 		return name
 	}
-	if p := s.port(name); p != nil {
+	if p := findPort(ports, name, usual); p != nil {
 		if p.Protocol != "TCP" {
 			d.wrong(at, probePort, fmt.Sprintf("%s asks the port %q, which is %s", at.path, p.Name, p.Protocol),
 				"Kubernetes can only probe TCP ports", "ask another port, or use exec")
 		}
 		return p.Name
 	}
-	names := s.portNames()
-	have := service.path + " has " + strings.Join(names, ", ")
+	names := portNames(ports)
+	have := container.path + " has " + strings.Join(names, ", ")
 	switch {
 	case len(names) == 0:
-		d.wrong(at, probePort, fmt.Sprintf("%s needs a port, but %s has none", at.path, service.path), "",
-			fmt.Sprintf("write ports: %s: 8080, with the port that it listens on", portName(name)))
+		d.wrong(at, probePort, fmt.Sprintf("%s needs a port, but %s has none", at.path, container.path), "",
+			fmt.Sprintf("write ports: %s: 8080, with the port that it listens on", cmp.Or(name, usual)))
 	case name == "":
-		d.wrong(at, probePort, at.path+" does not say which port", have+`, and none is called "http"`,
+		d.wrong(at, probePort, at.path+" does not say which port", fmt.Sprintf("%s, and none is called %q", have, usual),
 			fmt.Sprintf(`write {path: …, port: %q}`, names[0]))
 	default:
 		hint := "use one of those, or add the port"
 		if near := nearestName(name, names); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		d.wrong(at, probePort, fmt.Sprintf("%s asks the port %q, which %s does not have", at.path, name, service.path), have, hint)
+		d.wrong(at, probePort, fmt.Sprintf("%s asks the port %q, which %s does not have", at.path, name, container.path), have, hint)
 	}
 	return name
 }
 
-// port gives a service's port by its name; for "" the only one, or "http". It is
-// nil when there is none.
+// port gives a port of the Service by its name; for "" the only one of the
+// service's own, or "http". It is nil when there is none.
 func (s *Service) port(name string) *Port {
-	if name == "" {
-		if len(s.Ports) == 1 {
-			return &s.Ports[0]
-		}
-		name = "http"
+	if p := findPort(s.Ports, name, "http"); p != nil {
+		return p
 	}
-	for i := range s.Ports {
-		if s.Ports[i].Name == name {
-			return &s.Ports[i]
+	return findPort(s.ServicePorts(), name, "http")
+}
+
+// findPort gives a port by its name; for "" the only one, or the usual one.
+func findPort(ports []Port, name, usual string) *Port {
+	if name == "" {
+		if len(ports) == 1 {
+			return &ports[0]
+		}
+		name = usual
+	}
+	for i := range ports {
+		if ports[i].Name == name {
+			return &ports[i]
 		}
 	}
 	return nil
 }
 
-func (s *Service) portNames() []string {
-	names := make([]string, len(s.Ports))
-	for i, p := range s.Ports {
+func (s *Service) portNames() []string { return portNames(s.ServicePorts()) }
+
+func portNames(ports []Port) []string {
+	names := make([]string, len(ports))
+	for i, p := range ports {
 		names[i] = p.Name
 	}
 	return names
 }
 
-func portName(name string) string {
-	if name == "" {
-		return "http"
-	}
-	return name
-}
+func portName(name string) string { return cmp.Or(name, "http") }

@@ -76,7 +76,7 @@ func (d *decoder) fitQuota(a *App, n *node) {
 		var mostNode *node
 		for _, m := range d.enabled {
 			need, ok := demandOf(m.s, name)
-			if !ok && (m.s.Replicas > 0 || m.s.Workload == Job) {
+			if !ok && (m.s.Replicas > 0 || m.s.Finite()) {
 				d.unaccounted(m, f, name)
 			}
 			if !ok {
@@ -147,7 +147,7 @@ func demandOf(s *Service, name string) (demand, bool) {
 		return demand{always: sum}, true
 	}
 	pod, ok := podDemand(s, name)
-	if !ok || s.Workload == Job {
+	if !ok || s.Finite() {
 		return demand{job: pod}, ok
 	}
 	return demand{always: times(pod, int64(s.Replicas)), surge: times(pod, s.surge())}, true

@@ -14,15 +14,19 @@ func (d *decoder) rollout(n *node) Rollout {
 		MinReadySeconds:     int32(n.get("minReadySeconds").int64()),
 		DeadlineSeconds:     int32(n.get("deadlineSeconds").int64()),
 		PodManagementPolicy: n.get("podManagementPolicy").str(),
+
+		Partition:               count(n.get("partition")),
+		RevisionHistoryLimit:    count(n.get("revisionHistoryLimit")),
+		BackoffLimit:            count(n.get("backoffLimit")),
+		Parallelism:             count(n.get("parallelism")),
+		Completions:             count(n.get("completions")),
+		Indexed:                 n.get("completionMode").str() == "Indexed",
+		TTLSecondsAfterFinished: count(n.get("ttlSecondsAfterFinished")),
 	}
 	for name, to := range map[string]*string{"maxSurge": &r.MaxSurge, "maxUnavailable": &r.MaxUnavailable} {
 		if f := n.get(name); f.is(cue.IntKind | cue.StringKind) {
 			*to = f.text
 		}
-	}
-	if limit := n.get("backoffLimit"); limit.is(cue.IntKind) {
-		i := int32(limit.int64())
-		r.BackoffLimit = &i
 	}
 	if at := n.get("deadlineSeconds"); r.DeadlineSeconds > 0 && r.DeadlineSeconds <= r.MinReadySeconds {
 		d.against(at, n.get("minReadySeconds"), deadlineTooShort, fmt.Sprintf("%s is %d, which is over before a pod counts as ready", at.path, r.DeadlineSeconds),
@@ -33,23 +37,41 @@ func (d *decoder) rollout(n *node) Rollout {
 
 // The fields that only some workloads have.
 var (
-	notOfJobs = []struct{ name, why, hint string }{
+	finite      = []string{Job, CronJob}
+	revised     = []string{Deployment, StatefulSet, DaemonSet}
+	notOfFinite = []struct{ name, why, hint string }{
 		{"replicas", "a Job runs one pod to its end", "remove it"},
 		{"probes", "a Job is done when its program ends, whatever probes say", "remove it"},
 		{"expose", "a Job ends, and nobody is left to answer", "remove it"},
+	}
+	notOfDaemons = []struct{ name, why, hint string }{
+		{"replicas", "a DaemonSet runs one pod on each node", "remove it"},
 	}
 	rolloutOf = []struct {
 		name      string
 		workloads []string
 	}{
-		{"strategy", []string{Deployment}},
-		{"maxSurge", []string{Deployment}},
-		{"maxUnavailable", []string{Deployment, StatefulSet}},
-		{"minReadySeconds", []string{Deployment, StatefulSet}},
+		{"strategy", revised},
+		{"maxSurge", []string{Deployment, DaemonSet}},
+		{"maxUnavailable", revised},
+		{"minReadySeconds", revised},
+		{"revisionHistoryLimit", revised},
+		{"partition", []string{StatefulSet}},
 		{"podManagementPolicy", []string{StatefulSet}},
-		{"backoffLimit", []string{Job}},
+		{"backoffLimit", finite},
+		{"parallelism", finite},
+		{"completions", finite},
+		{"completionMode", finite},
+		{"ttlSecondsAfterFinished", finite},
+		{"successfulJobsHistoryLimit", []string{CronJob}},
+		{"failedJobsHistoryLimit", []string{CronJob}},
 	}
+	strategyOf = map[string][]string{"Recreate": {Deployment}, "OnDelete": {StatefulSet, DaemonSet}}
 )
+
+// Finite reports whether the pods of a service run to their end: it is a Job or a
+// CronJob.
+func (s *Service) Finite() bool { return slices.Contains(finite, s.Workload) }
 
 // workload checks that a service has only what its workload can have.
 func (d *decoder) workload(n *node, s *Service) {
@@ -57,12 +79,19 @@ func (d *decoder) workload(n *node, s *Service) {
 		return
 	}
 	kind := n.get("workload")
-	if s.Workload == Job {
+	not := notOfDaemons[:0]
+	switch {
+	case s.Finite():
+		not = notOfFinite
+	case s.Workload == DaemonSet:
+		not = notOfDaemons
+	}
+	if s.Finite() || s.Workload == DaemonSet {
 		s.Replicas = 0
-		for _, f := range notOfJobs {
-			if at := n.get(f.name); at != nil {
-				d.against(at, kind, notOfWorkload, fmt.Sprintf("%s is a Job, which has no %s", n.path, f.name), f.why, f.hint)
-			}
+	}
+	for _, f := range not {
+		if at := n.get(f.name); at != nil {
+			d.against(at, kind, notOfWorkload, fmt.Sprintf("%s is a %s, which has no %s", n.path, s.Workload, f.name), f.why, f.hint)
 		}
 	}
 	rollout := n.get("rollout")
@@ -72,8 +101,12 @@ func (d *decoder) workload(n *node, s *Service) {
 				"only "+either(f.workloads)+" has it", "remove it")
 		}
 	}
+	if of, ok := strategyOf[s.Rollout.Strategy]; ok && !slices.Contains(of, s.Workload) && !s.Finite() {
+		d.against(rollout.get("strategy"), kind, notOfWorkload, fmt.Sprintf("%s is a %s, which has no strategy %q", n.path, s.Workload, s.Rollout.Strategy),
+			"only "+either(of)+" has it", "remove it")
+	}
 	d.shared(n, s)
-	if s.Workload != Job {
+	if !s.Finite() {
 		d.progress(n, s)
 	}
 	const longest = 52 // of a StatefulSet: the label controller-revision-hash is its name, - and 10 more
@@ -92,6 +125,17 @@ func (d *decoder) progress(n *node, s *Service) {
 		if none(away) {
 			d.wrong(away, rolloutStuck, away.path+" is 0, so no pod could ever be replaced",
 				"a StatefulSet replaces a pod by removing it first", "remove it, or write 1 or more")
+		}
+		return
+	}
+	if s.Workload == DaemonSet {
+		if surge.is(cue.IntKind|cue.StringKind) && !none(surge) && away.is(cue.IntKind|cue.StringKind) && !none(away) {
+			d.against(surge, away, notOfWorkload, fmt.Sprintf("%s has both maxSurge and maxUnavailable", rollout.path),
+				"a DaemonSet replaces a pod either by starting the new one first, or by ending the old one first", "keep one of them")
+		}
+		if none(away) && (surge == nil && rollout.missing("maxSurge") || none(surge)) {
+			d.wrong(away, rolloutStuck, away.path+" is 0, so no pod could ever be replaced", "a DaemonSet without maxSurge ends a pod before it starts the new one",
+				"remove it, or write maxSurge: 1")
 		}
 		return
 	}
@@ -127,8 +171,11 @@ func (s *Service) Recreated() bool {
 func either(kinds []string) string {
 	text := ""
 	for i, k := range kinds {
-		if i > 0 {
+		switch {
+		case i > 0 && i == len(kinds)-1:
 			text += " or "
+		case i > 0:
+			text += ", "
 		}
 		text += "a " + k
 	}
@@ -144,7 +191,7 @@ func (d *decoder) lifecycle(n, service *node, s *Service) Lifecycle {
 	}
 	l.PreStop = &PreStop{
 		Exec:         stop.get("exec").strings(),
-		HTTP:         d.httpProbe(stop.get("http"), service, s),
+		HTTP:         d.httpProbe(stop.get("http"), service, s.Ports),
 		SleepSeconds: id(stop.get("sleepSeconds")),
 	}
 	d.oneOf(stop, []string{"exec", "http", "sleepSeconds"}, "does more than one thing", "Kubernetes does one thing before it stops a container",

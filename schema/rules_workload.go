@@ -13,6 +13,9 @@ const (
 	rootUser         = "root-user"
 	needsCircle      = "needs-circle"
 	sameObject       = "same-object"
+	cronLine         = "cron-line"
+
+	privilegedEscalation = "privileged-escalation"
 )
 
 var workloadRules = []Rule{
@@ -51,6 +54,15 @@ var workloadRules = []Rule{
 		Name: sleepTooLong, Silenceable: true, Summary: "The sleep before a container stops is longer than it has to stop",
 		Explanation: "The grace period includes preStop: the container would be killed in its sleep.",
 		Example:     "lifecycle: {preStop: sleepSeconds: 10, terminationGracePeriodSeconds: 40}",
+	},
+	{
+		Name: cronLine, code: WrongValue, Summary: "A CronJob's schedule or time zone cannot be understood, or never comes",
+		Explanation: "A schedule has five fields: minute, hour, day of the month, month, day of the week (0 is Sunday), or is a word such as @daily. The time zone has a field of its own.",
+		Example:     "schedule: \"30 4 * * mon-fri\"\ntimeZone: \"Europe/Berlin\"",
+	},
+	{
+		Name: privilegedEscalation, Summary: "A privileged container is not to gain privileges",
+		Explanation: "Kubernetes refuses privileged: true with allowPrivilegeEscalation: false, as the first includes the second.",
 	},
 	{
 		Name: rootUser, Summary: "A container is to run as root, but may not",

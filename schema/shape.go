@@ -118,6 +118,10 @@ func (s *shapes) value(x ast.Expr) *shape {
 			switch e := e.(type) {
 			case *ast.Field:
 				s.add(made, e)
+			case *ast.EmbedDecl:
+				embedded := s.value(e.Expr)
+				made.fields = append(made.fields, embedded.fields...)
+				made.patterns = append(made.patterns, embedded.patterns...)
 			case *ast.Ellipsis:
 				made.open = true
 			}

@@ -25,7 +25,7 @@ func (d *decoder) exposes(n, service *node, s *Service) []Expose {
 		if at := f.get("path"); strings.ContainsAny(e.Path, "?#") {
 			d.wrong(at, wrongValue, fmt.Sprintf("%s is %q, which is more than a path", at.path, e.Path), "an Ingress looks at the path alone", "leave out what begins with ? or #")
 		}
-		if s.Workload != Job {
+		if !s.Finite() {
 			e.Port = d.exposedPort(f, service, s, e.Port)
 		}
 		list = append(list, e)
