@@ -73,19 +73,27 @@ func (f *projectFlags) options(namespace string) deploy.Options {
 	return deploy.Options{Dir: f.dir, Tags: f.tags, Environment: f.environment, Namespace: namespace, Registry: f.registry}
 }
 
-// warnings prints what projects are warned of, each warning once.
+// warnings prints what projects are warned of.
 func (s streams) warnings(apps ...*schema.App) {
+	for _, w := range warned(apps) {
+		s.warn("%s", w.Error())
+		if w.Hint != "" {
+			s.note("  hint: %s", w.Hint)
+		}
+	}
+}
+
+// warned lists what projects are warned of, each warning once.
+func warned(apps []*schema.App) schema.Errors {
+	var out schema.Errors
 	said := map[string]bool{}
 	for _, app := range apps {
 		for _, w := range app.Warnings {
-			if said[w.Error()] {
-				continue
-			}
-			said[w.Error()] = true
-			s.warn("%s", w.Error())
-			if w.Hint != "" {
-				s.note("  hint: %s", w.Hint)
+			if !said[w.Error()] {
+				said[w.Error()] = true
+				out = append(out, w)
 			}
 		}
 	}
+	return out
 }

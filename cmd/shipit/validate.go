@@ -3,6 +3,9 @@ package main
 import (
 	"cmp"
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -12,37 +15,65 @@ import (
 
 func newValidateCommand(s streams) *cobra.Command {
 	var project projectFlags
+	var output string
 	var raw bool
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check a project in every environment, without a cluster",
-		Args:  noArgs,
+		Long: `Check a project in every environment, or in the one that -e names, without a
+cluster. The forms for CI systems (sarif, junit, github) name files from the
+folder that shipit was started in.`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			r := &report{dir: project.dir}
+			formats := r.formats()
+			if output != "text" && formats[output] == nil {
+				known := slices.Sorted(maps.Keys(formats))
+				return usagef("-o %s: the formats are text, %s", output, strings.Join(known, ", "))
+			}
 			apps, err := deploy.OpenAll(cmd.Context(), project.options(""))
 			var invalid schema.Errors
-			if raw && errors.As(err, &invalid) {
-				for _, e := range invalid {
-					e.Message = cmp.Or(e.Raw, e.Message)
-				}
-			}
-			if err != nil {
+			if err != nil && !errors.As(err, &invalid) {
 				return err
 			}
-			s.warnings(apps...)
 			for _, app := range apps {
 				if _, err := deploy.Render(app, deploy.Unbuilt(app, app.Services), nil); err != nil {
 					return err
 				}
-				where := ""
-				if app.Environment != "" {
-					where = " in " + app.Environment
+				r.Apps = append(r.Apps, reportApp{Name: app.Name, Environment: app.Environment, Namespace: app.Namespace, Services: len(app.Services)})
+			}
+			r.Valid, r.Findings = len(invalid) == 0, slices.Concat(invalid, warned(apps))
+			if raw {
+				for _, e := range r.Findings {
+					e.Message = cmp.Or(e.Raw, e.Message)
 				}
-				s.note("%s%s: %s, valid", app.Name, where, plural(len(app.Services), "service"))
+			}
+			if output == "text" {
+				s.warnings(apps...)
+				for _, a := range r.Apps {
+					where := ""
+					if a.Environment != "" {
+						where = " in " + a.Environment
+					}
+					s.note("%s%s: %s, valid", a.Name, where, plural(a.Services, "service"))
+				}
+				return err
+			}
+			data, writing := formats[output]()
+			if writing != nil {
+				return writing
+			}
+			if _, err := s.out.Write(data); err != nil {
+				return err
+			}
+			if !r.Valid {
+				return exitStatus(exitInvalid)
 			}
 			return nil
 		},
 	}
 	project.add(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, sarif, junit or github")
 	cmd.Flags().BoolVar(&raw, "raw", false, "show CUE's own words where it had any")
 	return cmd
 }

@@ -62,7 +62,10 @@ func Open(ctx context.Context, opts Options) (*schema.App, error) {
 func OpenAll(ctx context.Context, opts Options) ([]*schema.App, error) {
 	if opts.Environment != "" {
 		app, err := Open(ctx, opts)
-		return []*schema.App{app}, err
+		if err != nil {
+			return nil, err
+		}
+		return []*schema.App{app}, nil
 	}
 	apps, err := schema.LoadAll(ctx, opts.Dir, schema.Options{Tags: opts.Tags})
 	if err != nil {

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// report is what validate found, for every form that it is printed in.
+type report struct {
+	Valid    bool          `json:"valid"`
+	Apps     []reportApp   `json:"apps"` // an entry for each environment
+	Findings schema.Errors `json:"findings"`
+
+	dir string // the project's, as the user named it
+}
+
+type reportApp struct {
+	Name        string `json:"name"`
+	Environment string `json:"environment,omitempty"`
+	Namespace   string `json:"namespace"`
+	Services    int    `json:"services"`
+}
+
+// formats are how a report can be written, beside text.
+func (r *report) formats() map[string]func() ([]byte, error) {
+	return map[string]func() ([]byte, error){
+		"json": r.json, "sarif": r.sarif, "junit": r.junit, "github": r.github,
+	}
+}
+
+func (r *report) json() ([]byte, error) {
+	if r.Findings == nil {
+		r.Findings = schema.Errors{}
+	}
+	if r.Apps == nil {
+		r.Apps = []reportApp{}
+	}
+	return indented(r)
+}
+
+func indented(v any) ([]byte, error) {
+	data, err := json.MarshalIndent(v, "", "  ")
+	return append(data, '\n'), err
+}
+
+// file is where a finding is, from the folder that shipit was started in.
+func (r *report) file(e *schema.Error) string {
+	return path.Join(filepath.ToSlash(r.dir), e.Pos.File)
+}
+
+func rule(e *schema.Error) string { return cmp.Or(e.Rule, string(e.Code)) }
+
+func isWarning(e *schema.Error) bool { return e.Severity == schema.SeverityWarning }
+
+// explained is the message with what follows it.
+func explained(e *schema.Error) string {
+	text := e.Message
+	if e.Why != "" {
+		text += "\nwhy: " + e.Why
+	}
+	if e.Hint != "" {
+		text += "\nhint: " + e.Hint
+	}
+	return text
+}
+
+// github writes annotations as workflow commands
+// (https://docs.github.com/actions/reference/workflow-commands-for-github-actions).
+func (r *report) github() ([]byte, error) {
+	// The data of a command, and with : and , also its properties.
+	data := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A")
+	property := strings.NewReplacer("%", "%25", "\r", "%0D", "\n", "%0A", ":", "%3A", ",", "%2C")
+	var b strings.Builder
+	for _, e := range r.Findings {
+		kind := "error"
+		if isWarning(e) {
+			kind = "warning"
+		}
+		where := ""
+		if e.Pos.IsValid() {
+			where = fmt.Sprintf("file=%s,line=%d,col=%d,", property.Replace(r.file(e)), e.Pos.Line, e.Pos.Column)
+		}
+		fmt.Fprintf(&b, "::%s %stitle=%s::%s\n", kind, where, property.Replace("shipit "+rule(e)), data.Replace(explained(e)))
+	}
+	return []byte(b.String()), nil
+}
+
+// The parts of JUnit's format that CI systems read.
+type (
+	junitSuites struct {
+		XMLName xml.Name     `xml:"testsuites"`
+		Suites  []junitSuite `xml:"testsuite"`
+	}
+	junitSuite struct {
+		Name     string      `xml:"name,attr"`
+		Tests    int         `xml:"tests,attr"`
+		Failures int         `xml:"failures,attr"`
+		Cases    []junitCase `xml:"testcase"`
+	}
+	junitCase struct {
+		Class   string        `xml:"classname,attr"`
+		Name    string        `xml:"name,attr"`
+		File    string        `xml:"file,attr,omitempty"`
+		Line    int           `xml:"line,attr,omitempty"`
+		Failure *junitFailure `xml:"failure,omitempty"`
+		Out     string        `xml:"system-out,omitempty"`
+	}
+	junitFailure struct {
+		Message string `xml:"message,attr"`
+		Type    string `xml:"type,attr"`
+		Text    string `xml:",chardata"`
+	}
+)
+
+// junit has a test for each environment that is valid, and one for each finding;
+// a warning is a test that passes and says something.
+func (r *report) junit() ([]byte, error) {
+	suite := junitSuite{Name: "shipit validate"}
+	for _, a := range r.Apps {
+		suite.Cases = append(suite.Cases, junitCase{Class: a.Name, Name: cmp.Or(a.Environment, a.Namespace)})
+	}
+	for _, e := range r.Findings {
+		c := junitCase{Class: rule(e), Name: cmp.Or(e.Path, rule(e)), Line: e.Pos.Line}
+		if e.Pos.IsValid() {
+			c.File = r.file(e)
+		}
+		if isWarning(e) {
+			c.Out = explained(e)
+		} else {
+			c.Failure = &junitFailure{Message: e.Error(), Type: rule(e), Text: explained(e)}
+			suite.Failures++
+		}
+		suite.Cases = append(suite.Cases, c)
+	}
+	suite.Tests = len(suite.Cases)
+	data, err := xml.MarshalIndent(junitSuites{Suites: []junitSuite{suite}}, "", "  ")
+	return append([]byte(xml.Header), append(data, '\n')...), err
+}
+
+// sarif writes version 2.1.0
+// (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html).
+func (r *report) sarif() ([]byte, error) {
+	type object = map[string]any
+	text := func(s string) object { return object{"text": s} }
+	rules, seen := []object{}, map[string]bool{}
+	results := []object{}
+	for _, e := range r.Findings {
+		if id := rule(e); !seen[id] {
+			seen[id] = true
+			rules = append(rules, object{"id": id})
+		}
+		level := "error"
+		if isWarning(e) {
+			level = "warning"
+		}
+		result := object{"ruleId": rule(e), "level": level, "message": text(explained(e))}
+		if e.Pos.IsValid() {
+			result["locations"] = []object{r.location(e.Pos)}
+		}
+		var related []object
+		for _, p := range e.Related {
+			related = append(related, r.location(p))
+		}
+		if related != nil {
+			result["relatedLocations"] = related
+		}
+		results = append(results, result)
+	}
+	return indented(object{
+		"$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
+		"version": "2.1.0",
+		"runs": []object{{
+			"tool":    object{"driver": object{"name": "shipit", "version": version, "informationUri": "https://github.com/shipit-dev/shipit", "rules": rules}},
+			"results": results,
+		}},
+	})
+}
+
+func (r *report) location(p schema.Pos) map[string]any {
+	return map[string]any{"physicalLocation": map[string]any{
+		"artifactLocation": map[string]any{"uri": path.Join(filepath.ToSlash(r.dir), p.File)},
+		"region":           map[string]any{"startLine": p.Line, "startColumn": p.Column},
+	}}
+}
