@@ -134,6 +134,7 @@ func (d *decoder) service(n *node) *Service {
 	s.Schedule = d.schedule(n, s)
 	d.source(n)
 	d.pod(n, s)
+	d.scaling(n, s)
 	d.workload(n, s)
 	return s
 }

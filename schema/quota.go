@@ -76,7 +76,7 @@ func (d *decoder) fitQuota(a *App, n *node) {
 		var mostNode *node
 		for _, m := range d.enabled {
 			need, ok := demandOf(m.s, name)
-			if !ok && (m.s.Replicas > 0 || m.s.Finite()) {
+			if !ok && (m.s.most() > 0 || m.s.Finite()) {
 				d.unaccounted(m, f, name)
 			}
 			if !ok {
@@ -142,7 +142,7 @@ func demandOf(s *Service, name string) (demand, bool) {
 			}
 		}
 		if s.Workload == StatefulSet {
-			sum.Mul(int64(s.Replicas))
+			sum.Mul(int64(s.most()))
 		}
 		return demand{always: sum}, true
 	}
@@ -150,7 +150,7 @@ func demandOf(s *Service, name string) (demand, bool) {
 	if !ok || s.Finite() {
 		return demand{job: pod}, ok
 	}
-	return demand{always: times(pod, int64(s.Replicas)), surge: times(pod, s.surge())}, true
+	return demand{always: times(pod, int64(s.most())), surge: times(pod, s.surge())}, true
 }
 
 // podDemand gives how much of a limit one pod of a service takes.
@@ -190,7 +190,7 @@ func (d *decoder) unaccounted(m member, quota *node, name string) {
 // surge gives how many pods of a service a rolling update starts beyond its
 // replicas.
 func (s *Service) surge() int64 {
-	if s.Workload != Deployment || s.Recreated() || s.Replicas == 0 {
+	if s.Workload != Deployment || s.Recreated() || s.most() == 0 {
 		return 0
 	}
 	text := s.Rollout.MaxSurge
@@ -199,7 +199,7 @@ func (s *Service) surge() int64 {
 	}
 	if percent, ok := strings.CutSuffix(text, "%"); ok {
 		p, _ := strconv.ParseFloat(percent, 64)
-		return int64(math.Ceil(float64(s.Replicas) * p / 100))
+		return int64(math.Ceil(float64(s.most()) * p / 100))
 	}
 	count, _ := strconv.ParseInt(text, 10, 64)
 	return count

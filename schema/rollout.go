@@ -145,7 +145,10 @@ func (d *decoder) progress(n *node, s *Service) {
 				continue
 			}
 			why, other := "its strategy is Recreate", rollout.get("strategy")
-			if other == nil {
+			switch {
+			case s.Availability == ActivePassive:
+				why, other = "an active-passive service never has two pods at once", n.get("availability")
+			case other == nil:
 				why = "it is recreated, as only one node may use its claim at a time"
 			}
 			d.against(at, other, notOfWorkload, fmt.Sprintf("%s is of a rolling update, which %s does not have", at.path, n.path), why, "remove it")

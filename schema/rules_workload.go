@@ -14,6 +14,10 @@ const (
 	needsCircle      = "needs-circle"
 	sameObject       = "same-object"
 	cronLine         = "cron-line"
+	availability     = "availability"
+	drainStuck       = "drain-stuck"
+	scaleRange       = "scale-range"
+	scaleFight       = "scale-fight"
 
 	privilegedEscalation = "privileged-escalation"
 )
@@ -54,6 +58,25 @@ var workloadRules = []Rule{
 		Name: sleepTooLong, Silenceable: true, Summary: "The sleep before a container stops is longer than it has to stop",
 		Explanation: "The grace period includes preStop: the container would be killed in its sleep.",
 		Example:     "lifecycle: {preStop: sleepSeconds: 10, terminationGracePeriodSeconds: 40}",
+	},
+	{
+		Name: availability, Summary: "A service cannot be as available as it says",
+		Explanation: "active-active means two pods or more that all serve; active-passive means that one pod serves and never two at once, so it has one replica and is recreated.",
+		Example:     "availability: \"active-active\"\nreplicas: 2",
+	},
+	{
+		Name: drainStuck, Silenceable: true, Summary: "A disruption budget can never be met",
+		Explanation: "When not a single pod may be away, no node that has one can be drained, and cluster upgrades stop there. What counts is the least number of pods that there may be. Percentages are rounded up.",
+		Example:     "replicas: 3\ndisruption: maxUnavailable: 1",
+	},
+	{
+		Name: scaleRange, Summary: "An autoscaler's least is more than its most",
+		Explanation: "min must not be more than max.",
+	},
+	{
+		Name: scaleFight, Silenceable: true, Summary: "Two autoscalers change each other's ground",
+		Explanation: "Scaling by cpu or memory counts pods by what they ask for, which vertical changes: the two would chase each other.",
+		Example:     "autoscale: {max: 5, cpu: 80, vertical: mode: \"Off\"}",
 	},
 	{
 		Name: cronLine, code: WrongValue, Summary: "A CronJob's schedule or time zone cannot be understood, or never comes",

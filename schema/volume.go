@@ -92,7 +92,7 @@ func (c *Claim) OneNode() bool {
 
 // shared checks that the pods of a Deployment can share its claims.
 func (d *decoder) shared(n *node, s *Service) {
-	if s.Workload != Deployment || s.Replicas < 2 {
+	if s.Workload != Deployment || s.most() < 2 {
 		return
 	}
 	for i, v := range s.Volumes {
@@ -104,7 +104,7 @@ func (d *decoder) shared(n *node, s *Service) {
 			continue
 		}
 		d.against(volume, n.get("replicas"), claimShared,
-			fmt.Sprintf("%s is one claim for %d pods, but only one node may use it at a time", volume.path, s.Replicas),
+			fmt.Sprintf("%s is one claim for %d pods, but only one node may use it at a time", volume.path, s.most()),
 			fmt.Sprintf("a Deployment's pods share its claims, and this one is %s", strings.Join(v.Claim.AccessModes, ", ")),
 			`write workload: "StatefulSet" for a claim for each pod, accessModes: ["ReadWriteMany"] if the storage can do that, or replicas: 1`)
 	}
