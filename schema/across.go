@@ -9,7 +9,9 @@ import (
 // across checks what only all services together can be wrong in.
 func (d *decoder) across(a *App, app *node) {
 	for _, m := range d.enabled {
-		m.s.Calls = d.calls(m)
+		m.s.Calls = d.calls(a, m)
+		m.s.Callers = d.callers(m.n.get("callers"), m)
+		m.s.Expose = d.exposes(a, app, m)
 		for _, need := range m.s.Needs {
 			d.other(m.n.get("needs").get(need), need, "needs")
 		}
@@ -86,34 +88,6 @@ func draw(services []string) string {
 	return strings.Join(append(line, services[0]), " -> ")
 }
 
-// sameHosts finds services that want the same requests from outside.
-func (d *decoder) sameHosts() {
-	type route struct{ host, path string }
-	type claim struct {
-		n     *node
-		class string
-	}
-	taken := map[route][]claim{}
-	for _, m := range d.enabled {
-		for _, e := range m.s.Expose {
-			n := m.n.get("expose").get(e.Name)
-			if e.Host == "" || n.bad {
-				continue
-			}
-			r := route{e.Host, "/" + strings.Trim(e.Path, "/")}
-			for _, other := range taken[r] {
-				if other.class != e.Class && other.class != "" && e.Class != "" {
-					continue // two controllers, two ways in
-				}
-				d.against(n, other.n, sameRoute, fmt.Sprintf("%s and %s both expose %s%s", other.n.path, n.path, r.host, r.path),
-					"a request goes to one service", "give one of them another host or path")
-				break
-			}
-			taken[r] = append(taken[r], claim{n, e.Class})
-		}
-	}
-}
-
 // object is one that Kubernetes knows by its name.
 type object struct{ kind, name string }
 
@@ -178,14 +152,18 @@ func (d *decoder) objects(m member, tell func(kind, name string, n *node)) {
 		}
 	}
 	for _, e := range s.Expose {
-		tell("Ingress", s.Name+"-"+e.Name, n.get("expose").get(e.Name))
+		kind := "Ingress"
+		if e.Gateway != nil {
+			kind = "HTTPRoute"
+		}
+		tell(kind, s.Name+"-"+e.Name, n.get("expose").get(e.Name))
 	}
 	if len(s.Expose) > 0 {
 		tell("NetworkPolicy", s.Name+"-expose", n.get("expose"))
 	}
 	callees := map[string]bool{}
 	for _, c := range s.Calls {
-		if c.Service != "" && !callees[c.Service] {
+		if c.Service != "" && c.App == "" && !callees[c.Service] {
 			callees[c.Service] = true
 			tell("NetworkPolicy", s.Name+"-to-"+c.Service, n.get("calls").get(c.Name))
 		}

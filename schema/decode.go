@@ -60,6 +60,8 @@ func (d *decoder) app(n *node) *App {
 		Registry:    n.get("registry").str(),
 		Labels:      d.labels(n.get("labels")),
 		Quota:       d.quota(n.get("quota")),
+		Network:     d.network(n.get("network")),
+		Gateways:    d.gateways(n.get("gateways")),
 	}
 	if a.Environment != "" {
 		a.Context = n.get("environments").get(a.Environment).get("context").str()
@@ -126,9 +128,9 @@ func (d *decoder) service(n *node) *Service {
 	s.Probes = d.probes(n, s.Ports)
 	s.Init = inits(d.containers(n.get("init"), n, s))
 	s.Sidecars = d.containers(n.get("sidecars"), n, s)
-	s.Expose = d.exposes(n.get("expose"), n, s)
 	s.Rollout = d.rollout(n.get("rollout"))
 	s.Lifecycle = d.lifecycle(n.get("lifecycle"), n, s)
+	s.Service = d.serviceSpec(n.get("service"), n, s)
 	s.Before = d.tasks(n.get("jobs").get("before"), n, s)
 	s.After = d.tasks(n.get("jobs").get("after"), n, s)
 	s.Schedule = d.schedule(n, s)

@@ -52,6 +52,8 @@ var fills = []struct {
 	{"registry", cue.StringKind},
 	{"labels", cue.StructKind},
 	{"quota", cue.StructKind},
+	{"network", cue.StructKind},
+	{"gateways", cue.StructKind},
 	{"services", cue.StructKind},
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -58,11 +57,7 @@ func fieldList(s *shape, path string) string {
 	if len(names) <= most {
 		return strings.Join(names, ", ")
 	}
-	word := path
-	if parts := strings.Split(path, "."); len(parts) > 1 && parts[0] == "services" {
-		word = strings.Join(slices.Delete(parts, 1, 2), ".")
-	}
-	return fmt.Sprintf("%s and %d more: `shipit explain %s` lists them", strings.Join(names[:most], ", "), len(names)-most, word)
+	return fmt.Sprintf("%s and %d more: `shipit explain %s` lists them", strings.Join(names[:most], ", "), len(names)-most, path)
 }
 
 // namesHint helps with a list of names, or one name, where a struct has a field

@@ -8,6 +8,10 @@ const (
 	samePort        = "same-port"
 	sameRoute       = "same-route"
 	exposeProtocol  = "expose-protocol"
+	needsGateway    = "needs-gateway"
+	unknownGateway  = "unknown-gateway"
+	notOfService    = "not-of-service"
+	notOfCall       = "not-of-call"
 )
 
 var networkRules = []Rule{
@@ -35,6 +39,26 @@ var networkRules = []Rule{
 		Name: sameRoute, Summary: "Two services want the same requests from outside",
 		Explanation: "A host and a path lead to one service. Two versions of a service side by side are one route with weights.",
 		Example:     "expose: public: {host: \"shop.example.com\", gateway: name: \"public\", weights: {web: 90, \"web-next\": 10}}",
+	},
+	{
+		Name: needsGateway, Summary: "A way in says what only a gateway can do, or only an Ingress",
+		Explanation: "An Ingress has hosts, paths and certificates; what else its controller can do are annotations of its own. The Gateway API has words for redirects, weights and headers.",
+		Example:     "expose: public: {host: \"shop.example.com\", gateway: name: \"public\", redirect: https: true}",
+	},
+	{
+		Name: unknownGateway, Summary: "A gateway or listener is named that the App does not have, or that does not take the host",
+		Explanation: "gateway: name is one of the App's gateways. One that belongs to somebody else has a namespace beside it.",
+		Example:     "gateways: public: {class: \"nginx\", listeners: http: port: 80}",
+	},
+	{
+		Name: notOfService, Summary: "A Service has a field that its type does not have",
+		Explanation: "Node ports are of NodePort and LoadBalancer, source ranges of LoadBalancer; a headless Service translates no ports. A Service is made of ports.",
+		Example:     "service: {type: \"LoadBalancer\", externalTrafficPolicy: \"Local\"}",
+	},
+	{
+		Name: notOfCall, Summary: "A call or a caller has a field that means nothing for it",
+		Explanation: "A namespace is of another App; a service of another App needs the App's name.",
+		Example:     "calls: invoices: {app: \"billing\", port: 8080}",
 	},
 	{
 		Name: exposeProtocol, Summary: "A port is exposed that does not speak TCP",

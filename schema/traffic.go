@@ -1,57 +1,13 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
 
 	"cuelang.org/go/cue"
 )
-
-// exposes decodes the ways into a service from outside the cluster.
-func (d *decoder) exposes(n, service *node, s *Service) []Expose {
-	var list []Expose
-	for _, f := range sorted(n) {
-		if !f.is(cue.StructKind) {
-			continue
-		}
-		e := Expose{
-			Name: f.name, Host: f.get("host").str(), Path: "/", Port: f.get("port").str(),
-			Class: f.get("class").str(), TLS: f.get("tls").get("secret").str(),
-		}
-		if p := f.get("path").str(); p != "" {
-			e.Path = p
-		}
-		if at := f.get("path"); strings.ContainsAny(e.Path, "?#") {
-			d.wrong(at, wrongValue, fmt.Sprintf("%s is %q, which is more than a path", at.path, e.Path), "an Ingress looks at the path alone", "leave out what begins with ? or #")
-		}
-		if !s.Finite() {
-			e.Port = d.exposedPort(f, service, s, e.Port)
-		}
-		list = append(list, e)
-	}
-	return list
-}
-
-func (d *decoder) exposedPort(n, service *node, s *Service, name string) string {
-	at := n
-	if f := n.get("port"); f != nil {
-		at = f
-	}
-	if at.bad || !settled(service, "ports") {
-		return name
-	}
-	p := s.port(name)
-	if p == nil {
-		d.noPort(at, name, s, service, "exposes")
-		return name
-	}
-	if p.Protocol != "TCP" {
-		d.wrong(at, exposeProtocol, fmt.Sprintf("%s exposes the port %q, which is %s", at.path, p.Name, p.Protocol),
-			"an Ingress carries HTTP, which needs TCP", "expose another port")
-	}
-	return p.Name
-}
 
 // noPort says that a service has no port of a name, or none to take by itself.
 func (d *decoder) noPort(at *node, name string, of *Service, n *node, does string) {
@@ -74,19 +30,20 @@ func (d *decoder) noPort(at *node, name string, of *Service, n *node, does strin
 }
 
 // calls decodes what a service talks to, when all services are known.
-func (d *decoder) calls(m member) []Call {
+func (d *decoder) calls(a *App, m member) []Call {
 	var list []Call
 	for _, f := range sorted(m.n.get("calls")) {
 		if !f.is(cue.StructKind) {
 			continue
 		}
-		c := Call{Name: f.name, Service: f.get("service").str(), Host: f.get("host").str(), CIDR: f.get("cidr").str()}
-		if f.get("host") == nil && f.get("cidr") == nil {
-			if f.missing("host") && f.missing("cidr") {
-				d.callService(f, &c)
-			}
-		} else {
+		c := Call{Name: f.name, Service: f.get("service").str(), App: f.get("app").str(), Host: f.get("host").str(), CIDR: f.get("cidr").str()}
+		switch {
+		case f.get("host") != nil || f.get("cidr") != nil:
 			d.callOutside(f, &c)
+		case f.get("app") != nil:
+			d.callApp(a, f, &c)
+		case f.missing("host") && f.missing("cidr") && f.missing("app"):
+			d.callService(f, &c)
 		}
 		list = append(list, c)
 	}
@@ -138,18 +95,50 @@ func (d *decoder) callService(n *node, c *Call) {
 	case strings.HasPrefix(p.Name, "http"):
 		c.Scheme = "http"
 	}
+	if at := n.get("namespace"); at != nil {
+		d.wrong(at, notOfCall, fmt.Sprintf("%s is of another App, but %s is a service of this one", at.path, c.Service), "this App has one namespace", "remove it, or write app: too")
+	}
 }
 
-func (d *decoder) callOutside(n *node, c *Call) {
-	d.oneOf(n, []string{"service", "host", "cidr"}, "is more than one thing to call", "a call is to one place", "", "")
+// callApp is a call to a service that this project does not have. That it is
+// there only the cluster knows.
+func (d *decoder) callApp(a *App, n *node, c *Call) {
+	c.Service = cmp.Or(c.Service, n.name)
+	c.Namespace = cmp.Or(n.get("namespace").str(), c.App)
+	if c.App == a.Name {
+		c.Namespace = cmp.Or(n.get("namespace").str(), a.Namespace)
+		if own := d.services.get(c.Service); own != nil && c.Namespace == a.Namespace {
+			d.against(n.get("app"), own, notOfCall, fmt.Sprintf("%s is this App, and %s is here", n.get("app").path, own.path), "then its ports are known", "remove app")
+		}
+	}
+	c.Port, c.Scheme = d.outsidePort(n, fmt.Sprintf("of the App %s only the cluster knows its ports", c.App), "write the number that its Service listens on: port: 8080"), "http"
+	switch c.Port {
+	case 80, 8080:
+	case 443, 8443:
+		c.Scheme = "https"
+	default:
+		c.Scheme = "tcp"
+	}
+}
+
+// outsidePort decodes a port that must be a number.
+func (d *decoder) outsidePort(n *node, why, hint string) int32 {
 	port := n.get("port")
 	switch {
 	case port == nil && n.missing("port"):
-		d.wrong(n, missingField, n.path+" does not say which port it calls", "outside, nothing tells it", "write port: 443")
+		d.wrong(n, missingField, n.path+" does not say which port it calls", why, hint)
 	case port.is(cue.StringKind):
-		d.wrong(port, wrongValue, fmt.Sprintf("%s must be a number, not a string (%q)", port.path, port.text), "names are for the ports of services", "write port: 443")
+		d.wrong(port, wrongValue, fmt.Sprintf("%s must be a number, not a string (%q)", port.path, port.text), "names are for the ports of services", hint)
 	}
-	c.Port = int32(port.int64())
+	return int32(port.int64())
+}
+
+func (d *decoder) callOutside(n *node, c *Call) {
+	d.oneOf(n, []string{"service", "app", "host", "cidr"}, "is more than one thing to call", "a call is to one place", "", "")
+	c.Port = d.outsidePort(n, "outside, nothing tells it", "write port: 443")
+	if at := n.get("namespace"); at != nil {
+		d.wrong(at, notOfCall, fmt.Sprintf("%s is of another App, but %s is outside", at.path, n.path), "", "remove it")
+	}
 	c.Scheme = "tcp"
 	switch {
 	case c.Host != "" && c.Port == 443:
@@ -157,17 +146,56 @@ func (d *decoder) callOutside(n *node, c *Call) {
 	case c.Host != "" && c.Port == 80:
 		c.Scheme = "http"
 	}
-	cidr := n.get("cidr")
-	if c.CIDR == "" {
-		return
+	d.cidr(n.get("cidr"))
+}
+
+// cidr checks a range of addresses.
+func (d *decoder) cidr(n *node) string {
+	text := n.str()
+	if text == "" {
+		return ""
 	}
-	prefix, err := netip.ParsePrefix(c.CIDR)
+	prefix, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		d.wrong(cidr, wrongValue, fmt.Sprintf("%s is no range of addresses: %q", cidr.path, c.CIDR), "", `write one such as "10.0.0.0/8" or "2001:db8::/32"`)
+		d.wrong(n, wrongValue, fmt.Sprintf("%s is no range of addresses: %q", n.path, text), "", `write one such as "10.0.0.0/8" or "2001:db8::/32"`)
 	case prefix.Masked() != prefix:
-		d.wrong(cidr, wrongValue, fmt.Sprintf("%s has bits after its first %d: %q", cidr.path, prefix.Bits(), c.CIDR), "they mean nothing", fmt.Sprintf("write %q", prefix.Masked()))
+		d.wrong(n, wrongValue, fmt.Sprintf("%s has bits after its first %d: %q", n.path, prefix.Bits(), text), "they mean nothing", fmt.Sprintf("write %q", prefix.Masked()))
 	}
+	return text
+}
+
+// callers decodes who outside of the App may connect to a service.
+func (d *decoder) callers(n *node, m member) []Caller {
+	var list []Caller
+	for _, f := range sorted(n) {
+		if !f.is(cue.StructKind) {
+			continue
+		}
+		c := Caller{
+			Name: f.name, App: f.get("app").str(), Service: f.get("service").str(), Namespace: f.get("namespace").str(),
+			CIDR: d.cidr(f.get("cidr")), Port: f.get("port").str(),
+		}
+		others := []string{"app", "cidr"}
+		if f.get("app") == nil {
+			others = []string{"namespace", "cidr"}
+		}
+		d.oneOf(f, others, "is more than one caller", "each has a name of its own", "does not say who may connect", `write one of app: "…", namespace: "…", cidr: "…"`)
+		if at := f.get("service"); at != nil && f.missing("app") {
+			d.wrong(at, notOfCall, at.path+" names a service, but not its App", "services of this App are allowed by their calls", `write app: "…" beside it`)
+		}
+		if at := f.get("namespace"); at != nil && f.get("app") != nil && f.get("cidr") != nil {
+			d.wrong(at, notOfCall, at.path+" is of pods, not of addresses", "", "remove it")
+		}
+		if c.App != "" && c.Namespace == "" {
+			c.Namespace = c.App
+		}
+		if at := f.get("port"); c.Port != "" && settled(m.n, "ports") && findPort(m.s.ServicePorts(), c.Port, "") == nil {
+			d.noPort(at, c.Port, m.s, m.n, "allows")
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 // other gives another service by name, and says so at n when there is none.
