@@ -12,6 +12,7 @@ func (d *decoder) across(a *App, app *node) {
 		m.s.Calls = d.calls(a, m)
 		m.s.Callers = d.callers(m.n.get("callers"), m)
 		m.s.Expose = d.exposes(a, app, m)
+		d.neighbours(m)
 		for _, need := range m.s.Needs {
 			d.other(m.n.get("needs").get(need), need, "needs")
 		}

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -233,6 +234,17 @@ func isPathError(err error) bool {
 	return errors.As(err, &path)
 }
 
+// external decodes a value in a store outside of the cluster.
+func external(n *node) *ExternalKey {
+	if !n.is(cue.StructKind) {
+		return nil
+	}
+	return &ExternalKey{
+		Store: n.get("store").str(), StoreKind: cmp.Or(n.get("storeKind").str(), "SecretStore"), Key: n.get("key").str(),
+		Property: n.get("property").str(), Refresh: cmp.Or(n.get("refresh").str(), "1h"),
+	}
+}
+
 // secrets decodes where a service's secrets come from.
 func (d *decoder) secrets(n *node) []Secret {
 	var list []Secret
@@ -242,9 +254,9 @@ func (d *decoder) secrets(n *node) []Secret {
 			if !f.is(cue.StructKind) {
 				continue
 			}
-			d.oneOf(f, []string{"env", "file", "existing"}, "has more than one source", "a secret has one value",
-				"does not say where its value comes from", `write one of env: "VARIABLE", file: "PATH", existing: "SECRET/KEY"`)
-			key := SecretKey{Key: f.name, Env: f.get("env").str(), File: f.get("file").str()}
+			d.oneOf(f, []string{"env", "file", "sops", "existing", "external"}, "has more than one source", "a secret has one value",
+				"does not say where its value comes from", `write one of env: "VARIABLE", file: "PATH", sops: {file: "PATH", key: "NAME"}, existing: "SECRET/KEY", external: {store: "STORE", key: "KEY"}`)
+			key := SecretKey{Key: f.name, Env: f.get("env").str(), File: f.get("file").str(), SOPS: d.sops(f.get("sops")), External: external(f.get("external"))}
 			if key.File != "" {
 				d.inProject(f.get("file"))
 			}

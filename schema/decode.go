@@ -60,6 +60,7 @@ func (d *decoder) app(n *node) *App {
 		Registry:    n.get("registry").str(),
 		Labels:      d.labels(n.get("labels")),
 		Quota:       d.quota(n.get("quota")),
+		Monitoring:  cmp.Or(n.get("monitoring").str(), Annotations),
 		Network:     d.network(n.get("network")),
 		Gateways:    d.gateways(n.get("gateways")),
 	}
@@ -120,6 +121,9 @@ func (d *decoder) service(n *node) *Service {
 		Needs:    names(n.get("needs")),
 		Pull:     names(n.get("pull")),
 		Security: d.security(n.get("security")),
+
+		Placement:   d.placement(n.get("placement")),
+		Permissions: d.permissions(n.get("permissions")),
 	}
 	if replicas := n.get("replicas"); replicas.is(cue.IntKind) {
 		s.Replicas = int32(replicas.int64())
@@ -130,6 +134,7 @@ func (d *decoder) service(n *node) *Service {
 	s.Sidecars = d.containers(n.get("sidecars"), n, s)
 	s.Rollout = d.rollout(n.get("rollout"))
 	s.Lifecycle = d.lifecycle(n.get("lifecycle"), n, s)
+	s.Monitor = d.monitor(n.get("monitor"), n, s)
 	s.Service = d.serviceSpec(n.get("service"), n, s)
 	s.Before = d.tasks(n.get("jobs").get("before"), n, s)
 	s.After = d.tasks(n.get("jobs").get("after"), n, s)

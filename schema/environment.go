@@ -52,6 +52,7 @@ var fills = []struct {
 	{"registry", cue.StringKind},
 	{"labels", cue.StructKind},
 	{"quota", cue.StructKind},
+	{"monitoring", cue.StringKind},
 	{"network", cue.StructKind},
 	{"gateways", cue.StructKind},
 	{"services", cue.StructKind},

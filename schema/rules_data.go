@@ -8,6 +8,8 @@ const (
 	sameMount      = "same-mount"
 	notOfVolume    = "not-of-volume"
 	claimShared    = "claim-shared"
+	hostPath       = "host-path"
+	notEncrypted   = "not-encrypted"
 )
 
 var dataRules = []Rule{
@@ -32,6 +34,16 @@ var dataRules = []Rule{
 	{
 		Name: notOfVolume, Summary: "A volume has a field that its kind does not have",
 		Explanation: "class and accessModes are of claims, mode of configs and secrets.",
+	},
+	{
+		Name: hostPath, Summary: "A volume is a folder of the node",
+		Explanation: "Whoever can write to a node's files can take it over, and the data stays on that node. An agent that needs it says so.",
+		Example:     "security: hostPath: true",
+	},
+	{
+		Name: notEncrypted, code: WrongValue, Summary: "A file is not encrypted by SOPS, or lacks a value",
+		Explanation: "The names of values can be read without a key, and the file says by its sops metadata that it is encrypted.",
+		Example:     "sops encrypt --in-place secrets/prod.yaml",
 	},
 	{
 		Name: claimShared, Silenceable: true, Summary: "Several pods of a Deployment share a claim that one node may use",

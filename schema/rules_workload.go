@@ -19,6 +19,10 @@ const (
 	scaleRange       = "scale-range"
 	scaleFight       = "scale-fight"
 
+	placementFight  = "placement-fight"
+	widePermission  = "wide-permission"
+	permissionNames = "permission-names"
+
 	privilegedEscalation = "privileged-escalation"
 )
 
@@ -86,6 +90,20 @@ var workloadRules = []Rule{
 	{
 		Name: privilegedEscalation, Summary: "A privileged container is not to gain privileges",
 		Explanation: "Kubernetes refuses privileged: true with allowPrivilegeEscalation: false, as the first includes the second.",
+	},
+	{
+		Name: placementFight, Summary: "A placement contradicts itself",
+		Explanation: "Pods cannot be near to and apart from the same service in the same way, and the first pod of a service has none of its own to be near to.",
+		Example:     "placement: apart: web: {}",
+	},
+	{
+		Name: widePermission, Severity: SeverityWarning, Silenceable: true, Summary: "A permission is for everything",
+		Explanation: "With a star the service may do what nobody thought of, and so may whoever takes it over.",
+		Example:     "permissions: configs: {resources: [\"configmaps\"], verbs: [\"get\", \"watch\"]}",
+	},
+	{
+		Name: permissionNames, Silenceable: true, Summary: "A permission to create is narrowed by names",
+		Explanation: "Kubernetes compares the names of objects that are there. One that is created has none yet, so with names create is never allowed.",
 	},
 	{
 		Name: rootUser, Summary: "A container is to run as root, but may not",

@@ -33,24 +33,32 @@ func (d *decoder) volume(n, service *node) Volume {
 	v := Volume{
 		Name:     n.name,
 		ReadOnly: n.get("readOnly").bool(false),
-		Config:   n.get("config").str(),
-		Secret:   n.get("secret").str(),
+		SubPath:  d.subPath(n.get("subPath")),
+		Mode:     count(n.get("mode")),
+
+		ExistingClaim: n.get("claim").str(),
+		Config:        n.get("config").str(),
+		Secret:        n.get("secret").str(),
 	}
 	if mount := n.get("mount").str(); mount != "" {
 		v.Mount = path.Clean(mount)
 	}
-	d.oneOf(n, []string{"size", "emptyDir", "config", "secret"}, "is more than one kind of volume", "a volume is one thing",
-		"does not say what is mounted", `write one of size: "1Gi" (a claim), emptyDir: {}, config: "NAME", secret: "NAME"`)
+	kinds := []string{"size", "claim", "emptyDir", "hostPath", "config", "secret"}
+	d.oneOf(n, kinds, "is more than one kind of volume", "a volume is one thing",
+		"does not say what is mounted", `write one of size: "1Gi" (a claim), claim: "NAME", emptyDir: {}, hostPath: "/PATH", config: "NAME", secret: "NAME"`)
 	if size := n.get("size"); size != nil {
 		v.Claim = &Claim{Size: d.bytes(size), Class: n.get("class").str(), AccessModes: n.get("accessModes").strings()}
 		if v.Claim.AccessModes == nil {
 			v.Claim.AccessModes = []string{"ReadWriteOnce"}
 		}
+		v.Claim.DataSource = dataSource(n.get("dataSource"))
 	}
-	for _, name := range []string{"class", "accessModes"} {
-		if f := n.get(name); f != nil && n.missing("size") && (n.get("emptyDir") != nil || v.Config != "" || v.Secret != "") {
-			d.wrong(f, notOfVolume, fmt.Sprintf("%s is of a claim, which %s is not", f.path, n.path), "only a volume with a size is a claim",
-				"remove "+name)
+	d.fieldsOfVolume(n, kinds)
+	if path := n.get("hostPath"); path.is(cue.StringKind) {
+		v.HostPath = &HostPath{Path: path.text, Type: n.get("type").str()}
+		if !service.get("security").get("hostPath").bool(false) {
+			d.wrong(path, hostPath, path.path+" is a folder of the node, which pods should not see", "what can read or write there can take over the node",
+				"use a claim or an emptyDir, or write security: hostPath: true")
 		}
 	}
 	if dir := n.get("emptyDir"); dir.is(cue.StructKind) {
@@ -63,6 +71,42 @@ func (d *decoder) volume(n, service *node) Volume {
 		d.named(n.get("secret"), service, "secrets", "secret", v.Secret)
 	}
 	return v
+}
+
+// fieldsOf are the fields of a volume that only some kinds have.
+var fieldsOf = []struct {
+	field string
+	kinds []string
+	of    string
+	why   string
+}{
+	{"class", []string{"size"}, "a claim", "only a volume with a size is a claim"},
+	{"accessModes", []string{"size"}, "a claim", "only a volume with a size is a claim"},
+	{"dataSource", []string{"size"}, "a claim", "only a volume with a size is a claim"},
+	{"type", []string{"hostPath"}, "a hostPath", ""},
+	{"mode", []string{"config", "secret"}, "a config or a secret", "other volumes have files of their own"},
+}
+
+// fieldsOfVolume checks that a volume has only what its kind has.
+func (d *decoder) fieldsOfVolume(n *node, kinds []string) {
+	some := slices.ContainsFunc(kinds, func(kind string) bool { return n.get(kind) != nil })
+	for _, f := range fieldsOf {
+		at := n.get(f.field)
+		if at == nil || !some || slices.ContainsFunc(f.kinds, func(kind string) bool { return !n.missing(kind) }) {
+			continue
+		}
+		d.wrong(at, notOfVolume, fmt.Sprintf("%s is of %s, which %s is not", at.path, f.of, n.path), f.why, "remove "+f.field)
+	}
+}
+
+func dataSource(n *node) *ObjectRef {
+	if !n.is(cue.StructKind) {
+		return nil
+	}
+	if n.get("kind").str() == "PersistentVolumeClaim" {
+		return &ObjectRef{"v1", "PersistentVolumeClaim", n.get("name").str()}
+	}
+	return &ObjectRef{"snapshot.storage.k8s.io/v1", "VolumeSnapshot", n.get("name").str()}
 }
 
 // bytes decodes a quantity of bytes.
