@@ -53,6 +53,11 @@ func (w *writer) apply(ctx, going context.Context, changes []*change) error {
 		if going.Err() != nil {
 			return context.Cause(going)
 		}
+		if n == 1 {
+			if err := w.unscale(ctx, changes); err != nil {
+				return err
+			}
+		}
 		g := &errgroup.Group{}
 		for _, ch := range changes {
 			if phase(ch.ref) == n && (ch.action == ActionCreate || ch.action == ActionUpdate) {
@@ -76,7 +81,7 @@ func (w *writer) apply(ctx, going context.Context, changes []*change) error {
 func (w *writer) delete(ctx context.Context, changes []*change) error {
 	g := &errgroup.Group{}
 	for _, ch := range changes {
-		if ch.action != ActionDelete {
+		if ch.action != ActionDelete || ch.done {
 			continue
 		}
 		g.Go(func() error {
@@ -104,9 +109,26 @@ func (w *writer) tell(ch *change) {
 }
 
 func (w *writer) one(ctx context.Context, ch *change) {
-	ch.err = w.retry(ctx, func(ctx context.Context) error {
-		got, err := w.send(ctx, ch.ref, ch.desired, false)
-		if fields := conflictFields(err); len(fields) > 0 && w.resolve != nil {
+	var err error
+	if ch.hand == handOver {
+		err = w.handOver(ctx, ch)
+	}
+	if err == nil {
+		err = w.write(ctx, ch, ch.desired)
+	}
+	if err == nil {
+		err = w.handed(ctx, ch)
+	}
+	ch.err = w.c.typed(err, ch.ref, ch.live)
+	w.tell(ch)
+}
+
+func (w *writer) write(ctx context.Context, ch *change, desired *unstructured.Unstructured) error {
+	return w.retry(ctx, func(ctx context.Context) error {
+		got, err := w.send(ctx, ch.ref, desired, false)
+		if fields := conflictFields(err); ch.onlyReplicas(err) {
+			got, err = w.send(ctx, ch.ref, desired, true)
+		} else if len(fields) > 0 && w.resolve != nil {
 			if o := w.resolve(ch, fields); o != nil {
 				got, err = w.send(ctx, ch.ref, o, true)
 			}
@@ -116,8 +138,6 @@ func (w *writer) one(ctx context.Context, ch *change) {
 		}
 		return err
 	})
-	ch.err = w.c.typed(ch.err, ch.ref, ch.live)
-	w.tell(ch)
 }
 
 func (w *writer) send(ctx context.Context, ref Ref, o *unstructured.Unstructured, force bool) (*unstructured.Unstructured, error) {

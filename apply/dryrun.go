@@ -16,7 +16,7 @@ import (
 // so that the answer is compared with what it was made from.
 func (c *Client) dryRun(ctx context.Context, r dynamic.ResourceInterface, ch *change) (*unstructured.Unstructured, error) {
 	for range 3 {
-		dry, err := r.Apply(ctx, ch.ref.Name, ch.desired, metav1.ApplyOptions{FieldManager: c.owner.Manager(), DryRun: []string{metav1.DryRunAll}})
+		dry, err := c.tryOnce(ctx, r, ch)
 		if err != nil || ch.live == nil || dry.GetResourceVersion() == ch.live.GetResourceVersion() {
 			return dry, err
 		}
@@ -27,7 +27,17 @@ func (c *Client) dryRun(ctx context.Context, r dynamic.ResourceInterface, ch *ch
 		ch.live = live
 		c.decide(ch)
 	}
-	return r.Apply(ctx, ch.ref.Name, ch.desired, metav1.ApplyOptions{FieldManager: c.owner.Manager(), DryRun: []string{metav1.DryRunAll}})
+	return c.tryOnce(ctx, r, ch)
+}
+
+func (c *Client) tryOnce(ctx context.Context, r dynamic.ResourceInterface, ch *change) (*unstructured.Unstructured, error) {
+	options := metav1.ApplyOptions{FieldManager: c.owner.Manager(), DryRun: []string{metav1.DryRunAll}}
+	dry, err := r.Apply(ctx, ch.ref.Name, ch.asked(), options)
+	if ch.onlyReplicas(err) {
+		options.Force = true
+		dry, err = r.Apply(ctx, ch.ref.Name, ch.asked(), options)
+	}
+	return dry, err
 }
 
 // sameObject reports whether a dry run's answer is what is there already: equal

@@ -47,6 +47,8 @@ type change struct {
 	live    *unstructured.Unstructured // nil of a create
 	maybe   []fieldpath.Path           // what compare found: the dry run decides
 	fields  []string                   // what changes
+	scaled  bool                       // its replicas belong to an autoscaler
+	hand    hand
 	applied *unstructured.Unstructured // the object as the server answered
 	done    bool
 	err     error
@@ -160,8 +162,10 @@ func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured)
 	p := &plan{}
 	for _, t := range targets {
 		wanted := map[Ref]bool{}
+		scaled := scaledBy(t.objects)
 		for _, o := range t.objects {
 			ch := &change{unit: t.unit, ref: refOf(o), desired: o, live: live[refOf(o)]}
+			ch.scaled = isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}) && scaled[kindName{ch.ref.Kind, ch.ref.Name}]
 			wanted[ch.ref] = true
 			c.decide(ch)
 			p.changes = append(p.changes, ch)
@@ -190,8 +194,11 @@ func (c *Client) decide(ch *change) {
 	if !ok {
 		return // not ours: refine refuses it
 	}
+	if ch.hand = c.handOf(ch, owned); ch.scaled {
+		ch.desired = withoutReplicas(ch.desired)
+	}
 	ch.maybe = compare(ch.desired, ch.live, owned)
-	if len(ch.maybe) == 0 && ch.live.GetDeletionTimestamp() == nil {
+	if len(ch.maybe) == 0 && ch.hand == handStays && ch.live.GetDeletionTimestamp() == nil {
 		ch.action = ActionUnchanged
 	}
 }
@@ -282,11 +289,15 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 	if ch.live == nil {
 		return nil
 	}
-	if sameObject(dry, ch.live, c.owner.Manager()) {
+	if ch.hand == handStays && sameObject(dry, ch.live, c.owner.Manager()) {
 		ch.action = ActionUnchanged
 		return nil
 	}
 	ch.fields = changedFields(ch.maybe, dry, ch.live)
+	if ch.hand != handStays && !slices.Contains(ch.fields, replicasField) {
+		ch.fields = append(ch.fields, replicasField)
+		slices.Sort(ch.fields)
+	}
 	return nil
 }
 

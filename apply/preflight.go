@@ -96,6 +96,9 @@ func (c *Client) newPreflight(p *plan) *preflight {
 			}
 			if ch.live != nil {
 				t.now = templateOf(ch.unit, ch.live)
+				if ch.scaled && t.now != nil {
+					t.replicas = t.now.replicas // what it is applied with has none
+				}
 			}
 			t.changed = moves && (ch.live == nil || slices.ContainsFunc(ch.maybe, inTemplate))
 			f.resized = f.resized || moves

@@ -14,7 +14,10 @@ type Unit struct {
 	Name     string
 	Needs    []string      // units that must be healthy before this one is applied
 	Deadline time.Duration // to become healthy; 0 is computed from the probes
-	Objects  []*unstructured.Unstructured
+	// Objects are what the unit is made of. A workload that one of them names as its
+	// spec.scaleTargetRef is created with its spec.replicas; after that the count
+	// belongs to whoever scales it.
+	Objects []*unstructured.Unstructured
 }
 
 // AppUnit is the unit of what belongs to no service (a quota). Its objects do not
