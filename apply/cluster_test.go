@@ -68,7 +68,7 @@ func newEnv(t *testing.T) *env {
 	check(t, err)
 	var b [3]byte
 	_, _ = rand.Read(b[:])
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	t.Cleanup(cancel)
 	e := &env{T: t, ctx: ctx, cfg: cfg, dyn: dyn, ns: "apply-" + hex.EncodeToString(b[:]), image: image}
 	e.owner = apply.Owner{App: "shop", Namespace: e.ns, Source: "example.com/shop", By: "ann@test"}
@@ -340,7 +340,7 @@ func (e *env) samePods(name string, before map[string]podState) {
 // eventually watches a resource until ok says so.
 func (e *env) eventually(r schema.GroupVersionResource, ok func() (string, bool)) {
 	e.Helper()
-	ctx, cancel := context.WithTimeout(e.ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(e.ctx, 3*time.Minute)
 	defer cancel()
 	w, err := e.dyn.Resource(r).Namespace(e.ns).Watch(ctx, metav1.ListOptions{})
 	check(e.T, err)

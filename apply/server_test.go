@@ -33,7 +33,7 @@ func onCluster(t *testing.T) (context.Context, *Client) {
 	_, _ = rand.Read(b[:])
 	c, err := New(cfg, Owner{App: "app", Namespace: "compare-" + hex.EncodeToString(b[:])})
 	must(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	t.Cleanup(cancel)
 	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: c.owner.Namespace}}
 	_, err = c.core.Namespaces().Create(ctx, ns, metav1.CreateOptions{})
