@@ -30,7 +30,7 @@ are touched.`,
 				return err
 			}
 			ctx := cmd.Context()
-			app, err := project.open(ctx, s, cluster.namespace())
+			app, err := project.checked(ctx, s, cluster.namespace())
 			if err != nil {
 				return err
 			}

@@ -65,7 +65,25 @@ func (f *projectFlags) open(ctx context.Context, s streams, namespace string) (*
 	if err != nil {
 		return nil, err
 	}
-	s.warnings(app)
+	s.warnings(warned([]*schema.App{app}))
+	return app, nil
+}
+
+// checked is open, with everything checked that validate checks.
+func (f *projectFlags) checked(ctx context.Context, s streams, namespace string) (*schema.App, error) {
+	app, err := f.open(ctx, s, namespace)
+	if err != nil {
+		return nil, err
+	}
+	found, err := deploy.CheckAll(app)
+	if err != nil {
+		return nil, err
+	}
+	severe, mild := deploy.Severe(found)
+	s.warnings(mild)
+	if len(severe) > 0 {
+		return nil, severe
+	}
 	return app, nil
 }
 
@@ -73,9 +91,9 @@ func (f *projectFlags) options(namespace string) deploy.Options {
 	return deploy.Options{Dir: f.dir, Tags: f.tags, Environment: f.environment, Namespace: namespace, Registry: f.registry}
 }
 
-// warnings prints what projects are warned of.
-func (s streams) warnings(apps ...*schema.App) {
-	for _, w := range warned(apps) {
+// warnings prints warnings with their hints.
+func (s streams) warnings(warnings schema.Errors) {
+	for _, w := range warnings {
 		s.warn("%s", w.Error())
 		if w.Hint != "" {
 			s.note("  hint: %s", w.Hint)

@@ -36,20 +36,28 @@ folder that shipit was started in.`,
 			if err != nil && !errors.As(err, &invalid) {
 				return err
 			}
+			found, checking := deploy.CheckAll(apps...)
+			if checking != nil {
+				return checking
+			}
+			severe, mild := deploy.Severe(found)
+			if len(severe) > 0 {
+				invalid, err = severe, severe
+			}
 			for _, app := range apps {
-				if _, err := deploy.Render(app, deploy.Unbuilt(app, app.Services), nil); err != nil {
-					return err
-				}
 				r.Apps = append(r.Apps, reportApp{Name: app.Name, Environment: app.Environment, Namespace: app.Namespace, Services: len(app.Services)})
 			}
-			r.Valid, r.Findings = len(invalid) == 0, slices.Concat(invalid, warned(apps))
+			r.Valid, r.Findings = len(invalid) == 0, slices.Concat(invalid, warned(apps), mild)
 			if raw {
 				for _, e := range r.Findings {
 					e.Message = cmp.Or(e.Raw, e.Message)
 				}
 			}
 			if output == "text" {
-				s.warnings(apps...)
+				s.warnings(slices.Concat(warned(apps), mild))
+				if err != nil {
+					return err
+				}
 				for _, a := range r.Apps {
 					where := ""
 					if a.Environment != "" {
@@ -57,7 +65,7 @@ folder that shipit was started in.`,
 					}
 					s.note("%s%s: %s, valid", a.Name, where, plural(a.Services, "service"))
 				}
-				return err
+				return nil
 			}
 			data, writing := formats[output]()
 			if writing != nil {

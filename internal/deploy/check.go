@@ -1,0 +1,126 @@
+package deploy
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/shipit-dev/shipit/openapi"
+	"github.com/shipit-dev/shipit/render"
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// againstKubernetes is the code of what the API server would refuse or warn of.
+const againstKubernetes schema.Code = "kubernetes"
+
+// Check says what is wrong with an app's rendered objects: what the API server of
+// the environment's Kubernetes version would refuse by its schemas, and what the
+// app's own policies forbid. Warnings are among it; the error is an
+// *openapi.VersionError.
+func Check(app *schema.App, units []render.Unit) (schema.Errors, error) {
+	version := app.Kubernetes
+	if version == "" {
+		known := openapi.Versions()
+		version = known[len(known)-1]
+	}
+	validator, err := openapi.New(version)
+	if err != nil {
+		return nil, err
+	}
+	// All at once, since the kinds of some objects are defined by others.
+	var objects []*unstructured.Unstructured
+	var owners []string
+	var errs schema.Errors
+	for _, u := range units {
+		service := u.Name
+		if u.Name == render.AppUnit {
+			service = ""
+		}
+		fields := make([]map[string]any, len(u.Objects))
+		for i, o := range u.Objects {
+			fields[i] = o.Object
+			objects, owners = append(objects, o), append(owners, service)
+		}
+		errs = append(errs, app.CheckPolicies(service, fields)...)
+	}
+	for _, f := range validator.Validate(objects) {
+		errs = append(errs, found(app, owners[f.Object], f))
+	}
+	return errs, nil
+}
+
+// found is a finding with the place in the CUE, or in the file of a raw object,
+// that it comes from.
+func found(app *schema.App, service string, f openapi.Finding) *schema.Error {
+	e := &schema.Error{
+		Code: againstKubernetes, Rule: f.Rule, Severity: schema.Severity(f.Severity),
+		Message: fmt.Sprintf("%s %q: %s", f.Kind, f.Name, f.Message), Why: f.Why, Hint: f.Hint,
+	}
+	if at := f.Path.String(); at != "" && !strings.Contains(f.Message, at) {
+		e.Message = fmt.Sprintf("%s %q: %s: %s", f.Kind, f.Name, at, f.Message)
+	}
+	if service != "" {
+		e.Path = "services." + service
+		e.Pos = app.Position(e.Path + ".patch." + f.Kind + "." + f.Path.String())
+		return e
+	}
+	for _, o := range app.Objects {
+		u := unstructured.Unstructured{Object: o.Object}
+		if u.GetKind() != f.Kind || u.GetName() != f.Name {
+			continue
+		}
+		e.Path, e.Pos = o.Path, o.Pos
+		if p := app.Position(o.Path + "." + f.Path.String()); p.IsValid() {
+			e.Pos = p
+		}
+		return e
+	}
+	e.Path = "quota"
+	e.Pos = app.Position(e.Path)
+	return e
+}
+
+// CheckAll is Check for several environments of one app, rendered without their
+// images: what is found in several is said once, with their names when those
+// are not all.
+func CheckAll(apps ...*schema.App) (schema.Errors, error) {
+	var errs schema.Errors
+	seen := map[string]*schema.Error{}
+	for _, app := range apps {
+		units, err := Render(app, Unbuilt(app, app.Services), nil)
+		if err != nil {
+			return nil, err
+		}
+		found, err := Check(app, units)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range found {
+			key := e.Rule + e.Error()
+			if seen[key] == nil {
+				seen[key] = e
+				errs = append(errs, e)
+			}
+			seen[key].Environments = append(seen[key].Environments, app.Environment)
+		}
+	}
+	for _, e := range errs {
+		if len(e.Environments) == len(apps) {
+			e.Environments = nil
+		}
+	}
+	return errs, nil
+}
+
+// Severe parts errors from warnings.
+func Severe(errs schema.Errors) (severe, mild schema.Errors) {
+	for _, e := range errs {
+		if e.Severity == schema.SeverityWarning {
+			mild = append(mild, e)
+		} else {
+			severe = append(severe, e)
+		}
+	}
+	return severe, mild
+}
