@@ -27,10 +27,10 @@ func app(b *testing.B, n int) []*unstructured.Unstructured {
 func BenchmarkValidate(b *testing.B) {
 	objects := app(b, 50)
 	v := validator(b, "1.36")
-	v.Validate(objects)
+	v.Validate(b.Context(), objects)
 	b.ReportAllocs()
 	for b.Loop() {
-		if found := v.Validate(objects); len(found) > 0 {
+		if found := v.Validate(b.Context(), objects); len(found) > 0 {
 			b.Fatal(text(found))
 		}
 	}
@@ -47,6 +47,44 @@ func BenchmarkCold(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		openapi.Forget()
-		validator(b, "1.36").Validate(objects)
+		validator(b, "1.36").Validate(b.Context(), objects)
 	}
+}
+
+// BenchmarkCustom is the check of the Gateway API's examples: cold, with reading
+// the definitions and compiling their rules, and again.
+func BenchmarkCustom(b *testing.B) {
+	examples, definitions := read(b, "testdata/gateway.yaml"), crds(b)
+	check := func(b *testing.B, v *openapi.Validator) {
+		if found := v.Validate(b.Context(), examples); len(found) > 0 {
+			b.Fatal(text(found))
+		}
+	}
+	b.Run("cold", func(b *testing.B) {
+		for b.Loop() {
+			v, err := openapi.New("1.36", definitions...)
+			if err != nil {
+				b.Fatal(err)
+			}
+			check(b, v)
+		}
+	})
+	b.Run("warm", func(b *testing.B) {
+		v, err := openapi.New("1.36", definitions...)
+		if err != nil {
+			b.Fatal(err)
+		}
+		check(b, v)
+		for b.Loop() {
+			check(b, v)
+		}
+	})
+	b.Run("definitions", func(b *testing.B) {
+		v := validator(b, "1.36")
+		for b.Loop() {
+			if found := v.Validate(b.Context(), definitions); len(found) > 0 {
+				b.Fatal(text(found))
+			}
+		}
+	})
 }

@@ -1,9 +1,12 @@
 package openapi
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+
+	"k8s.io/apimachinery/pkg/version"
 
 	"github.com/shipit-dev/shipit/internal/nearest"
 	"github.com/shipit-dev/shipit/openapi/internal/table"
@@ -103,21 +106,24 @@ func (w *walk) serves(id gvk) bool {
 	return ok && w.model.reader.Kinds[i].In.Has(w.model.number)
 }
 
-// otherVersion names the kind in another version of its group, or else in
-// another group, that is served.
+// otherVersion names the kind in the best version of its group that is served, or
+// else in another group.
 func (w *walk) otherVersion(id gvk) string {
-	found := ""
+	found, best := "", ""
 	for _, k := range w.model.reader.Kinds {
 		if k.Kind != id.kind || !k.In.Has(w.model.number) {
 			continue
 		}
 		name := gvk{k.Group, k.Version, k.Kind}.apiVersion() + " " + k.Kind
-		if k.Group == id.group {
-			return name
+		switch {
+		case k.Group != id.group:
+			found = cmp.Or(found, name)
+		case best == "" || version.CompareKubeAwareVersionStrings(k.Version, best) > 0:
+			best = k.Version
 		}
-		if found == "" {
-			found = name
-		}
+	}
+	if best != "" {
+		return gvk{id.group, best, id.kind}.apiVersion() + " " + id.kind
 	}
 	return found
 }
@@ -147,7 +153,9 @@ func (w *walk) unknownKind(id gvk) {
 		w.report(UnknownKind, fmt.Sprintf("there is no API group %s", id.group), "", w.otherGroup(id, groups))
 	default:
 		hint := "give its CustomResourceDefinition to have it checked"
-		if n := nearest.Name(id.group, groups); n != "" && w.serves(gvk{n, id.version, id.kind}) {
+		if custom := w.nearestCustom(id); custom != "" {
+			hint = custom
+		} else if n := nearest.Name(id.group, groups); n != "" && w.serves(gvk{n, id.version, id.kind}) {
 			hint = fmt.Sprintf("if %s/%s is meant, write that; or else %s", n, id.version, hint)
 		}
 		w.report(UncheckedKind, fmt.Sprintf("nothing is known of %s %s", id.apiVersion(), id.kind),

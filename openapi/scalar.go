@@ -102,9 +102,9 @@ func (w *walk) integer(shape table.Shape, v any) {
 	case !ok || f != math.Trunc(f):
 		w.wrongType("an integer", v)
 	case shape == table.Int32 && (f < math.MinInt32 || f > math.MaxInt32):
-		w.report(InvalidValue, fmt.Sprintf("%v does not fit 32 bits", v), "", "")
+		w.report(InvalidValue, show(v)+" does not fit 32 bits", "", "")
 	case f < math.MinInt64 || f > math.MaxInt64:
-		w.report(InvalidValue, fmt.Sprintf("%v does not fit 64 bits", v), "", "")
+		w.report(InvalidValue, show(v)+" does not fit 64 bits", "", "")
 	}
 }
 
@@ -114,7 +114,7 @@ func (w *walk) intOrString(v any) {
 	case !ok || f != math.Trunc(f):
 		w.wrongType("an integer or a string", v)
 	case f < math.MinInt32 || f > math.MaxInt32:
-		w.report(InvalidValue, fmt.Sprintf("%v does not fit 32 bits", v), "", "")
+		w.report(InvalidValue, show(v)+" does not fit 32 bits", "", "")
 	}
 }
 
@@ -160,7 +160,7 @@ func (w *walk) wrongType(must string, v any) {
 	text, isText := v.(string)
 	switch {
 	case must == "a string" && (isNumber || isBool):
-		hint = fmt.Sprintf("write %q", fmt.Sprint(v))
+		hint = fmt.Sprintf("write %q", show(v))
 	case must == "an integer" && isText:
 		if _, err := strconv.Atoi(text); err == nil {
 			hint = "write " + text
@@ -171,6 +171,14 @@ func (w *walk) wrongType(must string, v any) {
 		hint = "write […] around it"
 	}
 	w.report(WrongType, fmt.Sprintf("this must be %s, but is %s", must, describe(v)), "", hint)
+}
+
+// show writes a scalar as people do: a float is not always meant as one.
+func show(v any) string {
+	if f, ok := v.(float64); ok {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return fmt.Sprint(v)
 }
 
 // describe says what v is. It shows no text: that may be a secret.
@@ -187,26 +195,5 @@ func describe(v any) string {
 	case []any:
 		return "a list"
 	}
-	return fmt.Sprintf("the number %v", v)
-}
-
-// nameOf says what a type is, for messages.
-func nameOf(t *table.Type) string {
-	switch t.Shape {
-	case table.Struct, table.Object, table.Map:
-		return "an object"
-	case table.List:
-		return "a list"
-	case table.Int32, table.Int64:
-		return "an integer"
-	case table.Number:
-		return "a number"
-	case table.Bool:
-		return "true or false"
-	case table.Quantity:
-		return "a quantity"
-	case table.IntOrString:
-		return "an integer or a string"
-	}
-	return "a string"
+	return "the number " + show(v)
 }

@@ -1,6 +1,8 @@
 package openapi
 
 import (
+	"context"
+	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -9,28 +11,43 @@ import (
 // Validator checks objects against one version of Kubernetes. It is safe for
 // concurrent use.
 type Validator struct {
-	model *model
+	model       *model
+	definitions definitions
 }
 
-// New gives the validator for a version of Kubernetes, such as "1.34". A version
-// that is not known is a *VersionError.
-func New(version string) (*Validator, error) {
+// New gives the validator for a version of Kubernetes, such as "1.34", that knows
+// the custom resources of some CustomResourceDefinitions; other objects among them
+// are passed over. They must not be changed afterwards. A version that is not
+// known is a *VersionError.
+func New(version string, crds ...*unstructured.Unstructured) (*Validator, error) {
 	m, err := modelOf(version)
 	if err != nil {
 		return nil, err
 	}
-	return &Validator{model: m}, nil
+	v := &Validator{model: m, definitions: definitions{}}
+	for _, o := range crds {
+		v.definitions.add(o)
+	}
+	return v, nil
 }
 
 // Validate says what is wrong with objects, in their order. It changes nothing.
-func (v *Validator) Validate(objects []*unstructured.Unstructured) []Finding {
+// CustomResourceDefinitions among the objects are known for the others, and are
+// checked themselves. When ctx ends, rules that take long are given up, as broken.
+func (v *Validator) Validate(ctx context.Context, objects []*unstructured.Unstructured) []Finding {
+	known := v.definitions
+	if slices.ContainsFunc(objects, isDefinition) {
+		known = maps.Clone(known)
+		for _, o := range objects {
+			known.add(o)
+		}
+	}
 	var found []Finding
 	for i, o := range objects {
-		w := &walk{model: v.model, number: i, object: o}
-		w.all()
-		id := Finding{APIVersion: o.GetAPIVersion(), Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName()}
+		w := &walk{model: v.model, definitions: known, number: i, object: o}
+		w.all(ctx)
 		for _, f := range w.found {
-			f.APIVersion, f.Kind, f.Namespace, f.Name = id.APIVersion, id.Kind, id.Namespace, id.Name
+			f.APIVersion, f.Kind, f.Namespace, f.Name = o.GetAPIVersion(), o.GetKind(), o.GetNamespace(), o.GetName()
 			found = append(found, f)
 		}
 	}
@@ -39,7 +56,7 @@ func (v *Validator) Validate(objects []*unstructured.Unstructured) []Finding {
 }
 
 // all checks the object of w.
-func (w *walk) all() {
+func (w *walk) all(ctx context.Context) {
 	id := splitAPIVersion(w.object.GetAPIVersion(), w.object.GetKind())
 	for field, text := range map[string]string{"apiVersion": w.object.GetAPIVersion(), "kind": id.kind} {
 		if text == "" {
@@ -49,7 +66,21 @@ func (w *walk) all() {
 	if len(w.found) > 0 {
 		return
 	}
-	if k := w.kindOf(id); k != nil {
-		w.builtin(k)
+	own := groupKind{id.group, id.kind}
+	if _, builtin := w.model.kinds[id]; !builtin {
+		if d := w.definitions[own]; d != nil {
+			if k := w.customKindOf(id, d); k != nil {
+				w.custom(ctx, k)
+			}
+			return
+		}
+	}
+	k := w.kindOf(id)
+	if k == nil {
+		return
+	}
+	w.builtin(k)
+	if isDefinition(w.object) && len(w.found) == 0 {
+		w.definition(&definition{object: w.object})
 	}
 }

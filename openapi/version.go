@@ -85,6 +85,7 @@ type structure struct {
 	fields   map[string]*table.Field
 	names    []string
 	required []string
+	always   []string              // structures that are there even when left out
 	others   map[string]table.Mask // fields that only other versions have
 }
 
@@ -136,6 +137,9 @@ func (m *model) structure(n int) *structure {
 		s.names = append(s.names, f.Name)
 		if f.Required.Has(m.number) {
 			s.required = append(s.required, f.Name)
+		}
+		if f.Type.Always && f.Name != "metadata" && f.Name != "status" {
+			s.always = append(s.always, f.Name)
 		}
 	}
 	m.structures[n].Store(s)

@@ -13,11 +13,12 @@ import (
 
 // walk goes through one object.
 type walk struct {
-	model  *model
-	number int // of the object
-	object *unstructured.Unstructured
-	path   Path
-	found  []Finding
+	model       *model
+	definitions definitions
+	number      int // of the object
+	object      *unstructured.Unstructured
+	path        Path
+	found       []Finding
 
 	// lenient is set in a status: nobody writes one, but an object that was read
 	// from a cluster has one, and the API server drops it.
@@ -96,12 +97,30 @@ func (w *walk) structure(def int, v any) {
 		return
 	}
 	for _, name := range s.required {
-		if m[name] == nil {
+		if empty(m[name]) && !s.fields[name].Type.Always {
 			w.in(Step{Name: name}, func() {
 				w.report(MissingField, fmt.Sprintf("the field %q is missing", name), "", "")
 			})
 		}
 	}
+	for _, name := range s.always {
+		if m[name] == nil {
+			w.in(Step{Name: name}, func() { w.structure(s.fields[name].Type.Def, map[string]any{}) })
+		}
+	}
+}
+
+// empty says what the API server cannot tell from a field that is left out.
+func empty(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	}
+	return false
 }
 
 func (w *walk) unknownField(name string, s *structure, m map[string]any) {
@@ -166,10 +185,11 @@ func (w *walk) list(t *table.Type, v any) {
 	}
 	for i, value := range l {
 		w.path = append(w.path, Step{Index: i})
-		if value == nil {
-			w.wrongType(nameOf(t.Elem), nil)
-		} else {
+		switch {
+		case value != nil:
 			w.value(t.Elem, value)
+		case t.Order == table.Keyed: // elsewhere the API server takes it as empty
+			w.wrongType("an object", nil)
 		}
 		w.path = w.path[:len(w.path)-1]
 	}
@@ -218,8 +238,8 @@ func (w *walk) key(t *table.Type, x any) (string, bool) {
 	s := w.model.structure(t.Elem.Def)
 	parts := make([]string, 0, len(t.Keys))
 	for _, k := range t.Keys {
-		v := m[k]
-		if f := s.fields[k]; v == nil && f != nil && f.Type.Default != "" {
+		v, given := m[k]
+		if f := s.fields[k]; !given && f != nil && f.Type.Default != "" {
 			v = f.Type.Default
 		}
 		switch v.(type) {

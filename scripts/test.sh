@@ -39,7 +39,7 @@ e2e() {
   export SHIPIT_TEST_REGISTRY
 
   say "end to end"
-  go test -count=1 -timeout 20m -parallel 8 ./apply/... ./cmd/... ./internal/...
+  go test -count=1 -timeout 20m -parallel 8 ./apply/... ./cmd/... ./internal/... ./openapi
   say "the sandbox itself"
   (cd sandbox && go test -count=1 -timeout 20m ./internal/... ./e2e/...)
   rm -rf "$dir"

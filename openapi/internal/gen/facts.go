@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/shipit-dev/shipit/openapi/internal/table"
@@ -38,19 +39,79 @@ func onlyDeprecated() map[gvk]lifecycle {
 	}
 }
 
-// relax takes back what the specification demands and the API server does not:
-// it fills in a default before it looks.
-func (s *spec) relax() {
-	for name, fields := range notRequired() {
-		if x := s.schemas[name]; x != nil {
-			x.Required = slices.DeleteFunc(x.Required, func(f string) bool { return slices.Contains(fields, f) })
+// adjust brings what the specification demands in line with what the API server
+// does. The specification follows from Go tags, which say nothing of the
+// server's defaults and little of its validation. The test of mutations compares
+// the result with a real API server.
+func (s *spec) adjust() error {
+	for typ, fields := range notRequired() {
+		x := s.schemas[typ]
+		if x == nil {
+			continue
 		}
+		x.Required = slices.DeleteFunc(x.Required, func(f string) bool { return slices.Contains(fields, f) })
+	}
+	for typ, fields := range required() {
+		x := s.schemas[typ]
+		if x == nil {
+			return fmt.Errorf("there is no %s", typ)
+		}
+		for _, f := range fields {
+			if x.Properties[f] == nil {
+				return fmt.Errorf("%s has no field %s", typ, f)
+			}
+			if !slices.Contains(x.Required, f) {
+				x.Required = append(x.Required, f)
+			}
+		}
+	}
+	return nil
+}
+
+const core = "io.k8s.api.core.v1."
+
+// notRequired are fields for which the server has a default, or takes the empty
+// value as good.
+func notRequired() map[string][]string {
+	return map[string][]string{
+		"io.k8s.api.rbac.v1.RoleRef":               {"apiGroup"},
+		core + "PreferredSchedulingTerm":           {"preference"},
+		core + "SleepAction":                       {"seconds"},
+		core + "HTTPHeader":                        {"value"},
+		core + "Sysctl":                            {"value"},
+		core + "LimitRangeSpec":                    {"limits"},
+		core + "ISCSIVolumeSource":                 {"lun"},
+		core + "ISCSIPersistentVolumeSource":       {"lun"},
+		"io.k8s.api.discovery.v1.ForZone":          {"name"},
+		"io.k8s.api.discovery.v1.ForNode":          {"name"},
+		"io.k8s.api.batch.v1.PodFailurePolicy":     {"rules"},
+		"io.k8s.api.apps.v1.ControllerRevision":    {"revision"},
+		"io.k8s.api.resource.v1.ResourcePool":      {"generation"},
+		"io.k8s.api.resource.v1beta1.ResourcePool": {"generation"},
+		"io.k8s.api.resource.v1beta2.ResourcePool": {"generation"},
+		"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion": {"served"},
 	}
 }
 
-// notRequired are those fields. A test compares them with a real API server.
-func notRequired() map[string][]string {
+// required are fields that the server always asks for, and the specification
+// does not.
+func required() map[string][]string {
+	operations := []string{"apiGroups", "apiVersions", "operations", "resources"}
 	return map[string][]string{
-		"io.k8s.api.rbac.v1.RoleRef": {"apiGroup"},
+		core + "Container":                                            {"image"},
+		core + "ConfigMapEnvSource":                                   {"name"},
+		core + "SecretEnvSource":                                      {"name"},
+		core + "ConfigMapKeySelector":                                 {"name"},
+		core + "SecretKeySelector":                                    {"name"},
+		core + "ConfigMapVolumeSource":                                {"name"},
+		core + "SecretVolumeSource":                                   {"secretName"},
+		core + "EphemeralVolumeSource":                                {"volumeClaimTemplate"},
+		core + "ExecAction":                                           {"command"},
+		core + "PersistentVolumeClaimSpec":                            {"accessModes"},
+		core + "PersistentVolumeSpec":                                 {"accessModes", "capacity"},
+		"io.k8s.api.networking.v1.IngressClassSpec":                   {"controller"},
+		"io.k8s.api.admissionregistration.v1.RuleWithOperations":      operations,
+		"io.k8s.api.admissionregistration.v1.NamedRuleWithOperations": operations,
+		"io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.CustomResourceDefinitionVersion": {"schema"},
 	}
 }

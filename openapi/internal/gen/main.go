@@ -67,7 +67,9 @@ func generate() ([]byte, error) {
 		if err := s.addEnums(e); err != nil {
 			return nil, fmt.Errorf("enums of %s: %w", release, err)
 		}
-		s.relax()
+		if err := s.adjust(); err != nil {
+			return nil, fmt.Errorf("%s: %w", release, err)
+		}
 		if err := m.add(i, s); err != nil {
 			return nil, fmt.Errorf("%s: %w", release, err)
 		}

@@ -147,7 +147,9 @@ func (m *merger) typ(in table.Mask, s *spec, x *schema, done map[string]bool) (t
 		if err := m.def(in, s, name, done); err != nil {
 			return table.Type{}, err
 		}
-		return table.Type{Shape: table.Struct, Def: m.numberOf(name)}, nil
+		// A default of {} is what Go's structures have that are no pointers.
+		_, always := x.Default.(map[string]any)
+		return table.Type{Shape: table.Struct, Def: m.numberOf(name), Always: always}, nil
 	}
 	switch {
 	case x.Format == "int-or-string":

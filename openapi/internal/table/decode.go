@@ -161,7 +161,7 @@ func (c *cursor) typ() Type {
 	t := Type{Shape: Shape(c.byte())}
 	switch t.Shape {
 	case Struct:
-		t.Def = c.uint()
+		t.Def, t.Always = c.uint(), c.byte() != 0
 	case Map:
 		elem := c.typ()
 		t.Elem = &elem

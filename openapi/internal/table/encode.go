@@ -123,7 +123,7 @@ func (e *encoder) typ(b []byte, t Type) []byte {
 	b = append(b, byte(t.Shape))
 	switch t.Shape {
 	case Struct:
-		b = e.uint(b, t.Def)
+		b = append(e.uint(b, t.Def), bit(t.Always, 1))
 	case Map:
 		b = e.typ(b, *t.Elem)
 	case List:

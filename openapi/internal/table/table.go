@@ -78,6 +78,7 @@ const (
 type Type struct {
 	Shape   Shape
 	Def     int      // of a Struct
+	Always  bool     // of a Struct: left out, it is there and empty
 	Elem    *Type    // of a Map or List
 	Order   Order    // of a List
 	Keys    []string // of a List that is Keyed
