@@ -32,7 +32,7 @@ func rooms() []room {
 		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/testimage")},
 		{folder: "internal/deploy", imports: append(four, "openapi")},
 		{folder: "render", imports: []string{"schema"}},
-		{folder: "schema"},
+		{folder: "schema", imports: []string{"internal/nearest"}},
 		{folder: "registry"},
 		{folder: "apply", tests: []string{"internal/testimage"}},
 		{folder: "openapi", imports: []string{"internal/nearest"}},
@@ -68,6 +68,9 @@ func reservations() []reserved {
 		{what: "k8s.io/client-go/tools/clientcmd", rooms: cmd, tests: []string{"apply", "openapi"}},
 		{what: "k8s.io/client-go", rooms: []string{"apply"}, tests: []string{"cmd", "openapi"}},
 		{what: "sigs.k8s.io/cli-utils", rooms: []string{"apply"}},
+		// The API server's own code, for custom resources; it is heavy.
+		{what: "k8s.io/apiextensions-apiserver", rooms: []string{"openapi"}},
+		{what: "k8s.io/apiserver", rooms: []string{"openapi"}},
 		{what: "os.Exit", rooms: programs, tests: everyone},
 		{what: "os.Stdin", rooms: cmd, tests: everyone},
 		{what: "os.Stdout", rooms: cmd, tests: everyone},
