@@ -27,10 +27,10 @@ func app(b *testing.B, n int) []*unstructured.Unstructured {
 func BenchmarkValidate(b *testing.B) {
 	objects := app(b, 50)
 	v := validator(b, "1.36")
-	v.Validate(b.Context(), objects)
+	v.Validate(objects)
 	b.ReportAllocs()
 	for b.Loop() {
-		if found := v.Validate(b.Context(), objects); len(found) > 0 {
+		if found := v.Validate(objects); len(found) > 0 {
 			b.Fatal(text(found))
 		}
 	}
@@ -47,7 +47,7 @@ func BenchmarkCold(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		openapi.Forget()
-		validator(b, "1.36").Validate(b.Context(), objects)
+		validator(b, "1.36").Validate(objects)
 	}
 }
 
@@ -56,7 +56,7 @@ func BenchmarkCold(b *testing.B) {
 func BenchmarkCustom(b *testing.B) {
 	examples, definitions := read(b, "testdata/gateway.yaml"), crds(b)
 	check := func(b *testing.B, v *openapi.Validator) {
-		if found := v.Validate(b.Context(), examples); len(found) > 0 {
+		if found := v.Validate(examples); len(found) > 0 {
 			b.Fatal(text(found))
 		}
 	}
@@ -82,7 +82,7 @@ func BenchmarkCustom(b *testing.B) {
 	b.Run("definitions", func(b *testing.B) {
 		v := validator(b, "1.36")
 		for b.Loop() {
-			if found := v.Validate(b.Context(), definitions); len(found) > 0 {
+			if found := v.Validate(definitions); len(found) > 0 {
 				b.Fatal(text(found))
 			}
 		}

@@ -41,13 +41,13 @@ func TestGatewayAPI(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if found := v.Validate(t.Context(), examples); len(found) > 0 {
+		if found := v.Validate(examples); len(found) > 0 {
 			t.Errorf("%s, examples:\n%s", version, text(found))
 		}
 	}
 	// The functions that rules may use grow with the versions.
 	for _, version := range []string{"1.33", "1.36"} {
-		if found := validator(t, version).Validate(t.Context(), crds(t)); len(found) > 0 {
+		if found := validator(t, version).Validate(crds(t)); len(found) > 0 {
 			t.Errorf("%s, definitions:\n%s", version, text(found))
 		}
 	}
@@ -55,7 +55,7 @@ func TestGatewayAPI(t *testing.T) {
 
 // What the tests of custom resources rest on is what the API server would take.
 func TestDefinitionOfTheTests(t *testing.T) {
-	if found := validator(t, "1.36").Validate(t.Context(), read(t, "testdata/widget.yaml")); len(found) > 0 {
+	if found := validator(t, "1.36").Validate(read(t, "testdata/widget.yaml")); len(found) > 0 {
 		t.Error(text(found))
 	}
 }
@@ -68,7 +68,7 @@ kind: Gadget
 metadata: {name: a}
 spec: {min: 20, hosts: a}
 `)...)
-	got := text(validator(t, "1.36").Validate(t.Context(), objects))
+	got := text(validator(t, "1.36").Validate(objects))
 	if want := "wrong-type: spec.hosts: this must be of type array, but is string\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -22,7 +22,7 @@ import (
 // custom checks an object against its definition, in the API server's order:
 // unknown fields, defaults, the schema, lists, and when all that is well the CEL
 // rules.
-func (w *walk) custom(ctx context.Context, k *customKind) {
+func (w *walk) custom(k *customKind) {
 	w.metadata(w.object.Object)
 	w.named()
 	w.unknownIn(k.structural, w.object.Object)
@@ -40,7 +40,7 @@ func (w *walk) custom(ctx context.Context, k *customKind) {
 		w.reportError(e, ruleOf(e.Type))
 	}
 	if rules := k.cel(); rules != nil && !slices.ContainsFunc(errs, blocks) {
-		broken, _ := rules.Validate(ctx, nil, k.structural, object, nil, celconfig.RuntimeCELCostBudget)
+		broken, _ := rules.Validate(context.Background(), nil, k.structural, object, nil, celconfig.RuntimeCELCostBudget)
 		for _, e := range broken {
 			w.reportError(e, BrokenRule)
 		}

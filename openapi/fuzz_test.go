@@ -32,7 +32,7 @@ func FuzzValidate(f *testing.F) {
 			t.Skip("no JSON object")
 		}
 		o := &unstructured.Unstructured{Object: fields}
-		found := v.Validate(t.Context(), []*unstructured.Unstructured{o})
+		found := v.Validate([]*unstructured.Unstructured{o})
 		for _, f := range found {
 			if f.Rule == "" || f.Message == "" || f.Severity == "" {
 				t.Errorf("an empty finding: %+v", f)

@@ -140,7 +140,7 @@ func TestMutations(t *testing.T) {
 			}
 			g.Go(func() error {
 				theirs := s.apply(t.Context(), m.object)
-				ours := errorsOf(s.validator.Validate(t.Context(), []*unstructured.Unstructured{m.object}))
+				ours := errorsOf(s.validator.Validate([]*unstructured.Unstructured{m.object}))
 				mu.Lock()
 				defer mu.Unlock()
 				total++

@@ -61,7 +61,7 @@ spec:
 		{"1.33", pod, "unknown-field: spec.hostnameOverride: Kubernetes 1.33 has no field \"hostnameOverride\" here (it is known from 1.34 on)\n"},
 		{"1.35", pod, ""},
 	} {
-		got := text(validator(t, test.version).Validate(t.Context(), parse(t, test.yaml)))
+		got := text(validator(t, test.version).Validate(parse(t, test.yaml)))
 		if got != test.want {
 			t.Errorf("%s:\ngot  %swant %s", test.version, got, test.want)
 		}
@@ -81,7 +81,7 @@ func TestOddObjects(t *testing.T) {
 		"a list":      {map[string]any{"apiVersion": "v1", "kind": "List", "items": []any{}}, "unknown-kind: : v1 has no kind List => give its items as objects of their own\n"},
 	} {
 		o := &unstructured.Unstructured{Object: test.fields}
-		if got := text(validator(t, "1.36").Validate(t.Context(), []*unstructured.Unstructured{o})); got != test.want {
+		if got := text(validator(t, "1.36").Validate([]*unstructured.Unstructured{o})); got != test.want {
 			t.Errorf("%s:\ngot  %swant %s", name, got, test.want)
 		}
 	}

@@ -77,7 +77,7 @@ func TestRenderedObjectsAreValid(t *testing.T) {
 			t.Errorf("%s: only %d objects", file, len(objects))
 		}
 		for _, version := range openapi.Versions() {
-			if found := validator(t, version).Validate(t.Context(), objects); len(found) > 0 {
+			if found := validator(t, version).Validate(objects); len(found) > 0 {
 				t.Errorf("%s, Kubernetes %s:\n%s", file, version, text(found))
 			}
 		}

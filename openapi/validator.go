@@ -1,7 +1,6 @@
 package openapi
 
 import (
-	"context"
 	"maps"
 	"slices"
 
@@ -33,8 +32,9 @@ func New(version string, crds ...*unstructured.Unstructured) (*Validator, error)
 
 // Validate says what is wrong with objects, in their order. It changes nothing.
 // CustomResourceDefinitions among the objects are known for the others, and are
-// checked themselves. When ctx ends, rules that take long are given up, as broken.
-func (v *Validator) Validate(ctx context.Context, objects []*unstructured.Unstructured) []Finding {
+// checked themselves. CEL rules end at the API server's limit of cost,
+// about a second for an object.
+func (v *Validator) Validate(objects []*unstructured.Unstructured) []Finding {
 	known := v.definitions
 	if slices.ContainsFunc(objects, isDefinition) {
 		known = maps.Clone(known)
@@ -45,7 +45,7 @@ func (v *Validator) Validate(ctx context.Context, objects []*unstructured.Unstru
 	var found []Finding
 	for i, o := range objects {
 		w := &walk{model: v.model, definitions: known, number: i, object: o}
-		w.all(ctx)
+		w.all()
 		for _, f := range w.found {
 			f.APIVersion, f.Kind, f.Namespace, f.Name = o.GetAPIVersion(), o.GetKind(), o.GetNamespace(), o.GetName()
 			found = append(found, f)
@@ -56,7 +56,7 @@ func (v *Validator) Validate(ctx context.Context, objects []*unstructured.Unstru
 }
 
 // all checks the object of w.
-func (w *walk) all(ctx context.Context) {
+func (w *walk) all() {
 	id := splitAPIVersion(w.object.GetAPIVersion(), w.object.GetKind())
 	for field, text := range map[string]string{"apiVersion": w.object.GetAPIVersion(), "kind": id.kind} {
 		if text == "" {
@@ -70,7 +70,7 @@ func (w *walk) all(ctx context.Context) {
 	if _, builtin := w.model.kinds[id]; !builtin {
 		if d := w.definitions[own]; d != nil {
 			if k := w.customKindOf(id, d); k != nil {
-				w.custom(ctx, k)
+				w.custom(k)
 			}
 			return
 		}

@@ -60,7 +60,7 @@ func judge(t *testing.T, o *unstructured.Unstructured) []openapi.Finding {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return v.Validate(t.Context(), []*unstructured.Unstructured{o})
+	return v.Validate([]*unstructured.Unstructured{o})
 }
 
 func TestVerdicts(t *testing.T) {
