@@ -75,7 +75,7 @@ func (f *projectFlags) checked(ctx context.Context, s streams, namespace string)
 	if err != nil {
 		return nil, err
 	}
-	found, err := deploy.CheckAll(ctx, app)
+	found, err := deploy.CheckAll(app)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ folder that shipit was started in.`,
 			if err != nil && !errors.As(err, &invalid) {
 				return err
 			}
-			found, checking := deploy.CheckAll(cmd.Context(), apps...)
+			found, checking := deploy.CheckAll(apps...)
 			if checking != nil {
 				return checking
 			}

@@ -1,7 +1,6 @@
 package deploy
 
 import (
-	"context"
 	"fmt"
 	"strings"
 
@@ -19,7 +18,7 @@ const againstKubernetes schema.Code = "kubernetes"
 // the environment's Kubernetes version would refuse by its schemas, and what the
 // app's own policies forbid. Warnings are among it; the error is an
 // *openapi.VersionError.
-func Check(ctx context.Context, app *schema.App, units []render.Unit) (schema.Errors, error) {
+func Check(app *schema.App, units []render.Unit) (schema.Errors, error) {
 	version := app.Kubernetes
 	if version == "" {
 		known := openapi.Versions()
@@ -45,7 +44,7 @@ func Check(ctx context.Context, app *schema.App, units []render.Unit) (schema.Er
 		}
 		errs = append(errs, app.CheckPolicies(service, fields)...)
 	}
-	for _, f := range validator.Validate(ctx, objects) {
+	for _, f := range validator.Validate(objects) {
 		errs = append(errs, found(app, owners[f.Object], f))
 	}
 	return errs, nil
@@ -85,7 +84,7 @@ func found(app *schema.App, service string, f openapi.Finding) *schema.Error {
 // CheckAll is Check for several environments of one app, rendered without their
 // images: what is found in several is said once, with their names when those
 // are not all.
-func CheckAll(ctx context.Context, apps ...*schema.App) (schema.Errors, error) {
+func CheckAll(apps ...*schema.App) (schema.Errors, error) {
 	var errs schema.Errors
 	seen := map[string]*schema.Error{}
 	for _, app := range apps {
@@ -93,7 +92,7 @@ func CheckAll(ctx context.Context, apps ...*schema.App) (schema.Errors, error) {
 		if err != nil {
 			return nil, err
 		}
-		found, err := Check(ctx, app, units)
+		found, err := Check(app, units)
 		if err != nil {
 			return nil, err
 		}

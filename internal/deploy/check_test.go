@@ -38,7 +38,7 @@ func TestCheck(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			app := &schema.App{Name: "shop", Kubernetes: test.version}
-			found, err := Check(t.Context(), app, []render.Unit{{Name: "web", Objects: []*unstructured.Unstructured{test.object}}})
+			found, err := Check(app, []render.Unit{{Name: "web", Objects: []*unstructured.Unstructured{test.object}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +61,7 @@ func TestCheck(t *testing.T) {
 		})
 	}
 	var unknown *openapi.VersionError
-	if _, err := Check(t.Context(), &schema.App{Kubernetes: "1.2"}, nil); !errors.As(err, &unknown) {
+	if _, err := Check(&schema.App{Kubernetes: "1.2"}, nil); !errors.As(err, &unknown) {
 		t.Errorf("got %v for a version that is not known", err)
 	}
 }
