@@ -57,9 +57,9 @@ func (s *service) config() ([]any, error) {
 // values until one fits.
 func (s *service) secrets() ([]any, error) {
 	s.secretNames = make(map[string]string, len(s.Secrets))
-	var objects []any
+	objects := s.externalSecrets()
 	for _, secret := range s.Secrets {
-		keys := slices.DeleteFunc(slices.Clone(secret.Keys), func(k schema.SecretKey) bool { return k.Existing != nil })
+		keys := slices.DeleteFunc(slices.Clone(secret.Keys), func(k schema.SecretKey) bool { return k.Existing != nil || k.External != nil })
 		if len(keys) == 0 {
 			continue
 		}
@@ -87,6 +87,9 @@ func (s *service) secret(name string, keys []schema.SecretKey) (string, map[stri
 		h := s.hash(sha256.New(), "secret", name)
 		for _, k := range keys {
 			write(h, k.Key, "env", k.Env, "file", k.File)
+			if k.SOPS != nil {
+				write(h, "sops", k.SOPS.File, k.SOPS.Key)
+			}
 		}
 		return s.hashed(name, h), nil, nil
 	}
@@ -113,8 +116,10 @@ func (s *service) hash(h hash.Hash, kind, name string) hash.Hash {
 	return h
 }
 
-func (s *service) hashed(name string, h hash.Hash) string {
-	return s.Name + "-" + name + "-" + hex.EncodeToString(h.Sum(nil))[:hashDigits]
+func (s *service) hashed(name string, h hash.Hash) string { return hashedName(s.Name+"-"+name, h) }
+
+func hashedName(name string, h hash.Hash) string {
+	return name + "-" + hex.EncodeToString(h.Sum(nil))[:hashDigits]
 }
 
 // write adds texts with their lengths, so that none can be taken for a part of

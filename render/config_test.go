@@ -17,10 +17,14 @@ import (
 func shopSecrets() *Secrets {
 	return &Secrets{
 		Key: []byte("0123456789abcdef0123456789abcdef"),
-		Values: map[string]map[string]map[string][]byte{"web": {
-			"session": {"key": []byte("correct horse")},
-			"files":   {"license": {}},
-		}},
+		Values: map[string]map[string]map[string][]byte{
+			"web": {
+				"session": {"key": []byte("correct horse")},
+				"files":   {"license": {}},
+				"db":      {"PASSWORD": []byte("hunter2")},
+			},
+			"operator": {"api": {"local": []byte("here")}},
+		},
 	}
 }
 

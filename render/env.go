@@ -13,22 +13,65 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// env is the container's environment, sorted by name: what the user wrote, and
-// of the variables of calls those that the user did not.
-func (s *service) env() ([]corev1.EnvVar, error) {
-	vars := make([]corev1.EnvVar, 0, len(s.Env)+3*len(s.Calls))
-	for _, e := range s.Env {
+// env is a container's environment, sorted by name: what the user wrote, and of
+// the variables of calls those that the user did not. What is from whole configs
+// and secrets comes beside it, and gives way to it.
+func (s *service) env(at string, c schema.Container) ([]corev1.EnvVar, []corev1.EnvFromSource, error) {
+	vars := make([]corev1.EnvVar, 0, len(c.Env)+3*len(s.Calls))
+	for _, e := range c.Env {
 		v, err := s.envVar(e)
 		if err != nil {
-			return nil, s.wrong("env."+e.Name, err)
+			return nil, nil, s.wrong(at+"env."+e.Name, err)
 		}
 		vars = append(vars, v)
 	}
 	for _, c := range s.Calls {
-		vars = append(vars, callVars(c)...)
+		vars = append(vars, s.callVars(c)...)
+	}
+	var from []corev1.EnvFromSource
+	for _, f := range c.EnvFrom {
+		whole, single, err := s.envFrom(f)
+		if err != nil {
+			return nil, nil, s.wrong(at+"envFrom", err)
+		}
+		from = append(from, whole...)
+		vars = append(vars, single...)
 	}
 	slices.SortStableFunc(vars, func(a, b corev1.EnvVar) int { return cmp.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(vars, func(a, b corev1.EnvVar) bool { return a.Name == b.Name }), nil
+	return slices.CompactFunc(vars, func(a, b corev1.EnvVar) bool { return a.Name == b.Name }), from, nil
+}
+
+// envFrom makes variables of all keys of a config or a secret. Keys of Secrets
+// that exist under other names become variables one by one.
+func (s *service) envFrom(f schema.EnvFrom) (whole []corev1.EnvFromSource, single []corev1.EnvVar, err error) {
+	if f.Config != "" {
+		name, err := s.configMap(f.Config)
+		return []corev1.EnvFromSource{{
+			Prefix:       f.Prefix,
+			ConfigMapRef: &corev1.ConfigMapEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}},
+		}}, nil, err
+	}
+	secret, err := s.secretOf(f.Secret)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, name := range s.secretObjects(secret.Name) {
+		whole = append(whole, corev1.EnvFromSource{
+			Prefix:    f.Prefix,
+			SecretRef: &corev1.SecretEnvSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}},
+		})
+	}
+	for _, k := range secret.Keys {
+		if k.Existing == nil {
+			continue
+		}
+		v, err := s.envVar(schema.EnvVar{Name: f.Prefix + k.Key, Secret: &schema.KeyRef{Name: secret.Name, Key: k.Key}})
+		if err != nil {
+			return nil, nil, err
+		}
+		single = append(single, v)
+	}
+	return whole, single, nil
 }
 
 // envVar writes out apiVersion, the server's default: the server owns a
@@ -69,14 +112,19 @@ func (s *service) secretKey(ref schema.KeyRef) (schema.KeyRef, error) {
 		return schema.KeyRef{}, fmt.Errorf("the secret %q has no key %q", ref.Name, ref.Key)
 	case secret.Keys[i].Existing != nil:
 		return *secret.Keys[i].Existing, nil
+	case secret.Keys[i].External != nil:
+		return schema.KeyRef{Name: s.externalNames[ref.Name], Key: ref.Key}, nil
 	}
 	return schema.KeyRef{Name: s.secretNames[ref.Name], Key: ref.Key}, nil
 }
 
 // callVars say where a call goes to: NAME_URL, NAME_HOST and NAME_PORT. A range
 // of addresses is no place to connect to, and has none.
-func callVars(c schema.Call) []corev1.EnvVar {
+func (s *service) callVars(c schema.Call) []corev1.EnvVar {
 	host := cmp.Or(c.Service, c.Host)
+	if ns := s.calledNamespace(c); c.Service != "" && ns != namespace(s.app) {
+		host += "." + ns + ".svc"
+	}
 	if host == "" {
 		return nil
 	}

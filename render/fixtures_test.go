@@ -78,6 +78,7 @@ func shop() (*schema.App, Options) {
 	return &schema.App{
 		Name:      "shop",
 		Namespace: "shop-prod",
+		Network:   schema.Network{Policy: true},
 		Labels:    map[string]string{"team": "store", "app.kubernetes.io/version": "7"},
 		Quota:     map[string]string{"requests.cpu": "8000m", "requests.memory": "16384Mi", "pods": "40", "count/jobs.batch": "5"},
 		Services: []*schema.Service{{
@@ -148,4 +149,6 @@ func shop() (*schema.App, Options) {
 	}, Options{}
 }
 
-var apps = map[string]func() (*schema.App, Options){"hello": hello, "everything": everything, "shop": shop}
+var apps = map[string]func() (*schema.App, Options){
+	"hello": hello, "everything": everything, "shop": shop, "workloads": workloads, "scaled": scaled, "edge": edge, "platform": platform,
+}

@@ -4,8 +4,6 @@ import (
 	"errors"
 
 	corev1 "k8s.io/api/core/v1"
-
-	"github.com/shipit-dev/shipit/schema"
 )
 
 const (
@@ -37,14 +35,14 @@ func (s *service) grace() int64 {
 func (s *service) lifecycle() (*corev1.Lifecycle, error) {
 	handler := &corev1.LifecycleHandler{}
 	switch p := s.Lifecycle.PreStop; {
-	case p == nil && (len(s.Ports) == 0 || s.Workload == schema.Job):
+	case p == nil && (len(s.Ports) == 0 || s.ends()):
 		return nil, nil
 	case p == nil:
 		return sleep(min(drainSeconds, s.grace())), nil
 	case p.SleepSeconds != nil:
 		return sleep(*p.SleepSeconds), nil
 	case p.HTTP != nil:
-		get, err := s.httpGet(p.HTTP)
+		get, err := httpGet(p.HTTP, s.Ports)
 		if err != nil {
 			return nil, s.wrong("lifecycle.preStop", err)
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// edges says of every policy of an app: its unit, its name, who may reach whom
-// at which ports.
+// edges says of every policy of an app: its unit, its name, whose it is, and how
+// many rules it has for each direction.
 func edges(t *testing.T, app *schema.App, opts Options) []string {
 	t.Helper()
 	units, err := Render(app, opts)
@@ -31,41 +31,42 @@ func edges(t *testing.T, app *schema.App, opts Options) []string {
 			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &p); err != nil {
 				t.Fatal(err)
 			}
-			if len(p.Spec.Ingress) != 1 || len(p.Spec.PolicyTypes) != 1 || p.Spec.PolicyTypes[0] != networkingv1.PolicyTypeIngress {
-				t.Errorf("%s: %+v", p.Name, p.Spec)
-				continue
-			}
 			if of := p.Labels[LabelName]; of != u.Name {
 				t.Errorf("%s of the unit %s has the label of %q", p.Name, u.Name, of)
 			}
-			from := "anywhere"
-			for _, peer := range p.Spec.Ingress[0].From {
-				from = peer.PodSelector.MatchLabels[LabelName] + "." + peer.PodSelector.MatchLabels[LabelPartOf]
-			}
 			var ports []string
-			for _, port := range p.Spec.Ingress[0].Ports {
-				ports = append(ports, fmt.Sprintf("%s/%s", port.Port.StrVal, *port.Protocol))
+			for _, rule := range p.Spec.Ingress {
+				for _, port := range rule.Ports {
+					ports = append(ports, fmt.Sprintf("%s/%s", port.Port.StrVal, *port.Protocol))
+				}
 			}
-			to := p.Spec.PodSelector.MatchLabels
-			found = append(found, fmt.Sprintf("%s %s: %s -> %s.%s %s", u.Name, p.Name, from, to[LabelName], to[LabelPartOf], strings.Join(ports, ",")))
+			found = append(found, fmt.Sprintf("%s %s: %s %v %s, %d out", u.Name, p.Name, p.Spec.PodSelector.MatchLabels[LabelName], p.Spec.PolicyTypes, strings.Join(ports, ","), len(p.Spec.Egress)))
 		}
 	}
 	return found
 }
 
-// There is one policy per edge, its caller's, and one for what is exposed.
+// There is one policy of the pods of each service, and one per edge: its
+// caller's.
 func TestPolicies(t *testing.T) {
 	t.Parallel()
 	app, opts := shop()
 	want := []string{
-		"catalog catalog-to-catalog: catalog.shop -> catalog.shop admin/TCP",
-		"migrate migrate-to-catalog: migrate.shop -> catalog.shop http/TCP",
-		"web web-to-basket: web.shop -> basket.shop http/TCP",
-		"web web-to-catalog: web.shop -> catalog.shop admin/TCP,http/TCP",
-		"web web-expose: anywhere -> web.shop http/TCP",
+		"basket basket: basket [Ingress Egress] , 1 out",
+		"catalog catalog: catalog [Ingress Egress] , 2 out",
+		"catalog catalog-to-catalog: catalog [Ingress] admin/TCP, 0 out",
+		"migrate migrate: migrate [Ingress Egress] , 2 out",
+		"migrate migrate-to-catalog: catalog [Ingress] http/TCP, 0 out",
+		"web web: web [Ingress Egress] http/TCP, 5 out",
+		"web web-to-basket: basket [Ingress] http/TCP, 0 out",
+		"web web-to-catalog: catalog [Ingress] admin/TCP,http/TCP, 0 out",
 	}
 	if got := edges(t, app, opts); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	app.Network.Policy = false
+	if got := edges(t, app, opts); len(got) != 0 {
+		t.Errorf("turned off, but got\n%s", strings.Join(got, "\n"))
 	}
 }
 
@@ -76,16 +77,16 @@ func TestPoliciesOfOne(t *testing.T) {
 	app.Service("basket").Ports[0].Protocol = "UDP"
 	opts.Only = []string{"web"}
 	want := []string{
-		"web web-to-basket: web.shop -> basket.shop http/UDP",
-		"web web-to-catalog: web.shop -> catalog.shop admin/TCP,http/TCP",
-		"web web-expose: anywhere -> web.shop http/TCP",
+		"web web: web [Ingress Egress] http/TCP, 5 out",
+		"web web-to-basket: basket [Ingress] http/UDP, 0 out",
+		"web web-to-catalog: catalog [Ingress] admin/TCP,http/TCP, 0 out",
 	}
 	if got := edges(t, app, opts); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	// So it has when the callee is in another part of the app.
 	app.Services = []*schema.Service{app.Service("web")}
-	want[0] = "web web-to-basket: web.shop -> basket.shop http/TCP"
+	want[1] = "web web-to-basket: basket [Ingress] http/TCP, 0 out"
 	if got := edges(t, app, opts); !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
@@ -105,5 +106,19 @@ func TestNetworkErrors(t *testing.T) {
 		if !errors.As(err, &field) || field.Path != path {
 			t.Errorf("got %v, want an error at %s", err, path)
 		}
+	}
+}
+
+// Two names that are one, by the "-" in them, are told before a cluster is.
+func TestNamesThatMeet(t *testing.T) {
+	t.Parallel()
+	app := &schema.App{Name: "app", Services: []*schema.Service{
+		{Name: "web", Image: "web", Workload: schema.StatefulSet, Ports: httpPorts},
+		{Name: "web-headless", Image: "web", Ports: httpPorts},
+	}}
+	_, err := Render(app, Options{})
+	var field *FieldError
+	if !errors.As(err, &field) || field.Path != "services.web-headless" {
+		t.Errorf("got %v", err)
 	}
 }

@@ -58,6 +58,11 @@ func dump(t testing.TB, value any) []byte {
 
 func shuffle(random *rand.Rand, app *schema.App) {
 	mix(random, app.Services)
+	mix(random, app.Objects)
+	mix(random, app.Gateways)
+	for _, g := range app.Gateways {
+		mix(random, g.Listeners)
+	}
 	for _, s := range app.Services {
 		mix(random, s.Ports)
 		mix(random, s.Env)
@@ -68,6 +73,31 @@ func shuffle(random *rand.Rand, app *schema.App) {
 		}
 		mix(random, s.Volumes)
 		mix(random, s.Calls)
+		for _, containers := range [][]schema.Container{s.Init, s.Sidecars} {
+			mix(random, containers)
+			for _, c := range containers {
+				mix(random, c.Env)
+				mix(random, c.Ports)
+				mix(random, c.Mounts)
+			}
+		}
+		mix(random, s.Before)
+		mix(random, s.After)
+		mix(random, s.Callers)
+		mix(random, s.Permissions)
+		mix(random, s.Placement.Near)
+		mix(random, s.Placement.Apart)
+		mix(random, s.Placement.Spread)
+		mix(random, s.Placement.Tolerations)
+		if s.Autoscale != nil {
+			mix(random, s.Autoscale.Metrics)
+		}
+		for _, e := range s.Expose {
+			mix(random, e.Routes)
+			for _, r := range e.Routes {
+				mix(random, r.Backends)
+			}
+		}
 		mix(random, s.Needs)
 		mix(random, s.Expose)
 		mix(random, s.Pull)

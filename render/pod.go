@@ -1,10 +1,16 @@
 package render
 
 import (
+	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
+
+	"github.com/shipit-dev/shipit/schema"
 )
 
 // nonRoot is the group that may write claims when the user names none: the
@@ -12,95 +18,136 @@ import (
 // run as.
 const nonRoot = 65532
 
+// podTemplate is what the workload makes its pods of.
+func (s *service) podTemplate() (corev1.PodTemplateSpec, error) {
+	pod, err := s.podSpec()
+	if err != nil {
+		return corev1.PodTemplateSpec{}, err
+	}
+	annotations, err := s.scrapeAnnotations()
+	if err != nil {
+		return corev1.PodTemplateSpec{}, err
+	}
+	return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: s.labels, Annotations: annotations}, Spec: *pod}, nil
+}
+
 // podSpec meets the restricted Pod Security Standard
 // (https://kubernetes.io/docs/concepts/security/pod-security-standards) unless
 // the service's security says otherwise.
 func (s *service) podSpec() (*corev1.PodSpec, error) {
-	volumes, mounts, err := s.volumes()
+	m := s.newMounter(s.Volumes)
+	main, err := s.mainContainer(m)
 	if err != nil {
 		return nil, err
 	}
-	container, err := s.container()
+	init, err := s.initContainers(m)
 	if err != nil {
 		return nil, err
 	}
-	container.VolumeMounts = mounts
+	if len(init) > 0 {
+		// What is said of the pod holds for each container that does not say it: the
+		// user of one is none of the others' business.
+		main.SecurityContext.RunAsUser, main.SecurityContext.RunAsGroup = s.Security.RunAsUser, s.Security.RunAsGroup
+	}
+	volumes, err := s.podVolumes(m)
+	if err != nil {
+		return nil, err
+	}
+	pod := s.basePod(s.Security, len(init) == 0)
+	pod.TerminationGracePeriodSeconds = ptr.To(s.grace())
+	pod.InitContainers = init
+	pod.Containers = []corev1.Container{*main}
+	pod.Volumes = volumes
+	s.place(pod)
+	return pod, nil
+}
+
+// basePod has what the pods of the workload and those of its tasks share.
+func (s *service) basePod(security schema.Security, oneUser bool) *corev1.PodSpec {
 	pod := &corev1.PodSpec{
-		ServiceAccountName:            s.Name,
-		AutomountServiceAccountToken:  ptr.To(false),
-		EnableServiceLinks:            ptr.To(false),
-		TerminationGracePeriodSeconds: ptr.To(s.grace()),
-		SecurityContext:               s.podSecurity(),
-		Containers:                    []corev1.Container{*container},
-		Volumes:                       volumes,
+		ServiceAccountName:           s.Name,
+		AutomountServiceAccountToken: ptr.To(len(s.Permissions) > 0),
+		EnableServiceLinks:           ptr.To(false),
+		SecurityContext:              s.podSecurity(security, oneUser),
+		HostNetwork:                  security.HostNetwork,
+		HostPID:                      security.HostPID,
+		HostIPC:                      security.HostIPC,
+		NodeSelector:                 s.Placement.Nodes,
+		PriorityClassName:            s.Placement.Priority,
+		Tolerations:                  s.tolerations(),
+	}
+	if security.HostNetwork { // else the names of services would not be known there
+		pod.DNSPolicy = corev1.DNSClusterFirstWithHostNet
 	}
 	for _, name := range slices.Compact(slices.Clone(s.Pull)) {
 		pod.ImagePullSecrets = append(pod.ImagePullSecrets, corev1.LocalObjectReference{Name: name})
 	}
-	return pod, nil
+	return pod
 }
 
 // podSecurity gives a pod with claims a group that owns what is on them, as a
 // new volume belongs to root. It is only set where it is not yet, which else
 // takes long on a volume with many files.
-func (s *service) podSecurity() *corev1.PodSecurityContext {
+func (s *service) podSecurity(security schema.Security, oneUser bool) *corev1.PodSecurityContext {
 	c := &corev1.PodSecurityContext{
-		RunAsNonRoot:   ptr.To(!s.Security.AllowRoot),
-		RunAsUser:      s.Security.RunAsUser,
-		RunAsGroup:     s.Security.RunAsGroup,
-		FSGroup:        s.Security.FSGroup,
-		SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
+		RunAsNonRoot:       ptr.To(!security.AllowRoot),
+		FSGroup:            security.FSGroup,
+		SupplementalGroups: security.SupplementalGroups,
+		SeccompProfile:     seccomp(security.Seccomp),
+	}
+	if oneUser {
+		c.RunAsUser, c.RunAsGroup = security.RunAsUser, security.RunAsGroup
+	}
+	if security.FSGroupChangePolicy != "" {
+		c.FSGroupChangePolicy = ptr.To(corev1.PodFSGroupChangePolicy(security.FSGroupChangePolicy))
 	}
 	if !s.hasClaims() {
 		return c
 	}
 	if c.FSGroup == nil {
-		c.FSGroup = s.Security.RunAsGroup
+		c.FSGroup = security.RunAsGroup
 	}
 	if c.FSGroup == nil {
 		c.FSGroup = ptr.To(int64(nonRoot))
 	}
-	c.FSGroupChangePolicy = ptr.To(corev1.FSGroupChangeOnRootMismatch)
+	if c.FSGroupChangePolicy == nil {
+		c.FSGroupChangePolicy = ptr.To(corev1.FSGroupChangeOnRootMismatch)
+	}
 	return c
 }
 
-func (s *service) container() (*corev1.Container, error) {
-	resources, err := s.resources()
-	if err != nil {
-		return nil, err
+// seccomp is RuntimeDefault, unless it is said otherwise.
+func seccomp(profile string) *corev1.SeccompProfile {
+	if file, ok := strings.CutPrefix(profile, "localhost/"); ok {
+		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeLocalhost, LocalhostProfile: &file}
 	}
-	env, err := s.env()
-	if err != nil {
-		return nil, err
+	if profile == "" {
+		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
 	}
-	lifecycle, err := s.lifecycle()
-	if err != nil {
-		return nil, err
-	}
-	c := &corev1.Container{
-		Name:            s.Name,
-		Image:           s.image,
-		Command:         s.Command,
-		Args:            s.Args,
-		Env:             env,
-		Lifecycle:       lifecycle,
-		Resources:       resources,
-		SecurityContext: s.securityContext(),
-	}
-	for _, p := range s.Ports {
-		c.Ports = append(c.Ports, corev1.ContainerPort{Name: p.Name, ContainerPort: p.Port, Protocol: protocol(p.Protocol)})
-	}
-	return c, s.probes(c)
+	return &corev1.SeccompProfile{Type: corev1.SeccompProfileType(profile)}
 }
 
-func (s *service) securityContext() *corev1.SecurityContext {
-	capabilities := &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}}
-	for _, add := range slices.Compact(slices.Sorted(slices.Values(s.Security.AddCapabilities))) {
-		capabilities.Add = append(capabilities.Add, corev1.Capability(add))
+// scrapeAnnotations tell a Prometheus without its operator where the metrics are.
+func (s *service) scrapeAnnotations() (map[string]string, error) {
+	if s.Monitor == nil || s.app.Monitoring == schema.Operator {
+		return nil, nil
 	}
-	return &corev1.SecurityContext{
-		AllowPrivilegeEscalation: ptr.To(s.Security.AllowPrivilegeEscalation),
-		ReadOnlyRootFilesystem:   ptr.To(!s.Security.WritableRoot),
-		Capabilities:             capabilities,
+	port, err := s.monitorPort()
+	if err != nil {
+		return nil, err
 	}
+	return map[string]string{
+		"prometheus.io/scrape": "true",
+		"prometheus.io/port":   strconv.Itoa(int(port.Port)),
+		"prometheus.io/path":   s.monitorPath(),
+	}, nil
+}
+
+// taskLabels are those of a task's pods: of the app, but not of the service's
+// own pods.
+func (s *service) taskLabels(task string) map[string]string {
+	labels := maps.Clone(s.labels)
+	delete(labels, LabelName)
+	labels[LabelTaskOf], labels[LabelTask] = s.Name, task
+	return labels
 }

@@ -2,37 +2,42 @@ package render
 
 import (
 	"errors"
+	"maps"
+	"slices"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// probes sets those that the service has.
-func (s *service) probes(c *corev1.Container) error {
+// probes sets those that a container has.
+func (s *service) probes(at string, given schema.Container, c *corev1.Container) error {
 	for _, p := range []struct {
 		name  string
 		probe *schema.Probe
 		to    **corev1.Probe
 	}{
-		{"startup", s.Probes.Startup, &c.StartupProbe},
-		{"readiness", s.Probes.Readiness, &c.ReadinessProbe},
-		{"liveness", s.Probes.Liveness, &c.LivenessProbe},
+		{"startup", given.Probes.Startup, &c.StartupProbe},
+		{"readiness", given.Probes.Readiness, &c.ReadinessProbe},
+		{"liveness", given.Probes.Liveness, &c.LivenessProbe},
 	} {
 		if p.probe == nil {
 			continue
 		}
-		probe, err := s.probe(p.probe)
+		probe, err := probe(p.probe, given.Ports)
 		if err != nil {
-			return s.wrong("probes."+p.name, err)
+			return s.wrong(at+"probes."+p.name, err)
 		}
 		*p.to = probe
 	}
 	return nil
 }
 
-func (s *service) probe(p *schema.Probe) (*corev1.Probe, error) {
+// probe asks one of a container's own ports. gRPC alone knows no names of ports;
+// its empty service is written out, as the server would.
+func probe(p *schema.Probe, ports []schema.Port) (*corev1.Probe, error) {
 	probe := &corev1.Probe{
 		InitialDelaySeconds: p.InitialDelaySeconds,
 		PeriodSeconds:       p.PeriodSeconds,
@@ -42,29 +47,39 @@ func (s *service) probe(p *schema.Probe) (*corev1.Probe, error) {
 	}
 	switch {
 	case p.HTTP != nil:
-		get, err := s.httpGet(p.HTTP)
+		get, err := httpGet(p.HTTP, ports)
 		if err != nil {
 			return nil, err
 		}
 		probe.HTTPGet = get
 	case p.TCP != nil:
-		port, err := portNamed(s.Ports, p.TCP.Port)
+		port, err := portNamed(ports, p.TCP.Port, "http")
 		if err != nil {
 			return nil, err
 		}
 		probe.TCPSocket = &corev1.TCPSocketAction{Port: intstr.FromString(port.Name)}
+	case p.GRPC != nil:
+		port, err := portNamed(ports, p.GRPC.Port, "grpc")
+		if err != nil {
+			return nil, err
+		}
+		probe.GRPC = &corev1.GRPCAction{Port: port.Port, Service: ptr.To(p.GRPC.Service)}
 	case len(p.Exec) > 0:
 		probe.Exec = &corev1.ExecAction{Command: p.Exec}
 	default:
-		return nil, errors.New("it asks for nothing: none of http, tcp and exec is set")
+		return nil, errors.New("it asks for nothing: none of http, tcp, grpc and exec is set")
 	}
 	return probe, nil
 }
 
-func (s *service) httpGet(p *schema.HTTPProbe) (*corev1.HTTPGetAction, error) {
-	port, err := portNamed(s.Ports, p.Port)
+func httpGet(p *schema.HTTPProbe, ports []schema.Port) (*corev1.HTTPGetAction, error) {
+	port, err := portNamed(ports, p.Port, "http")
 	if err != nil {
 		return nil, err
 	}
-	return &corev1.HTTPGetAction{Path: p.Path, Port: intstr.FromString(port.Name), Scheme: corev1.URIScheme(p.Scheme)}, nil
+	get := &corev1.HTTPGetAction{Path: p.Path, Port: intstr.FromString(port.Name), Scheme: corev1.URIScheme(p.Scheme)}
+	for _, name := range slices.Sorted(maps.Keys(p.Headers)) {
+		get.HTTPHeaders = append(get.HTTPHeaders, corev1.HTTPHeader{Name: name, Value: p.Headers[name]})
+	}
+	return get, nil
 }

@@ -28,14 +28,48 @@ const (
 )
 
 // Unit is what one service is made of. Its objects are in the order in which
-// they need each other: identity, config, storage and network come first, and
-// the workload last.
+// they need each other: identity, config, storage and network come first, then
+// the Jobs of tasks, and the workload last.
 type Unit struct {
 	Name     string        // the service's, or AppUnit
 	Needs    []string      // units that must be healthy first
 	Deadline time.Duration // to become healthy; 0 is computed from the probes
 	Objects  []*unstructured.Unstructured
+	Yielded  *Yielded // nil when the workload's replicas are its own
 }
+
+// Yielded says that the number of a workload's pods belongs to a
+// HorizontalPodAutoscaler, which is among the unit's objects. The workload's
+// object has its replicas all the same, for the release that creates it; from
+// then on whoever applies it must leave the field to the live value.
+type Yielded struct {
+	Kind, Name string // of the workload
+	Replicas   int32  // that it begins with, as its object says
+}
+
+// The annotations of a Job that is a task of its service. It is among the
+// objects of its unit, and named by a hash of what it runs: one of the same name
+// has run the same thing.
+//
+// A task of the phase PhaseBefore runs to its end before the workload changes.
+// All that its pod refers to is then either new or named by its content: of the
+// unit's objects before it, those that the cluster does not have must be made
+// first, and none need be changed. The pods of a task have LabelTaskOf and no
+// LabelName, by which a Service or a budget would take them for the workload's.
+const (
+	// AnnotationPhase is PhaseBefore or PhaseAfter.
+	AnnotationPhase = "shipit.dev/phase"
+	// AnnotationRun is schema.OnChange, when the task runs once under its name, or
+	// schema.EveryDeploy, when it runs again under the same one.
+	AnnotationRun = "shipit.dev/run"
+	// LabelTask is the task's name.
+	LabelTask = "shipit.dev/task"
+	// LabelTaskOf is the service whose task it is.
+	LabelTaskOf = "shipit.dev/task-of"
+
+	PhaseBefore = "before" // the workload changes
+	PhaseAfter  = "after"  // the workload is healthy
+)
 
 // AppUnit is the unit of what belongs to no service. It is no DNS label, so no
 // service can be called so; nor is it a label's value: its objects have no
@@ -47,8 +81,11 @@ type Options struct {
 	// Only names the units to render; empty renders all. The services that are
 	// left out are still known to those that call them.
 	Only []string
-	// Images maps a service to the reference that its pods run, with a digest; a
-	// service that is not in it keeps the reference it was written with.
+	// Images maps a container to the reference that it runs, with a digest: that
+	// of a service by the service's name, another by its path below "services.",
+	// such as "web.sidecars.proxy", "web.init.wait" or "web.jobs.before.migrate".
+	// One that is not in it keeps the reference it was written with; a task that
+	// says nothing has the image of its service.
 	Images map[string]string
 	// Secrets has the values of secrets. Nil renders without them: a Secret has no
 	// data then, and is named by a hash of where its values would come from.
@@ -65,10 +102,17 @@ type Secrets struct {
 // Format keeps the key and the values out of whatever is printed.
 func (Secrets) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secrets]") }
 
-// MissingImageError is a service that is built, for which Render was given no image.
-type MissingImageError struct{ Service string }
+// MissingImageError is a container that is built, for which Render was given no
+// image.
+type MissingImageError struct {
+	Service   string
+	Container string // its path in the service, such as "sidecars.proxy"; "" is the service's own
+}
 
 func (e *MissingImageError) Error() string {
+	if e.Container != "" {
+		return fmt.Sprintf("service %s: no image was built for %s", e.Service, e.Container)
+	}
 	return fmt.Sprintf("service %s: no image was built for it", e.Service)
 }
 
@@ -112,23 +156,33 @@ func Render(app *schema.App, opts Options) ([]Unit, error) {
 		if !wanted(s.Name) {
 			continue
 		}
-		image := opts.Images[s.Name]
-		if image == "" {
-			image = s.Image
-		}
-		if image == "" {
-			return nil, &MissingImageError{Service: s.Name}
-		}
-		objects, err := newService(app, s, image, opts.Secrets, callees).objects()
+		unit, err := newService(app, s, opts, callees).unit()
 		if err != nil {
 			return nil, err
 		}
-		units = append(units, Unit{
-			Name:     s.Name,
-			Needs:    slices.Sorted(slices.Values(s.Needs)),
-			Deadline: time.Duration(s.Rollout.DeadlineSeconds) * time.Second,
-			Objects:  objects,
-		})
+		units = append(units, unit)
 	}
-	return units, nil
+	return units, distinct(units)
+}
+
+// distinct refuses two objects under one name: names are made of several with
+// "-" between them, which they may have in them.
+func distinct(units []Unit) error {
+	type id struct{ group, kind, name string }
+	seen := map[id]string{}
+	for _, u := range units {
+		for _, o := range u.Objects {
+			gvk := o.GroupVersionKind()
+			i := id{gvk.Group, gvk.Kind, o.GetNamespace() + "/" + o.GetName()}
+			if other, ok := seen[i]; ok {
+				path := "services." + u.Name
+				if u.Name == AppUnit {
+					path = "objects"
+				}
+				return &FieldError{Path: path, Err: fmt.Errorf("it has a %s named %s, and so has %s", i.kind, o.GetName(), other)}
+			}
+			seen[i] = u.Name
+		}
+	}
+	return nil
 }

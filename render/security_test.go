@@ -16,7 +16,11 @@ import (
 // template gives the pods of a workload, or nil of what is none.
 func template(t *testing.T, o *unstructured.Unstructured) *corev1.PodTemplateSpec {
 	t.Helper()
-	fields, ok, err := unstructured.NestedMap(o.Object, "spec", "template")
+	path := []string{"spec", "template"}
+	if o.GetKind() == "CronJob" {
+		path = []string{"spec", "jobTemplate", "spec", "template"}
+	}
+	fields, ok, err := unstructured.NestedMap(o.Object, path...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,28 +58,62 @@ func restricted(t *testing.T, app *schema.App, opts Options) map[string]policy.A
 	return results
 }
 
-// Without a word about security, every kind of workload passes, with every kind
-// of volume.
+// Without a word about security, every kind of workload, container and task
+// passes, with every kind of volume but a folder of the node.
 func TestRenderIsRestricted(t *testing.T) {
 	t.Parallel()
-	app, opts := shop()
-	pods := restricted(t, app, opts)
-	if len(pods) != len(app.Services) {
-		t.Errorf("got %d workloads of %d services", len(pods), len(app.Services))
-	}
-	for name, r := range pods {
-		if !r.Allowed {
-			t.Errorf("%s is refused: %s", name, r.ForbiddenDetail())
+	for name, make := range apps {
+		app, opts := make()
+		if name == "everything" { // it has what relaxes it too
+			continue
 		}
+		want := 0
+		for _, s := range app.Services {
+			want += 1 + len(s.Before) + len(s.After)
+		}
+		pods := restricted(t, app, opts)
+		if len(pods) != want {
+			t.Errorf("%s: got %d workloads and tasks, want %d", name, len(pods), want)
+		}
+		for workload, r := range pods {
+			if r.Allowed == (workload == "DaemonSet agent") {
+				t.Errorf("%s: %s is allowed: %t, %s", name, workload, r.Allowed, r.ForbiddenDetail())
+			}
+		}
+	}
+}
+
+// A container of a pod has its own user, and what relaxes one relaxes no other.
+func TestSecurityOfEachContainer(t *testing.T) {
+	t.Parallel()
+	pod := podOf(t, &schema.Service{
+		Name: "web", Image: "web", Security: schema.Security{RunAsUser: ptr.To(int64(1)), AllowRoot: true, Seccomp: "Unconfined"},
+		Init:     []schema.Container{{Name: "setup", Image: "setup", Security: schema.Security{RunAsUser: ptr.To(int64(2)), Privileged: true}}},
+		Sidecars: []schema.Container{{Name: "proxy", Image: "proxy"}},
+	}).Spec
+	if c := pod.SecurityContext; c.RunAsUser != nil || *c.RunAsNonRoot || c.SeccompProfile.Type != corev1.SeccompProfileTypeUnconfined {
+		t.Errorf("the pod: %+v", c)
+	}
+	for i, want := range []*int64{ptr.To(int64(2)), nil} {
+		c := pod.InitContainers[i].SecurityContext
+		if !ptr.Equal(c.RunAsUser, want) || !*c.RunAsNonRoot || c.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault {
+			t.Errorf("%s: %+v", pod.InitContainers[i].Name, c)
+		}
+		if privileged := i == 0; ptr.Deref(c.Privileged, false) != privileged || *c.AllowPrivilegeEscalation != privileged {
+			t.Errorf("%s: %+v", pod.InitContainers[i].Name, c)
+		}
+	}
+	if c := pod.Containers[0].SecurityContext; ptr.Deref(c.RunAsUser, 0) != 1 || c.Privileged != nil {
+		t.Errorf("web: %+v", c)
 	}
 }
 
 func TestSecurityRelaxed(t *testing.T) {
 	t.Parallel()
-	for _, workload := range []string{"", schema.Deployment, schema.StatefulSet, schema.Job} {
+	for _, workload := range []string{"", schema.Deployment, schema.StatefulSet, schema.DaemonSet, schema.Job, schema.CronJob} {
 		allowed := func(security schema.Security) bool {
 			app := &schema.App{Name: "app", Services: []*schema.Service{{
-				Name: "web", Image: "example.com/web@" + digestA, Workload: workload, Security: security,
+				Name: "web", Image: "example.com/web@" + digestA, Workload: workload, Security: security, Schedule: &schema.Schedule{Cron: "@daily"},
 				Ports: []schema.Port{{Name: "http", Port: 8080}},
 			}}}
 			pods := restricted(t, app, Options{})
@@ -90,7 +128,7 @@ func TestSecurityRelaxed(t *testing.T) {
 				t.Errorf("%s with %+v is refused", workload, fine)
 			}
 		}
-		for _, relaxed := range []schema.Security{{AllowRoot: true}, {AllowPrivilegeEscalation: true}, {AddCapabilities: []string{"SYS_ADMIN"}}} {
+		for _, relaxed := range []schema.Security{{AllowRoot: true}, {AllowPrivilegeEscalation: true}, {AddCapabilities: []string{"SYS_ADMIN"}}, {Privileged: true}, {HostNetwork: true}, {HostPID: true}, {HostIPC: true}, {Seccomp: "Unconfined"}} {
 			if allowed(relaxed) {
 				t.Errorf("%s with %+v is allowed", workload, relaxed)
 			}

@@ -2,8 +2,8 @@ package render
 
 import (
 	"errors"
-	"path"
 	"slices"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -81,6 +81,12 @@ func (s *service) claimSpec(v schema.Volume) (corev1.PersistentVolumeClaimSpec, 
 	if len(spec.AccessModes) == 0 {
 		spec.AccessModes = []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce}
 	}
+	if from := v.Claim.DataSource; from != nil {
+		spec.DataSource = &corev1.TypedLocalObjectReference{Kind: from.Kind, Name: from.Name}
+		if group, _, ok := strings.Cut(from.APIVersion, "/"); ok {
+			spec.DataSource.APIGroup = &group
+		}
+	}
 	if v.Claim.Class != "" {
 		spec.StorageClassName = &v.Claim.Class
 	}
@@ -89,71 +95,61 @@ func (s *service) claimSpec(v schema.Volume) (corev1.PersistentVolumeClaimSpec, 
 
 // hasClaims reports whether pods keep anything on claims.
 func (s *service) hasClaims() bool {
-	return slices.ContainsFunc(s.Volumes, func(v schema.Volume) bool { return v.Claim != nil })
+	return slices.ContainsFunc(s.Volumes, func(v schema.Volume) bool { return v.Claim != nil || v.ExistingClaim != "" })
 }
 
 // isTiedToANode reports whether a claim can only be mounted on one node at a
 // time, so that a new pod may wait for ever for an old one to let go of it.
 func (s *service) isTiedToANode() bool {
-	return slices.ContainsFunc(s.Volumes, func(v schema.Volume) bool {
-		if v.Claim == nil {
-			return false
-		}
-		return !slices.Contains(v.Claim.AccessModes, string(corev1.ReadWriteMany)) &&
-			!slices.Contains(v.Claim.AccessModes, string(corev1.ReadOnlyMany))
-	})
+	return slices.ContainsFunc(s.Volumes, func(v schema.Volume) bool { return v.Claim != nil && v.Claim.OneNode() })
 }
 
-// volumes are the pod's, and where they are mounted. Where the root file system
-// is read-only, /tmp is writable, unless the user mounts something there.
-func (s *service) volumes() ([]corev1.Volume, []corev1.VolumeMount, error) {
+// podVolumes are those that m's containers mount, and the service's others.
+func (s *service) podVolumes(m *mounter) ([]corev1.Volume, error) {
 	var volumes []corev1.Volume
-	var mounts []corev1.VolumeMount
-	hasTmp, tmp := false, "tmp"
-	for _, v := range s.Volumes {
-		hasTmp = hasTmp || path.Clean(v.Mount) == "/tmp"
-		if v.Name == tmp {
-			tmp += "-dir" // sorted by name: none before it was called so
-		}
-	}
-	if !s.Security.WritableRoot && !hasTmp {
+	for _, tmp := range m.tmp {
 		volumes = append(volumes, corev1.Volume{Name: tmp, VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}})
-		mounts = append(mounts, corev1.VolumeMount{Name: tmp, MountPath: "/tmp"})
 	}
-	for _, v := range s.Volumes {
-		mounts = append(mounts, corev1.VolumeMount{Name: v.Name, MountPath: v.Mount, ReadOnly: v.ReadOnly})
+	for _, v := range m.volumes {
 		if v.Claim != nil && s.Workload == schema.StatefulSet {
 			continue // the claim template of that name
 		}
 		source, err := s.volumeSource(v)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		volumes = append(volumes, corev1.Volume{Name: v.Name, VolumeSource: source})
 	}
-	return volumes, mounts, nil
+	return volumes, nil
 }
 
 func (s *service) volumeSource(v schema.Volume) (source corev1.VolumeSource, err error) {
 	switch {
 	case v.Claim != nil:
 		source.PersistentVolumeClaim = &corev1.PersistentVolumeClaimVolumeSource{ClaimName: s.claimName(v)}
+	case v.ExistingClaim != "":
+		source.PersistentVolumeClaim = &corev1.PersistentVolumeClaimVolumeSource{ClaimName: v.ExistingClaim}
 	case v.EmptyDir != nil:
 		return s.emptyDir(v)
+	case v.HostPath != nil:
+		source.HostPath = &corev1.HostPathVolumeSource{Path: v.HostPath.Path}
+		if v.HostPath.Type != "" {
+			source.HostPath.Type = ptr.To(corev1.HostPathType(v.HostPath.Type))
+		}
 	case v.Config != "":
 		name, err := s.configMap(v.Config)
 		if err != nil {
 			return source, s.wrong("volumes."+v.Name, err)
 		}
-		source.ConfigMap = &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}}
+		source.ConfigMap = &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: name}, DefaultMode: v.Mode}
 	case v.Secret != "":
 		secret, err := s.secretOf(v.Secret)
 		if err != nil {
 			return source, s.wrong("volumes."+v.Name, err)
 		}
-		return s.secretVolume(secret), nil
+		return s.secretVolume(secret, v.Mode), nil
 	default:
-		return source, s.wrong("volumes."+v.Name, errors.New("it has no source: none of size, emptyDir, config and secret is set"))
+		return source, s.wrong("volumes."+v.Name, errors.New("it has no source: none of size, claim, emptyDir, hostPath, config and secret is set"))
 	}
 	return source, nil
 }
@@ -175,12 +171,12 @@ func (s *service) emptyDir(v schema.Volume) (corev1.VolumeSource, error) {
 
 // secretVolume has a file for each key: those of the service's own Secret, and
 // those that exist elsewhere, under the names they have here.
-func (s *service) secretVolume(secret schema.Secret) corev1.VolumeSource {
-	own := s.secretNames[secret.Name]
+func (s *service) secretVolume(secret schema.Secret, mode *int32) corev1.VolumeSource {
+	own := s.secretObjects(secret.Name)
 	var sources []corev1.VolumeProjection
-	if own != "" {
+	for _, name := range own {
 		sources = append(sources, corev1.VolumeProjection{Secret: &corev1.SecretProjection{
-			LocalObjectReference: corev1.LocalObjectReference{Name: own},
+			LocalObjectReference: corev1.LocalObjectReference{Name: name},
 		}})
 	}
 	existing := map[string]*corev1.SecretProjection{}
@@ -197,12 +193,12 @@ func (s *service) secretVolume(secret schema.Secret) corev1.VolumeSource {
 		}
 		from.Items = append(from.Items, corev1.KeyToPath{Key: k.Existing.Key, Path: k.Key})
 	}
-	if len(names) == 0 {
-		return corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: own}}
+	if len(names) == 0 && len(own) == 1 {
+		return corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{SecretName: own[0], DefaultMode: mode}}
 	}
 	slices.Sort(names)
 	for _, name := range names {
 		sources = append(sources, corev1.VolumeProjection{Secret: existing[name]})
 	}
-	return corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources}}
+	return corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: mode}}
 }

@@ -2,16 +2,11 @@ package render
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 
@@ -24,34 +19,44 @@ const (
 	revisionHistory = 10
 	// progressDeadline is Kubernetes' own, after which it calls a Deployment failed.
 	progressDeadline = 600
-	// longest is how long the name of a StatefulSet, and that of a Job before its
-	// hash, may be. Both are labels of their pods, of at most 63 characters: the
-	// first with a hash of 10 digits added by its controller.
+	// longest is how long the name of a StatefulSet or a CronJob, and that of a Job
+	// before its hash, may be. All are labels of their pods, of at most 63
+	// characters: the first two with a hash or a time of 10 digits added by their
+	// controllers.
 	longest = 63 - 1 - hashDigits
 )
 
 // workload is what runs the service's pods.
-func (s *service) workload() (*unstructured.Unstructured, error) {
-	pod, err := s.podSpec()
+func (s *service) workload() ([]any, error) {
+	template, err := s.podTemplate()
 	if err != nil {
 		return nil, err
 	}
-	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: s.labels}, Spec: *pod}
-	switch s.Workload {
-	case "", schema.Deployment:
-		return convert(s.deployment(template))
+	var object any
+	switch s.kind() {
+	case schema.Deployment:
+		object = s.deployment(template)
 	case schema.StatefulSet:
-		return s.statefulSet(template)
+		object, err = s.statefulSet(template)
+	case schema.DaemonSet:
+		object = s.daemonSet(template)
 	case schema.Job:
-		return s.job(template)
+		object, err = s.job(template)
+	case schema.CronJob:
+		object, err = s.cronJob(template)
+	default:
+		err = s.wrong("workload", fmt.Errorf("there is no %q", s.Workload))
 	}
-	return nil, s.wrong("workload", fmt.Errorf("there is no %q", s.Workload))
+	return []any{object}, err
 }
+
+// ends reports whether the service's pods run to their end.
+func (s *service) ends() bool { return s.Workload == schema.Job || s.Workload == schema.CronJob }
 
 func (s *service) deployment(template corev1.PodTemplateSpec) *appsv1.Deployment {
 	spec := appsv1.DeploymentSpec{
 		Replicas:             ptr.To(s.Replicas),
-		RevisionHistoryLimit: ptr.To(int32(revisionHistory)),
+		RevisionHistoryLimit: s.revisions(),
 		Selector:             &metav1.LabelSelector{MatchLabels: s.selector},
 		Strategy:             s.strategy(),
 		MinReadySeconds:      s.minReady(),
@@ -90,6 +95,13 @@ func (s *service) strategy() appsv1.DeploymentStrategy {
 // count is a number, or a percentage.
 func count(text string) *intstr.IntOrString { return ptr.To(intstr.Parse(text)) }
 
+func (s *service) revisions() *int32 {
+	if s.Rollout.RevisionHistoryLimit != nil {
+		return s.Rollout.RevisionHistoryLimit
+	}
+	return ptr.To(int32(revisionHistory))
+}
+
 // minReady is how long a pod must stay ready, in seconds, before it counts as
 // available. Without a readiness probe a container is ready as soon as its
 // process starts, so an old pod would make way for one that exits at once.
@@ -102,9 +114,9 @@ func (s *service) minReady() int32 {
 
 // statefulSet keeps its claims when it goes, or has fewer pods: what is on them
 // is the user's to delete.
-func (s *service) statefulSet(template corev1.PodTemplateSpec) (*unstructured.Unstructured, error) {
-	if len(s.Name) > longest {
-		return nil, &FieldError{Path: "services." + s.Name, Err: fmt.Errorf("the name of a StatefulSet has at most %d characters", longest)}
+func (s *service) statefulSet(template corev1.PodTemplateSpec) (*appsv1.StatefulSet, error) {
+	if err := s.short(); err != nil {
+		return nil, err
 	}
 	claims, err := s.claimTemplates()
 	if err != nil {
@@ -116,7 +128,7 @@ func (s *service) statefulSet(template corev1.PodTemplateSpec) (*unstructured.Un
 		Spec: appsv1.StatefulSetSpec{
 			ServiceName:          s.headless(),
 			Replicas:             ptr.To(s.Replicas),
-			RevisionHistoryLimit: ptr.To(int32(revisionHistory)),
+			RevisionHistoryLimit: s.revisions(),
 			Selector:             &metav1.LabelSelector{MatchLabels: s.selector},
 			PodManagementPolicy:  appsv1.PodManagementPolicyType(s.Rollout.PodManagementPolicy),
 			MinReadySeconds:      s.minReady(),
@@ -128,32 +140,51 @@ func (s *service) statefulSet(template corev1.PodTemplateSpec) (*unstructured.Un
 			},
 		},
 	}
-	if s.Rollout.MaxUnavailable != "" {
-		set.Spec.UpdateStrategy = appsv1.StatefulSetUpdateStrategy{
-			Type:          appsv1.RollingUpdateStatefulSetStrategyType,
-			RollingUpdate: &appsv1.RollingUpdateStatefulSetStrategy{MaxUnavailable: count(s.Rollout.MaxUnavailable)},
-		}
+	update := &set.Spec.UpdateStrategy
+	update.Type = appsv1.StatefulSetUpdateStrategyType(s.Rollout.Strategy)
+	if s.Rollout.MaxUnavailable != "" || s.Rollout.Partition != nil {
+		update.Type = appsv1.RollingUpdateStatefulSetStrategyType
+		update.RollingUpdate = &appsv1.RollingUpdateStatefulSetStrategy{Partition: s.Rollout.Partition}
 	}
-	return convert(set)
+	if s.Rollout.MaxUnavailable != "" {
+		update.RollingUpdate.MaxUnavailable = count(s.Rollout.MaxUnavailable)
+	}
+	return set, nil
 }
 
-// job is named by what it runs: a Job cannot be changed, so a change is another.
-func (s *service) job(template corev1.PodTemplateSpec) (*unstructured.Unstructured, error) {
-	template.Spec.RestartPolicy = corev1.RestartPolicyNever
-	o, err := convert(&batchv1.Job{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"},
-		ObjectMeta: s.meta(""),
-		Spec:       batchv1.JobSpec{BackoffLimit: s.Rollout.BackoffLimit, Template: template},
-	})
-	if err != nil {
-		return nil, err
+// short refuses a name that would not fit into a label of its pods.
+func (s *service) short() error {
+	if len(s.Name) > longest {
+		return &FieldError{Path: "services." + s.Name, Err: fmt.Errorf("the name of a %s has at most %d characters", s.kind(), longest)}
 	}
-	spec, err := json.Marshal(o.Object["spec"]) // sorted by key
-	if err != nil {
-		return nil, err
+	return nil
+}
+
+// daemonSet replaces the pod of one node after the other. One that may have two
+// pods on a node has the new one ready before the old one goes.
+func (s *service) daemonSet(template corev1.PodTemplateSpec) *appsv1.DaemonSet {
+	update := appsv1.DaemonSetUpdateStrategy{Type: appsv1.OnDeleteDaemonSetStrategyType}
+	if s.Rollout.Strategy != string(update.Type) {
+		update.Type = appsv1.RollingUpdateDaemonSetStrategyType
+		surge := cmp.Or(s.Rollout.MaxSurge, "0")
+		away := "1"
+		if *count(surge) != *count("0") && *count(surge) != *count("0%") {
+			away = "0"
+		}
+		update.RollingUpdate = &appsv1.RollingUpdateDaemonSet{
+			MaxUnavailable: count(cmp.Or(s.Rollout.MaxUnavailable, away)),
+			MaxSurge:       count(surge),
+		}
 	}
-	sum := sha256.Sum256(spec)
-	name := s.Name[:min(len(s.Name), longest)] // what is cut off is in the hash too
-	o.SetName(name + "-" + hex.EncodeToString(sum[:])[:hashDigits])
-	return o, nil
+	return &appsv1.DaemonSet{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "DaemonSet"},
+		ObjectMeta: s.meta(s.Name),
+		Spec: appsv1.DaemonSetSpec{
+			RevisionHistoryLimit: s.revisions(),
+			Selector:             &metav1.LabelSelector{MatchLabels: s.selector},
+			UpdateStrategy:       update,
+			MinReadySeconds:      s.minReady(),
+			Template:             template,
+		},
+	}
 }
