@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -77,7 +78,15 @@ func TestRenderedObjectsAreValid(t *testing.T) {
 			t.Errorf("%s: only %d objects", file, len(objects))
 		}
 		for _, version := range openapi.Versions() {
-			if found := validator(t, version).Validate(objects); len(found) > 0 {
+			v, err := openapi.New(version, crds(t)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			found := slices.DeleteFunc(v.Validate(objects), func(f openapi.Finding) bool {
+				// Of other people's definitions, only the Gateway API's are here.
+				return f.Rule == openapi.UncheckedKind && f.APIVersion != "gateway.networking.k8s.io/v1"
+			})
+			if len(found) > 0 {
 				t.Errorf("%s, Kubernetes %s:\n%s", file, version, text(found))
 			}
 		}
