@@ -133,3 +133,28 @@ func BenchmarkRender(b *testing.B) {
 		}
 	}
 }
+
+// A thousand services of what most are made of: eight objects and two edges each.
+func BenchmarkRenderUsual(b *testing.B) {
+	app := &schema.App{Name: "large", Namespace: "large", Network: schema.Network{Policy: true}}
+	for i := range 1000 {
+		name := fmt.Sprintf("service-%d", i)
+		app.Services = append(app.Services, &schema.Service{
+			Name: name, Image: image(name), Replicas: 2, Ports: httpPorts, Probes: httpReady, Resources: smallSize,
+			Config:     []schema.Config{{Name: "app", Data: map[string]string{"LEVEL": "info", "REGION": "eu"}}},
+			EnvFrom:    []schema.EnvFrom{{Config: "app"}},
+			Autoscale:  &schema.Autoscale{Min: 2, Max: 10, CPU: &schema.ScaleTarget{Utilization: 70}},
+			Disruption: &schema.Disruption{MaxUnavailable: "1"},
+			Calls: []schema.Call{
+				{Name: "a", Service: fmt.Sprintf("service-%d", (i+1)%1000), Port: 80, Target: "http", Scheme: "http"},
+				{Name: "b", Service: fmt.Sprintf("service-%d", (i+7)%1000), Port: 80, Target: "http", Scheme: "http"},
+			},
+			Expose: []schema.Expose{{Name: "public", Host: name + ".example.com", Port: "http"}},
+		})
+	}
+	for b.Loop() {
+		if _, err := Render(app, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
