@@ -42,7 +42,7 @@ line for each, "SERVICE REFERENCE", with the digest.`,
 				return err
 			}
 			for _, img := range images {
-				fmt.Fprintln(s.out, img.Service, img.Ref)
+				fmt.Fprintln(s.out, img.Container, img.Ref)
 			}
 			return nil
 		},
@@ -78,7 +78,7 @@ func images(ctx context.Context, s streams, app *schema.App, services []*schema.
 		case img.Build:
 			how = "unchanged"
 		}
-		s.step("image", img.Service, fmt.Sprintf("%s  %s  %s", shortRef(img.Ref), how, short(img.Took)))
+		s.step("image", img.Container, fmt.Sprintf("%s  %s  %s", shortRef(img.Ref), how, short(img.Took)))
 	})
 }
 

@@ -13,14 +13,69 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// Image is what became of one service's image.
+// Image is what became of one container's image.
 type Image struct {
-	Service string
-	Ref     string // with its digest
-	Build   bool   // the service has a build, not a reference
-	Built   bool   // false: the registry had an image of the same inputs
-	Pushed  bool   // false: the registry had the manifest
-	Took    time.Duration
+	// Container is the service's name for its own container, and the path below
+	// "services." for others: "web.sidecars.proxy", "web.jobs.before.migrate".
+	Container string
+	Ref       string // with its digest
+	Build     bool   // the container has a build, not a reference
+	Built     bool   // false: the registry had an image of the same inputs
+	Pushed    bool   // false: the registry had the manifest
+	Took      time.Duration
+}
+
+// source is where the image of a container comes from.
+type source struct {
+	container string // as in Image
+	image     string // a reference, or
+	build     *schema.Build
+}
+
+// sources lists the containers of services that have an image of their own: each
+// service's, then those beside it.
+func sources(services []*schema.Service) []source {
+	var out []source
+	add := func(path string, c schema.Container) {
+		if c.Image != "" || c.Build != nil {
+			out = append(out, source{path, c.Image, c.Build})
+		}
+	}
+	for _, s := range services {
+		add(s.Name, s.Container())
+		for _, c := range s.Init {
+			add(s.Name+".init."+c.Name, c)
+		}
+		for _, c := range s.Sidecars {
+			add(s.Name+".sidecars."+c.Name, c)
+		}
+		for _, t := range s.Before {
+			add(s.Name+".jobs.before."+t.Name, t.Container)
+		}
+		for _, t := range s.After {
+			add(s.Name+".jobs.after."+t.Name, t.Container)
+		}
+	}
+	return out
+}
+
+// repository is where a container's image goes: the service's is called after
+// it, another after the service and its own name.
+func (src source) repository(app *schema.App) string {
+	service, rest, other := strings.Cut(src.container, ".")
+	repo := strings.TrimSuffix(app.Registry, "/") + "/" + service
+	if other {
+		repo += "/" + rest[strings.LastIndex(rest, ".")+1:]
+	}
+	return repo
+}
+
+// path is where the CUE says what the image is.
+func (src source) path() string {
+	if src.build != nil {
+		return "services." + src.container + ".build"
+	}
+	return "services." + src.container + ".image"
 }
 
 // NoRegistryError says that a service is built and there is nowhere to push it.
@@ -38,14 +93,15 @@ func (e *NoRegistryError) Hint() string {
 	return `write registry: "registry.example.com/team" in the app, or pass --registry or --sandbox`
 }
 
-// Images builds, pushes or resolves the image of every service named, side by
+// Images builds, pushes or resolves the images of every service named, side by
 // side, and calls done as each is ready, from one goroutine at a time. The
-// result has an image for each service, in the order given; the error joins
-// those of all services that failed.
+// result has an image for each container that has its own, in the order of the
+// services; the error joins those of all that failed.
 func Images(ctx context.Context, app *schema.App, services []*schema.Service, done func(Image)) ([]Image, error) {
-	for _, s := range services {
-		if s.Build != nil && app.Registry == "" {
-			return nil, &NoRegistryError{Service: s.Name, Pos: app.Position("services." + s.Name + ".build")}
+	wanted := sources(services)
+	for _, src := range wanted {
+		if src.build != nil && app.Registry == "" {
+			return nil, &NoRegistryError{Service: src.container, Pos: app.Position(src.path())}
 		}
 	}
 	builder, err := registry.New(registry.Options{UserAgent: "shipit"})
@@ -53,30 +109,30 @@ func Images(ctx context.Context, app *schema.App, services []*schema.Service, do
 		return nil, err
 	}
 	start := time.Now()
-	images := make([]Image, len(services))
-	errs := make([]error, len(services))
+	images := make([]Image, len(wanted))
+	errs := make([]error, len(wanted))
 	ready := make(chan int)
 	go func() {
 		defer close(ready)
 		var g errgroup.Group
 		g.SetLimit(16)
 		g.Go(func() error {
-			specs, places := builds(app, services)
+			specs, places := builds(app, wanted)
 			builder.BuildAll(ctx, specs, func(b int, r registry.Result, err error) {
 				i := places[b]
-				images[i] = Image{Service: services[i].Name, Ref: r.Image, Build: true, Built: r.Built, Pushed: r.Pushed}
+				images[i] = Image{Container: wanted[i].container, Ref: r.Image, Build: true, Built: r.Built, Pushed: r.Pushed}
 				errs[i] = err
 				ready <- i
 			})
 			return nil
 		})
-		for i, s := range services {
-			if s.Build != nil {
+		for i, src := range wanted {
+			if src.build != nil {
 				continue
 			}
 			g.Go(func() error {
-				images[i].Service = s.Name
-				images[i].Ref, errs[i] = builder.Resolve(ctx, s.Image)
+				images[i].Container = src.container
+				images[i].Ref, errs[i] = builder.Resolve(ctx, src.image)
 				ready <- i
 				return nil
 			})
@@ -85,7 +141,7 @@ func Images(ctx context.Context, app *schema.App, services []*schema.Service, do
 	}()
 	for i := range ready {
 		if errs[i] != nil {
-			errs[i] = at(app, "services."+services[i].Name+"."+field(services[i]), errs[i])
+			errs[i] = at(app, wanted[i].path(), errs[i])
 			continue
 		}
 		images[i].Took = time.Since(start)
@@ -94,26 +150,19 @@ func Images(ctx context.Context, app *schema.App, services []*schema.Service, do
 	return images, errors.Join(errs...)
 }
 
-// builds gives what is built from source, and the place of each among services.
-func builds(app *schema.App, services []*schema.Service) (specs []registry.Build, places []int) {
-	for i, s := range services {
-		if s.Build == nil {
+// builds gives what is built from source, and the place of each among wanted.
+func builds(app *schema.App, wanted []source) (specs []registry.Build, places []int) {
+	for i, src := range wanted {
+		if src.build == nil {
 			continue
 		}
+		repo := src.repository(app)
 		specs = append(specs, registry.Build{
-			Name:       s.Name,
-			Repository: strings.TrimSuffix(app.Registry, "/") + "/" + s.Name,
-			Go:         &registry.GoBuild{Dir: app.Dir, Package: s.Build.Go},
+			Name:       repo[strings.LastIndex(repo, "/")+1:],
+			Repository: repo,
+			Go:         &registry.GoBuild{Dir: app.Dir, Package: src.build.Go},
 		})
 		places = append(places, i)
 	}
 	return specs, places
-}
-
-// field is where a service says what its image is.
-func field(s *schema.Service) string {
-	if s.Build != nil {
-		return "build"
-	}
-	return "image"
 }

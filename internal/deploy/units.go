@@ -1,8 +1,6 @@
 package deploy
 
 import (
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/shipit-dev/shipit/apply"
@@ -15,11 +13,15 @@ import (
 // have no values then.
 func Render(app *schema.App, images []Image, secrets *render.Secrets) ([]render.Unit, error) {
 	opts := render.Options{Images: make(map[string]string, len(images)), Secrets: secrets}
+	var only []string
 	for _, img := range images {
-		opts.Images[img.Service] = img.Ref
+		opts.Images[img.Container] = img.Ref
+		if !strings.Contains(img.Container, ".") {
+			only = append(only, img.Container)
+		}
 	}
-	if len(opts.Images) < len(app.Services) {
-		opts.Only = slices.Sorted(maps.Keys(opts.Images))
+	if len(only) < len(app.Services) {
+		opts.Only = only
 	}
 	return render.Render(app, opts)
 }
@@ -37,17 +39,14 @@ func Units(app *schema.App, images []Image, secrets *render.Secrets) ([]apply.Un
 	return units, nil
 }
 
-// Unbuilt gives services the references they would have, without their digests:
-// what rendering shows when nothing is to be built.
+// Unbuilt gives the containers of services the references they would have,
+// without their digests: what rendering shows when nothing is to be built.
 func Unbuilt(app *schema.App, services []*schema.Service) []Image {
-	images := make([]Image, 0, len(services))
-	for _, s := range services {
-		img := Image{Service: s.Name, Ref: s.Image, Build: s.Build != nil}
-		if s.Build != nil {
-			img.Ref = s.Name
-			if app.Registry != "" {
-				img.Ref = strings.TrimSuffix(app.Registry, "/") + "/" + s.Name
-			}
+	var images []Image
+	for _, src := range sources(services) {
+		img := Image{Container: src.container, Ref: src.image, Build: src.build != nil}
+		if src.build != nil {
+			img.Ref = strings.TrimPrefix(src.repository(app), "/")
 		}
 		images = append(images, img)
 	}
