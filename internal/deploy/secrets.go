@@ -40,6 +40,9 @@ func (e *SecretError) Hint() string {
 	if e.Env != "" {
 		return "export " + e.Env + " before deploying; in CI, from its store of secrets"
 	}
+	if errors.Is(e.Err, errNoSOPS) {
+		return "give the value in the environment (env: …), decrypted by sops exec-env"
+	}
 	return "the file is looked for in the project's directory"
 }
 
@@ -58,13 +61,13 @@ func Secrets(app *schema.App, services []*schema.Service, lookup func(string) (s
 	for _, s := range services {
 		for _, secret := range s.Secrets {
 			for _, key := range secret.Keys {
-				if key.Existing != nil {
-					continue
+				if key.Existing != nil || key.External != nil {
+					continue // its value is never here
 				}
 				value, err := secretValue(root, key, lookup)
 				if err != nil {
 					path := "services." + s.Name + ".secrets." + secret.Name + "." + key.Key
-					missing = append(missing, &SecretError{Path: path, Pos: app.Position(path), Env: key.Env, File: key.File, Err: err})
+					missing = append(missing, &SecretError{Path: path, Pos: app.Position(path), Env: key.Env, File: fileOf(key), Err: err})
 					continue
 				}
 				values = values.with(s.Name, secret.Name, key.Key, value)
@@ -88,6 +91,15 @@ func (v Values) with(service, secret, key string, value []byte) Values {
 	return v
 }
 
+func fileOf(key schema.SecretKey) string {
+	if key.SOPS != nil {
+		return key.SOPS.File
+	}
+	return key.File
+}
+
+var errNoSOPS = errors.New("this version of shipit cannot decrypt SOPS files yet")
+
 // secretValue reads one value. An empty variable is a mistake more often than a
 // secret, so it counts as missing.
 func secretValue(root *os.Root, key schema.SecretKey, lookup func(string) (string, bool)) ([]byte, error) {
@@ -100,6 +112,9 @@ func secretValue(root *os.Root, key schema.SecretKey, lookup func(string) (strin
 			return nil, errors.New("empty")
 		}
 		return []byte(value), nil
+	}
+	if key.SOPS != nil {
+		return nil, errNoSOPS
 	}
 	f, err := root.Open(key.File)
 	if err != nil {

@@ -37,6 +37,7 @@ func TestSecrets(t *testing.T) {
 		{"no file", schema.SecretKey{File: "none"}, "", "the file none: no such file"},
 		{"large", schema.SecretKey{File: "large"}, "", "larger than"},
 		{"outside", schema.SecretKey{File: "../outside"}, "", "escapes"},
+		{"sops", schema.SecretKey{SOPS: &schema.SOPSKey{File: "secrets.yaml", Key: "db"}}, "", "the file secrets.yaml: this version of shipit cannot decrypt"},
 		{"link outside", schema.SecretKey{File: "link"}, "", "escapes"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -66,7 +67,7 @@ func TestSecrets(t *testing.T) {
 func TestSecretsAllMissing(t *testing.T) {
 	t.Parallel()
 	app := &schema.App{Dir: t.TempDir(), Services: []*schema.Service{
-		{Name: "web", Secrets: []schema.Secret{{Name: "a", Keys: []schema.SecretKey{{Key: "x", Env: "X"}, {Key: "y", Existing: &schema.KeyRef{Name: "there", Key: "y"}}}}}},
+		{Name: "web", Secrets: []schema.Secret{{Name: "a", Keys: []schema.SecretKey{{Key: "x", Env: "X"}, {Key: "y", Existing: &schema.KeyRef{Name: "there", Key: "y"}}, {Key: "e", External: &schema.ExternalKey{}}}}}},
 		{Name: "api", Secrets: []schema.Secret{{Name: "b", Keys: []schema.SecretKey{{Key: "z", File: "z"}}}}},
 	}}
 	values, err := Secrets(app, app.Services, func(string) (string, bool) { return "", false })
