@@ -33,6 +33,9 @@ func (c *Client) accept(units []Unit) ([]target, error) {
 			if err := c.labelled(u.Name, o); err != nil {
 				return nil, err
 			}
+			if err := checkHook(o); err != nil {
+				return nil, err
+			}
 			t.objects = append(t.objects, o)
 		}
 		out = append(out, t)
@@ -58,6 +61,9 @@ func (c *Client) labelled(unit string, o *unstructured.Unstructured) error {
 	}
 	if err := check("", o.GetLabels()); err != nil {
 		return err
+	}
+	if hookPhase(o) != "" {
+		want[labelName], want[labelTaskOf] = "", unit
 	}
 	if template, ok, _ := unstructured.NestedStringMap(o.Object, "spec", "template", "metadata", "labels"); ok {
 		return check("of the pod template ", template)

@@ -60,7 +60,7 @@ func (w *writer) apply(ctx, going context.Context, changes []*change) error {
 		}
 		g := &errgroup.Group{}
 		for _, ch := range changes {
-			if phase(ch.ref) == n && (ch.action == ActionCreate || ch.action == ActionUpdate) {
+			if phase(ch.ref) == n && !ch.done && (ch.action == ActionCreate || ch.action == ActionUpdate) {
 				g.Go(func() error {
 					w.one(ctx, ch)
 					return nil

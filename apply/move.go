@@ -36,6 +36,7 @@ type mover struct {
 	removals []string              // the units to remove
 	before   map[string]*unitState // what the index said of moved and removals, nil if nothing
 	edges    map[string][]string   // what each unit of the way forward waits for
+	ran      map[string][]Ref      // the hooks of each unit that were run
 	begun    []string              // the moved units of which something may have been written
 	tried    map[string]int        // the release that each moved unit was to get
 	homes    map[string]home       // where each moved unit goes back to
@@ -140,7 +141,7 @@ func (m *mover) look(ctx context.Context) error {
 	for i := range m.targets {
 		t := &m.targets[i]
 		u := m.snap.Units[t.unit]
-		t.retained = u.retained()
+		t.retained, t.ran = u.retained(), u.ran()
 		if u == nil || u.Last == 0 {
 			m.lost[t.unit] = slices.ContainsFunc(m.refsOf(t.unit), func(r Ref) bool { return !isClaim(r) })
 		}
@@ -313,6 +314,7 @@ func (m *mover) goal(t target) goal {
 	moved := false
 	for _, ch := range m.plan.of(t.unit) {
 		switch {
+		case ch.hook != "":
 		case ch.applied != nil:
 			objects, moved = append(objects, ch.applied), true
 		case ch.live != nil && ch.action == ActionUnchanged:

@@ -162,6 +162,7 @@ func (m *mover) missing(unit string) string {
 	return ""
 }
 
+// hasPods reports whether o is a workload, and no hook.
 func hasPods(o *unstructured.Unstructured) bool {
-	return isWorkload(kindRef{o.GetAPIVersion(), o.GetKind()})
+	return isWorkload(kindRef{o.GetAPIVersion(), o.GetKind()}) && hookPhase(o) == ""
 }

@@ -29,8 +29,10 @@ const (
 
 // unitOf tells the unit of an object that carries the app's labels.
 func unitOf(o metav1.Object) string {
-	if name := o.GetLabels()[labelName]; name != "" {
-		return name
+	for _, label := range []string{labelName, labelTaskOf} {
+		if name := o.GetLabels()[label]; name != "" {
+			return name
+		}
 	}
 	return AppUnit
 }
@@ -49,6 +51,7 @@ type change struct {
 	fields  []string                   // what changes
 	scaled  bool                       // its replicas belong to an autoscaler
 	hand    hand
+	hook    string                     // the phase of a hook
 	applied *unstructured.Unstructured // the object as the server answered
 	done    bool
 	err     error
@@ -68,7 +71,9 @@ type target struct {
 	// retained are objects of other releases that the history may return to: not
 	// wanted, and not deleted either.
 	retained []Ref
-	claims   bool // delete even claims
+	claims   bool         // delete even claims
+	ran      map[Ref]bool // hooks that need not run again
+	past     bool         // a recorded release: returning to it runs no hooks
 }
 
 // plan is the way there from what is live, in the order of targets.
@@ -164,6 +169,13 @@ func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured)
 		wanted := map[Ref]bool{}
 		scaled := scaledBy(t.objects)
 		for _, o := range t.objects {
+			if hookPhase(o) != "" {
+				wanted[refOf(o)] = true
+				if ch := planHook(t, o, live[refOf(o)]); ch != nil {
+					p.changes = append(p.changes, ch)
+				}
+				continue
+			}
 			ch := &change{unit: t.unit, ref: refOf(o), desired: o, live: live[refOf(o)]}
 			ch.scaled = isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}) && scaled[kindName{ch.ref.Kind, ch.ref.Name}]
 			wanted[ch.ref] = true

@@ -89,6 +89,8 @@ func (c *Client) newPreflight(p *plan) *preflight {
 		case ch.ref.Kind == "ResourceQuota":
 			f.quotas = append(f.quotas, quotaOf(o))
 			f.resized = f.resized || moves
+		case ch.hook != "" && !moves:
+			continue // it ran before
 		case isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}):
 			t := templateOf(ch.unit, o)
 			if t == nil {

@@ -175,7 +175,7 @@ func (m *mover) findHomes(ctx context.Context) map[string]home {
 // recordedTarget returns a recorded release as a target.
 // intents holds what was read before.
 func (s store) recordedTarget(ctx context.Context, intents map[string]*intent, unit string, u *unitState, number int) (target, error) {
-	t := target{unit: unit}
+	t := target{unit: unit, past: true}
 	r := u.release(number)
 	if r == nil {
 		return t, &NoReleaseError{Unit: unit, Release: number}

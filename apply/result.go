@@ -16,7 +16,11 @@ type Unit struct {
 	Deadline time.Duration // to become healthy; 0 is computed from the probes
 	// Objects are what the unit is made of. A workload that one of them names as its
 	// spec.scaleTargetRef is created with its spec.replicas; after that the count
-	// belongs to whoever scales it.
+	// belongs to whoever scales it. A Job with the annotation shipit.dev/phase is no
+	// part of what runs: "before" runs to its end before the workload changes, and
+	// "after" once it is healthy, in the order of Objects, and once under one name
+	// unless shipit.dev/run is "everyDeploy". Its pods have the label
+	// shipit.dev/task-of with the unit's name, and no app.kubernetes.io/name.
 	Objects []*unstructured.Unstructured
 }
 

@@ -61,6 +61,9 @@ func (m *mover) clean(ctx context.Context, w *writer) error {
 		for _, ch := range m.plan.of(t.unit) {
 			known[ch.ref] = true
 		}
+		for _, o := range t.objects {
+			known[refOf(o)] = true // hooks that did not run again
+		}
 		m.plan.changes = append(m.plan.changes, m.c.unwanted(t, known, m.live)...)
 	}
 	return w.delete(ctx, m.movedChanges())
@@ -94,6 +97,7 @@ func (m *mover) settle(ctx context.Context, change func(*index)) error {
 				return err
 			}
 			change(ix)
+			m.remember(ix)
 			m.lock.unlock(ix)
 			m.closeHistory(ix)
 			return nil

@@ -81,7 +81,7 @@ type releaseState struct {
 	At      time.Time `json:"at"`
 	By      string    `json:"by,omitempty"`
 	Images  []string  `json:"images,omitempty"`
-	Hashed  []Ref     `json:"hashed,omitempty"` // its objects that are named by their content
+	Hashed  []Ref     `json:"hashed,omitempty"` // its objects that are named by their content; of its hooks those that have run
 	Code    Code      `json:"code,omitempty"`
 	Cause   string    `json:"cause,omitempty"`
 }

@@ -99,6 +99,9 @@ func (c *Client) workloads(ctx context.Context, kinds []kindRef) ([]*workload, e
 		objects, err := c.live(gctx, kinds)
 		live = map[Ref]*workload{}
 		for ref, o := range objects {
+			if !hasPods(o) {
+				continue
+			}
 			live[ref] = &workload{object: o}
 		}
 		return err

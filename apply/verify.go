@@ -41,7 +41,7 @@ func (m *mover) verify(ctx context.Context) error {
 func (m *mover) found(unit string) []*unstructured.Unstructured {
 	var out []*unstructured.Unstructured
 	for _, ch := range m.plan.of(unit) {
-		if ch.live != nil {
+		if ch.live != nil && ch.hook == "" {
 			out = append(out, ch.live)
 		}
 	}
@@ -53,7 +53,7 @@ func (m *mover) found(unit string) []*unstructured.Unstructured {
 func podsNow(objects []*unstructured.Unstructured) (pods Pods, healthy bool) {
 	healthy = true
 	for _, o := range objects {
-		if !isWorkload(kindRef{o.GetAPIVersion(), o.GetKind()}) {
+		if !hasPods(o) {
 			continue
 		}
 		v := evaluate(&workload{object: o}, 0)

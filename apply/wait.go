@@ -22,6 +22,7 @@ const recheck = 4 * time.Second
 // goal is one unit to wait for.
 type goal struct {
 	name      string // of the unit
+	hook      bool   // it is a hook of the unit, not the unit
 	workloads []awaited
 }
 
@@ -251,7 +252,7 @@ func (t *waiter) look(ctx context.Context, u *unitWait, offline bool) time.Durat
 	switch {
 	case healthy:
 		u.healthy, u.took = true, now.Sub(t.start)
-		if len(u.workloads) > 0 {
+		if len(u.workloads) > 0 && !u.hook {
 			t.em.emit(Event{Kind: EventHealthy, Unit: u.unit, Pods: pods})
 		}
 		return time.Hour

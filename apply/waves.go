@@ -16,6 +16,7 @@ type node struct {
 	begun   bool          // its first write was sent, or may have been
 	ready   chan struct{} // closed when the unit is healthy
 	healths []health
+	ran     []Ref // its hooks that were run
 }
 
 // nodes are the units of the way forward, in the order of the targets.
@@ -62,8 +63,12 @@ func (m *mover) forward(ctx context.Context) error {
 		})
 	}
 	err := g.Wait()
+	m.ran = map[string][]Ref{}
 	for _, n := range nodes {
 		m.note(n.healths)
+		if len(n.ran) > 0 {
+			m.ran[n.target.unit] = n.ran
+		}
 		if n.begun {
 			m.begun = append(m.begun, n.target.unit)
 		}
@@ -89,7 +94,10 @@ func (m *mover) advance(ctx, going context.Context, w *writer, n *node) error {
 	changes := m.plan.of(n.target.unit)
 	if n.moves {
 		n.begun = true
-		if err := w.apply(ctx, going, changes); err != nil {
+		if err := m.runHooks(ctx, going, w, n, phaseBefore); err != nil {
+			return err
+		}
+		if err := w.apply(ctx, going, withoutHooks(changes)); err != nil {
 			return err
 		}
 	}
@@ -106,6 +114,11 @@ func (m *mover) advance(ctx, going context.Context, w *writer, n *node) error {
 	}
 	if err != nil {
 		return err
+	}
+	if n.moves {
+		if err := m.runHooks(ctx, going, w, n, phaseAfter); err != nil {
+			return err
+		}
 	}
 	close(n.ready)
 	return nil

@@ -1,0 +1,211 @@
+package apply
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+)
+
+// A hook is a Job that belongs to a deploy of its unit, as its annotations say. It
+// is named by its content: one of the same name has run the same thing.
+//
+// A hook that has run to its end is remembered among the hashed objects of every
+// release that has it, even if the release failed later: it is not run again,
+// whether its object is there or not. An older shipit keeps what it finds there.
+const (
+	annotationPhase = "shipit.dev/phase"
+	phaseBefore     = "before" // the workload changes
+	phaseAfter      = "after"  // the workload is healthy
+
+	annotationRun = "shipit.dev/run"
+	runEvery      = "everyDeploy" // in every deploy that moves the unit, whether it has run or not
+
+	// labelTaskOf is on the pods of a hook, which must not have labelName: a Service
+	// would take them for the workload's.
+	labelTaskOf = "shipit.dev/task-of"
+)
+
+// hookPhase is "" of what is no hook.
+func hookPhase(o *unstructured.Unstructured) string {
+	if o.GetKind() != "Job" {
+		return ""
+	}
+	return o.GetAnnotations()[annotationPhase]
+}
+
+func checkHook(o *unstructured.Unstructured) error {
+	switch p := hookPhase(o); p {
+	case "", phaseBefore, phaseAfter:
+		return nil
+	default:
+		return fmt.Errorf("%s: annotation %s is %q, not %s or %s", refOf(o), annotationPhase, p, phaseBefore, phaseAfter)
+	}
+}
+
+// ran are the hooks that the history knows to have run.
+func (u *unitState) ran() map[Ref]bool {
+	out := map[Ref]bool{}
+	if u == nil {
+		return out
+	}
+	for _, r := range u.Releases {
+		for _, ref := range r.Hashed {
+			if ref.Kind == "Job" {
+				out[ref] = true
+			}
+		}
+	}
+	return out
+}
+
+// completed reports whether a Job has run to its end.
+func completedJob(o *unstructured.Unstructured) bool {
+	return o != nil && evaluate(&workload{object: o}, 0).healthy
+}
+
+func failedJob(o *unstructured.Unstructured) bool {
+	return len(evaluate(&workload{object: o}, 0).problems) > 0
+}
+
+// planHook decides about a hook; nil is that there is nothing to do. A hook that
+// was not run moves its unit; one that runs in every deploy does not.
+func planHook(t target, o, live *unstructured.Unstructured) *change {
+	if t.past {
+		return nil
+	}
+	ch := &change{unit: t.unit, ref: refOf(o), desired: o, live: live, hook: hookPhase(o), action: ActionUnchanged}
+	done := t.ran[ch.ref] || completedJob(live)
+	switch {
+	case done && o.GetAnnotations()[annotationRun] != runEvery:
+		return nil
+	case !done && live == nil:
+		ch.action = ActionCreate
+	}
+	return ch
+}
+
+func withoutHooks(changes []*change) []*change {
+	return slices.DeleteFunc(slices.Clone(changes), func(ch *change) bool { return ch.hook != "" })
+}
+
+// prepare makes what the pods of hooks may refer to: objects that are not there
+// yet, which nothing that runs can notice. Nothing that is there changes, and
+// nothing is exposed.
+func (m *mover) prepare(ctx, going context.Context, w *writer, changes []*change) error {
+	var fresh []*change
+	for _, ch := range changes {
+		if ch.action == ActionCreate && phase(ch.ref) == 0 && !exposes(ch.ref) {
+			fresh = append(fresh, ch)
+		}
+	}
+	return w.apply(ctx, going, fresh)
+}
+
+func exposes(ref Ref) bool {
+	switch ref.Kind {
+	case "Service", "Ingress", "HTTPRoute", "GRPCRoute", "Gateway":
+		return true
+	}
+	return false
+}
+
+// runHooks runs the hooks of one phase, one after the other in the order of the
+// unit's objects.
+func (m *mover) runHooks(ctx, going context.Context, w *writer, n *node, when string) error {
+	changes := m.plan.of(n.target.unit)
+	hooks := slices.DeleteFunc(slices.Clone(changes), func(ch *change) bool { return ch.hook != when })
+	if when == phaseBefore && len(hooks) > 0 {
+		if err := m.prepare(ctx, going, w, withoutHooks(changes)); err != nil {
+			return err
+		}
+	}
+	for _, ch := range hooks {
+		if going.Err() != nil {
+			return context.Cause(going)
+		}
+		if err := m.startHook(ctx, going, w, ch); err != nil {
+			return err
+		}
+		g := newGoal(n.target.unit, []*unstructured.Unstructured{ch.applied}, false)
+		g.hook = true
+		healths, err := m.c.wait(going, m.em, m.watcher, []goal{g}, m.timeout)
+		if err != nil {
+			n.healths = healths
+			return err
+		}
+		n.ran = append(n.ran, ch.ref)
+	}
+	return nil
+}
+
+// startHook makes the Job. One that a killed deploy left running is waited for;
+// any other of its name has to go first.
+func (m *mover) startHook(ctx, going context.Context, w *writer, ch *change) error {
+	if ch.live != nil {
+		if !completedJob(ch.live) && !failedJob(ch.live) {
+			ch.applied, ch.done = ch.live, true
+			return nil
+		}
+		if ch.err = w.remove(ctx, ch); ch.err != nil {
+			return ch.err
+		}
+		if err := m.awaitOther(going, ch); err != nil {
+			return err
+		}
+	}
+	ch.action, ch.done = ActionCreate, false
+	w.one(ctx, ch)
+	return ch.err
+}
+
+// awaitOther waits until the object that was removed is gone.
+func (m *mover) awaitOther(ctx context.Context, ch *change) error {
+	news, stop := m.watcher.listen()
+	defer stop()
+	if err := m.watcher.synced(ctx); err != nil {
+		return err
+	}
+	for {
+		wl := m.watcher.workload(ch.ref)
+		if wl == nil || wl.object.GetUID() != ch.live.GetUID() {
+			return nil
+		}
+		if failed, _ := m.watcher.state(); failed != nil {
+			return failed
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// remember writes into the history which hooks of the releases have run, in this
+// deploy or before.
+func (m *mover) remember(ix *index) {
+	if m.releases != nil {
+		return
+	}
+	for _, t := range m.targets {
+		u := ix.Units[t.unit]
+		if u == nil || !slices.Contains(m.begun, t.unit) {
+			continue
+		}
+		r := u.release(m.tried[t.unit])
+		if r == nil {
+			continue
+		}
+		for _, o := range t.objects {
+			ref := refOf(o)
+			if hookPhase(o) == "" || slices.Contains(r.Hashed, ref) {
+				continue
+			}
+			if t.ran[ref] || slices.Contains(m.ran[t.unit], ref) || completedJob(m.live[ref]) {
+				r.Hashed = append(slices.Clone(r.Hashed), ref)
+			}
+		}
+	}
+}
