@@ -19,7 +19,8 @@ func (d *decoder) across(a *App, app *node) {
 	}
 	d.circles()
 	d.sameHosts()
-	d.collisions(a)
+	d.checkObjects(a, d.collisions(a))
+	d.fitLimits(a, app.get("limits"))
 	d.fitQuota(a, app.get("quota"))
 }
 
@@ -99,7 +100,7 @@ type owner struct {
 }
 
 // collisions finds objects that two would make, or that are there already.
-func (d *decoder) collisions(a *App) {
+func (d *decoder) collisions(a *App) map[object]owner {
 	taken := map[object]owner{}
 	for _, m := range d.enabled {
 		told := map[string]bool{}
@@ -122,6 +123,7 @@ func (d *decoder) collisions(a *App) {
 				"it is how pods find the API server, in the namespace default", "give the service or the namespace another name")
 		}
 	}
+	return taken
 }
 
 // objects tells of the objects that a service makes which could be somebody

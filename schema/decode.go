@@ -18,6 +18,7 @@ type decoder struct {
 	errs     Errors
 	warnings []*Error
 	loc      *locator
+	places   map[string]Pos // of what is not in CUE
 	services *node
 	enabled  []member // services, sorted by name
 	byName   map[string]member
@@ -53,6 +54,7 @@ func (d *decoder) against(n, other *node, rule, message, why, hint string) {
 }
 
 func (d *decoder) app(n *node) *App {
+	d.places = map[string]Pos{}
 	a := &App{
 		Name:        n.get("name").str(),
 		Environment: n.get("environment").str(),
@@ -61,11 +63,23 @@ func (d *decoder) app(n *node) *App {
 		Labels:      d.labels(n.get("labels")),
 		Quota:       d.quota(n.get("quota")),
 		Monitoring:  cmp.Or(n.get("monitoring").str(), Annotations),
+		Kubernetes:  n.get("kubernetes").str(),
+		Limits:      d.limits(n.get("limits")),
+		Objects:     d.rawObjects(n.get("objects")),
+		CRDs:        d.crds(n.get("crds")),
+		policies:    d.policies(n.get("policy")),
 		Network:     d.network(n.get("network")),
 		Gateways:    d.gateways(n.get("gateways")),
 	}
 	if a.Environment != "" {
-		a.Context = n.get("environments").get(a.Environment).get("context").str()
+		env := n.get("environments").get(a.Environment)
+		a.Context = env.get("context").str()
+		a.Cluster = env.get("cluster").str()
+		a.Protected = env.get("protected").bool(false)
+		if a.Protected && env.missing("cluster") {
+			d.wrong(env.get("protected"), missingField, env.path+" is protected, but does not say which cluster it is in", "a context is only a name, which may lead anywhere",
+				"write cluster: \"…\": kubectl get namespace kube-system -o jsonpath={.metadata.uid}")
+		}
 	}
 	if a.Namespace == "" {
 		a.Namespace = a.Name
@@ -124,6 +138,7 @@ func (d *decoder) service(n *node) *Service {
 
 		Placement:   d.placement(n.get("placement")),
 		Permissions: d.permissions(n.get("permissions")),
+		Patch:       patches(n.get("patch")),
 	}
 	if replicas := n.get("replicas"); replicas.is(cue.IntKind) {
 		s.Replicas = int32(replicas.int64())
@@ -139,6 +154,7 @@ func (d *decoder) service(n *node) *Service {
 	s.Before = d.tasks(n.get("jobs").get("before"), n, s)
 	s.After = d.tasks(n.get("jobs").get("after"), n, s)
 	s.Schedule = d.schedule(n, s)
+	d.patched(n, s)
 	d.source(n)
 	d.pod(n, s)
 	d.scaling(n, s)

@@ -21,7 +21,7 @@ func dump(app *schema.App, dir string) string {
 		"name", "namespace", "nonsense", "labels.team", "quota.pods", "environments.prod.context",
 		"services.store.workload", "services.store.env.LEVEL", "services.store.env.LEVEL.config", "services.store.config.app.app.yaml",
 		"services.store.secrets.db.password", "services.store.volumes.data.size", "services.store.calls.pay.host",
-		"services.store.needs.web", "services.front.expose.admin.tls", "services.store.rollout.maxUnavailable",
+		"services.store.needs.web", "services.front.expose.admin.tls", "services.api.jobs.before.migrate.env.ONLY", "objects.cm.data.a", "objects.files.1", "services.api.patch.Deployment.spec", "services.store.rollout.maxUnavailable",
 		"services.store.lifecycle.preStop.http.port", "services.store.pull.registry.example.com", "services.front.enabled",
 	}
 	for _, s := range app.Services {

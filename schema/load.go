@@ -3,6 +3,7 @@ package schema
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -118,6 +119,7 @@ func (p Project) loadIn(opts Options, env environment) (*App, error) {
 	app.Dir = p.Dir
 	app.Source, _, _ = strings.Cut(strict.Module, "@")
 	app.positions = b.positions
+	maps.Copy(app.positions, d.places)
 	app.Warnings = slices.Concat(p.unread(strict), p.stale(), p.ownServices(strict.Files), d.warnings)
 	for _, w := range app.Warnings {
 		ruled(w)

@@ -6,6 +6,9 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
+
+	"cuelang.org/go/cue"
 )
 
 // Patch gives an object as a service's patches of its kind make it: they are
@@ -30,6 +33,42 @@ func (a *App) Patch(service, kind string, object map[string]any) (map[string]any
 		object = patched.(map[string]any)
 	}
 	return object, nil
+}
+
+// patches decodes those of a service.
+func patches(n *node) []Patch {
+	var list []Patch
+	for _, f := range sorted(n) {
+		if data, ok := f.data().(map[string]any); ok && f.is(cue.StructKind) {
+			kind, name, _ := strings.Cut(f.name, "/")
+			list = append(list, Patch{Kind: kind, Name: name, Path: f.path, Data: data})
+		}
+	}
+	return list
+}
+
+// made are the kinds of objects that shipit makes of services.
+var made = []string{
+	Deployment, StatefulSet, DaemonSet, Job, CronJob, "Service", "ServiceAccount", "ConfigMap", "Secret", "ExternalSecret", "PersistentVolumeClaim",
+	"Ingress", "HTTPRoute", "NetworkPolicy", "HorizontalPodAutoscaler", "VerticalPodAutoscaler", "PodDisruptionBudget", "Role", "RoleBinding",
+	"ServiceMonitor", "PodMonitor",
+}
+
+// patched checks that a service's patches are of objects that it has.
+func (d *decoder) patched(n *node, s *Service) {
+	for _, p := range s.Patch {
+		at := n.get("patch").get(p.Path[strings.LastIndex(p.Path, ".patch.")+len(".patch."):])
+		switch {
+		case !slices.Contains(made, p.Kind):
+			hint := "a raw object is written in the App's objects"
+			if near := nearestName(p.Kind, made); near != "" {
+				hint = fmt.Sprintf("did you mean %q?", near)
+			}
+			d.wrong(at, patchNothing, fmt.Sprintf("%s patches a kind that shipit does not make", at.path), "", hint)
+		case slices.Contains([]string{Deployment, StatefulSet, DaemonSet, CronJob}, p.Kind) && p.Kind != s.Workload && settled(n, "workload"):
+			d.against(at, n.get("workload"), patchNothing, fmt.Sprintf("%s patches nothing: %s is a %s", at.path, n.path, s.Workload), "", "write patch: "+s.Workload+": {…}")
+		}
+	}
 }
 
 // unify gives value with all of patch in it. Neither is changed. at is where the

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -24,6 +25,25 @@ type policy struct {
 	rule     cue.Value
 	message  string
 	severity Severity
+}
+
+// policies decodes the App's own rules; nil is none.
+func (d *decoder) policies(n *node) *policies {
+	var list []policy
+	for _, f := range sorted(n) {
+		rule := f.get("rule")
+		if !f.is(cue.StructKind) || !rule.is(cue.StructKind) {
+			continue
+		}
+		list = append(list, policy{
+			name: f.name, path: f.path, kinds: f.get("kinds").strings(), rule: rule.value, message: f.get("message").str(),
+			severity: cmp.Or(Severity(f.get("severity").str()), SeverityError),
+		})
+	}
+	if list == nil {
+		return nil
+	}
+	return &policies{list: list}
 }
 
 // CheckPolicies gives what the App's policies have against rendered objects of a
@@ -73,45 +93,50 @@ func (a *App) broken(p policy, unit string, object map[string]any, err error) *E
 	}
 	var why []string
 	for _, c := range cueerrors.Errors(err) {
-		if line := violation(object, c); !slices.Contains(why, line) {
+		path := strings.Split(strings.TrimPrefix(strings.TrimPrefix(plainPath(c.Path()), p.path+".rule"), "."), ".")
+		if line := p.violation(object, path, c.Error()); !slices.Contains(why, line) {
 			why = append(why, line)
 		}
 	}
+	slices.Sort(why)
 	e.Why = strings.Join(why, "; ")
 	return ruled(e)
 }
 
 // violation says what is wrong with a field of an object.
-func violation(object map[string]any, c cueerrors.Error) string {
-	path := c.Path()
+func (p policy) violation(object map[string]any, path []string, problem string) string {
+	at := cmp.Or(strings.Join(path, "."), "it")
 	var value any = object
-	there := true
+	rule := p.rule
 	for _, name := range path {
-		name = strings.Trim(name, `"`)
+		there := false
+		next := cue.Str(name).Optional()
 		switch v := value.(type) {
 		case map[string]any:
 			value, there = v[name]
 		case []any:
-			i := slices.IndexFunc(v, func(any) bool { return false })
-			_, _ = fmt.Sscanf(name, "%d", &i)
-			if there = i >= 0 && i < len(v); there {
-				value = v[i]
+			next = cue.AnyIndex
+			if i, err := strconv.Atoi(name); err == nil && i < len(v) {
+				value, there = v[i], true
+				if own := rule.LookupPath(cue.MakePath(cue.Index(i))); own.Exists() {
+					next = cue.Index(i)
+				}
 			}
-		default:
-			there = false
 		}
 		if !there {
-			break
+			return at + " is missing"
+		}
+		if own := rule.LookupPath(cue.MakePath(cue.Str(name))); own.Exists() {
+			rule = own
+		} else {
+			rule = rule.LookupPath(cue.MakePath(next))
 		}
 	}
-	text := c.Error()
-	at := cmp.Or(plainPath(path), "it")
 	switch {
-	case !there:
-		return at + " is missing"
-	case strings.Contains(text, "field not allowed"):
+	case strings.Contains(problem, "field not allowed"):
 		return at + " may not be there"
-	default:
+	case !rule.Exists() || len(fmt.Sprint(rule)) > 100 || rule.IncompleteKind() == cue.StructKind:
 		return fmt.Sprintf("%s is %s", at, sketch(value))
 	}
+	return fmt.Sprintf("%s is %s, but must be %v", at, sketch(value), rule)
 }

@@ -75,7 +75,7 @@ func (d *decoder) fitQuota(a *App, n *node) {
 		var always, surge, most resource.Quantity
 		var mostNode *node
 		for _, m := range d.enabled {
-			need, ok := demandOf(m.s, name)
+			need, ok := demandOf(a.Limits, m.s, name)
 			if !ok && (m.s.most() > 0 || m.s.Finite()) {
 				d.unaccounted(m, f, name)
 			}
@@ -127,7 +127,7 @@ type demand struct {
 
 // demandOf gives how much of a limit a service takes, and false when the service
 // does not say.
-func demandOf(s *Service, name string) (demand, bool) {
+func demandOf(l *Limits, s *Service, name string) (demand, bool) {
 	if name == "persistentvolumeclaims" || name == "requests.storage" {
 		var sum resource.Quantity
 		for _, v := range s.Volumes {
@@ -146,21 +146,41 @@ func demandOf(s *Service, name string) (demand, bool) {
 		}
 		return demand{always: sum}, true
 	}
-	pod, ok := podDemand(s, name)
+	pod, ok := podDemand(l, s, name)
 	if !ok || s.Finite() {
 		return demand{job: pod}, ok
 	}
 	return demand{always: times(pod, int64(s.most())), surge: times(pod, s.surge())}, true
 }
 
-// podDemand gives how much of a limit one pod of a service takes.
-func podDemand(s *Service, name string) (resource.Quantity, bool) {
+// podDemand gives how much of a limit one pod of a service takes: its containers
+// together, or an init container that takes more.
+func podDemand(l *Limits, s *Service, name string) (resource.Quantity, bool) {
 	if name == "pods" || name == "count/pods" {
 		return *resource.NewQuantity(1, resource.DecimalSI), true
 	}
-	asked := s.Resources.Requests
+	sum, ok := l.demand(s.Resources, name)
+	for _, c := range s.Sidecars {
+		more, said := l.demand(c.Resources, name)
+		sum.Add(more)
+		ok = ok && said
+	}
+	for _, c := range s.Init {
+		alone, said := l.demand(c.Resources, name)
+		if alone.Cmp(sum) > 0 {
+			sum = alone
+		}
+		ok = ok && said
+	}
+	return sum, ok
+}
+
+// demand gives how much of a limit one container takes.
+func (l *Limits) demand(r Resources, name string) (resource.Quantity, bool) {
+	r = l.effective(r)
+	asked := r.Requests
 	if rest, ok := strings.CutPrefix(name, "limits."); ok {
-		asked, name = s.Resources.Limits, rest
+		asked, name = r.Limits, rest
 	}
 	name = strings.TrimPrefix(name, "requests.")
 	q, err := resource.ParseQuantity(asked[name])

@@ -7,6 +7,7 @@ const (
 	sameLimit        = "same-limit"
 	quotaNeverFits   = "quota-never-fits"
 	quotaSurge       = "quota-surge"
+	limitRange       = "limit-range"
 	quotaUnaccounted = "quota-unaccounted"
 )
 
@@ -28,6 +29,11 @@ var capacityRules = []Rule{
 		Name: quotaNeverFits, Silenceable: true, Summary: "The services ask for more than the quota of the namespace holds",
 		Explanation: "Kubernetes would never start the last of the pods. What is counted is what all services take at once, at the highest count that an autoscaler may choose.",
 		Example:     "quota: {cpu: \"8\", memory: \"16Gi\", pods: 40}",
+	},
+	{
+		Name: limitRange, Summary: "A container does not fit into the limits of the namespace, or these contradict themselves",
+		Explanation: "A LimitRange refuses containers outside of min and max, and gives those that say nothing a limit: one that is less than what they ask for makes the pod invalid.",
+		Example:     "limits: {default: memory: \"256Mi\", max: memory: \"2Gi\"}",
 	},
 	{
 		Name: quotaSurge, Severity: SeverityWarning, Silenceable: true, Summary: "A rolling update would have to wait for the quota",

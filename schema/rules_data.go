@@ -10,6 +10,8 @@ const (
 	claimShared    = "claim-shared"
 	hostPath       = "host-path"
 	notEncrypted   = "not-encrypted"
+
+	secretInObjects = "secret-in-objects"
 )
 
 var dataRules = []Rule{
@@ -39,6 +41,11 @@ var dataRules = []Rule{
 		Name: hostPath, Summary: "A volume is a folder of the node",
 		Explanation: "Whoever can write to a node's files can take it over, and the data stays on that node. An agent that needs it says so.",
 		Example:     "security: hostPath: true",
+	},
+	{
+		Name: secretInObjects, Silenceable: true, Summary: "A raw Secret has its values in the project",
+		Explanation: "Whoever reads the project, or its history, reads them. A service's secrets come from where they are kept.",
+		Example:     "secrets: db: password: sops: {file: \"secrets/prod.yaml\", key: \"password\"}",
 	},
 	{
 		Name: notEncrypted, code: WrongValue, Summary: "A file is not encrypted by SOPS, or lacks a value",

@@ -12,6 +12,8 @@ const (
 	ownServices   = "own-services"
 	reservedLabel = "reserved-label"
 	patchConflict = "patch-conflict"
+	patchNothing  = "patch-nothing"
+	badObject     = "bad-object"
 	policyBroken  = "policy"
 	badIgnore     = "bad-ignore"
 )
@@ -111,6 +113,15 @@ var languageRules = []Rule{
 		Name: patchConflict, code: Conflict, Summary: "A patch contradicts the object that it is for",
 		Explanation: "A patch is unified with the generated object: it adds what that does not say. What shipit sets itself is changed with the words of the service.",
 		Example:     "patch: Deployment: spec: template: spec: containers: web: terminationMessagePolicy: \"FallbackToLogsOnError\"",
+	},
+	{
+		Name: patchNothing, Summary: "A patch is for an object that the service does not have",
+		Explanation: "Patches are by the kind of a generated object. What is not generated is written in objects.",
+	},
+	{
+		Name: badObject, code: WrongValue, Summary: "A raw object is no Kubernetes object",
+		Explanation: "It needs an apiVersion, a kind and a name, in CUE or in YAML. A folder of crds holds CustomResourceDefinitions only.",
+		Example:     "objects: issuer: file: \"objects/issuer.yaml\"",
 	},
 	{
 		Name: policyBroken, Silenceable: true, Summary: "An object breaks a policy of the App",

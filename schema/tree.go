@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,6 +39,11 @@ func (n *node) get(name string) *node {
 
 // is reports whether n is there, of kind k, and without an error.
 func (n *node) is(k cue.Kind) bool { return n != nil && !n.bad && n.kind&k != 0 }
+
+// spoilt reports whether a value has an error of its own, or one inside.
+func (n *node) spoilt() bool {
+	return n.bad || slices.ContainsFunc(n.fields, (*node).spoilt) || slices.ContainsFunc(n.items, (*node).spoilt)
+}
 
 // missing reports whether the struct n lacks a field, even misspelt.
 func (n *node) missing(name string) bool {
@@ -79,6 +85,39 @@ func (n *node) strings() []string {
 		list = append(list, item.str())
 	}
 	return list
+}
+
+// data gives a value as JSON does, as in Object.
+func (n *node) data() any {
+	switch n.kind {
+	case cue.StructKind:
+		m := make(map[string]any, len(n.fields))
+		for _, f := range n.fields {
+			m[f.name] = f.data()
+		}
+		return m
+	case cue.ListKind:
+		list := make([]any, len(n.items))
+		for i, item := range n.items {
+			list[i] = item.data()
+		}
+		return list
+	case cue.IntKind:
+		if i, err := n.value.Int64(); err == nil {
+			return i
+		}
+		f, _ := n.value.Float64()
+		return f
+	case cue.FloatKind, cue.NumberKind:
+		f, _ := n.value.Float64()
+		return f
+	case cue.BoolKind:
+		return n.text == "true"
+	case cue.NullKind:
+		return nil
+	default:
+		return n.text
+	}
 }
 
 // treeBuilder turns an evaluated value into a tree of nodes.
@@ -147,12 +186,13 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 }
 
 // field is tree for a field of a struct. The services of environments are only
-// parts of services: of those nothing but the names is told.
+// parts of services, and the rules of policies are for other values: of those
+// nothing but that they are there is told.
 func (b *treeBuilder) field(v cue.Value, path, name string) *node {
-	if !strings.HasPrefix(path, "environments.") {
+	if !strings.HasPrefix(path, "environments.") && !strings.HasPrefix(path, "policy.") {
 		return b.tree(v, path, name)
 	}
-	if parts := strings.Split(path, "."); len(parts) == 4 && parts[2] == "services" && v.IncompleteKind() == cue.StructKind {
+	if partial(path) && v.IncompleteKind() == cue.StructKind {
 		n := &node{name: name, path: path, value: v, kind: cue.StructKind, pos: nearest(b.positions, path)}
 		if p := b.loc.pos(path, v); p.IsValid() {
 			n.pos, b.positions[path] = p, p
@@ -160,6 +200,19 @@ func (b *treeBuilder) field(v cue.Value, path, name string) *node {
 		return n
 	}
 	return b.tree(v, path, name)
+}
+
+// partial reports whether a path is that of a value which need not be whole: a
+// service of an environment, or the rule of a policy.
+func partial(path string) bool {
+	parts := strings.Split(path, ".")
+	if len(parts) == 4 && parts[0] == "environments" && parts[2] == "services" {
+		return true
+	}
+	if parts[0] == "environments" && len(parts) > 2 {
+		parts = parts[2:]
+	}
+	return len(parts) == 3 && parts[0] == "policy" && parts[2] == "rule"
 }
 
 // adopt gives a struct that nobody wrote as such, but a comprehension made, the

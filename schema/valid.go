@@ -27,6 +27,11 @@ func validate(value cue.Value, env environment) error {
 				return err
 			}
 			excused = excused || f.Validate(cue.Concrete(true)) != nil
+		case sel.String() == "policy":
+			if err := validatePolicies(f); err != nil {
+				return err
+			}
+			excused = excused || f.Validate(cue.Concrete(true)) != nil
 		case sel.String() == "services":
 			open, err := validateServices(f)
 			if err != nil {
@@ -63,6 +68,12 @@ func validateEnvironments(environments cue.Value, chosen environment) error {
 		for fields.Next() {
 			if fields.Selector().String() != "services" {
 				concrete := cue.Concrete(envs.Selector().Unquoted() == chosen.name)
+				if fields.Selector().String() == "policy" {
+					if err := validatePolicies(fields.Value()); err != nil {
+						return err
+					}
+					continue
+				}
 				if err := fields.Value().Validate(concrete); err != nil {
 					return err
 				}
@@ -76,6 +87,27 @@ func validateEnvironments(environments cue.Value, chosen environment) error {
 				if _, err := services.Value().Fields(); err != nil {
 					return err
 				}
+			}
+		}
+	}
+	return nil
+}
+
+// validatePolicies checks all but what the rules leave open for objects.
+func validatePolicies(policies cue.Value) error {
+	list, err := policies.Fields()
+	if err != nil {
+		return err
+	}
+	for list.Next() {
+		fields, err := list.Value().Fields()
+		if err != nil {
+			return err
+		}
+		for fields.Next() {
+			concrete := cue.Concrete(fields.Selector().String() != "rule")
+			if err := fields.Value().Validate(concrete); err != nil {
+				return err
 			}
 		}
 	}
@@ -105,6 +137,16 @@ func validateServices(services cue.Value) (open bool, err error) {
 	return open, nil
 }
 
+// ofRule reports whether an error is about what the rule of a policy leaves open.
+func ofRule(e *Error) bool {
+	parts := strings.Split(e.Path, ".")
+	if parts[0] == "environments" && len(parts) > 2 {
+		parts = parts[2:]
+	}
+	return len(parts) > 3 && parts[0] == "policy" && parts[2] == "rule" &&
+		(e.Code == NoValue || e.Code == Reference && strings.Contains(e.Raw, "undefined field"))
+}
+
 // tolerate takes out of errs what does not matter in an environment, and what
 // is only missing in services that are not enabled.
 func tolerate(errs Errors, tree *node, env environment) Errors {
@@ -116,7 +158,7 @@ func tolerate(errs Errors, tree *node, env environment) Errors {
 	}
 	var kept Errors
 	for _, e := range errs {
-		if env.tolerates(e) {
+		if env.tolerates(e) || ofRule(e) {
 			continue
 		}
 		if parts := strings.SplitN(e.Path, ".", 3); (e.Code == NoValue || e.Code == MissingField) && len(parts) > 1 &&
