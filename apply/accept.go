@@ -12,6 +12,11 @@ import (
 func (c *Client) accept(units []Unit) ([]target, error) {
 	var out []target
 	seen := map[Ref]string{}
+	var given []target
+	for _, u := range units {
+		given = append(given, target{objects: u.Objects})
+	}
+	definitions := defined(given)
 	for _, u := range units {
 		if u.Name == "" || slices.ContainsFunc(out, func(t target) bool { return t.unit == u.Name }) {
 			return nil, fmt.Errorf("unit %q: empty or given twice", u.Name)
@@ -22,7 +27,7 @@ func (c *Client) accept(units []Unit) ([]target, error) {
 			if err != nil {
 				return nil, err
 			}
-			if o.GetNamespace() == "" && c.kinds.namespaced(o.GroupVersionKind()) {
+			if o.GetNamespace() == "" && (c.kinds.namespaced(o.GroupVersionKind()) || definitions[o.GroupVersionKind().GroupKind()]) {
 				o.SetNamespace(c.owner.Namespace)
 			}
 			ref := refOf(o)

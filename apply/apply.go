@@ -16,16 +16,25 @@ import (
 // same result however often they arrive.
 const retryFor = 30 * time.Second
 
-// phase orders writes: what pods need before the pods' workloads, what acts on
-// workloads after them.
+// The phases of writes.
+const (
+	phaseKinds     = iota // what defines kinds
+	phaseFirst            // what pods need
+	phaseWorkloads        // the pods' workloads
+	phaseLast             // what acts on workloads
+	phases
+)
+
 func phase(ref Ref) int {
 	switch {
+	case isDefinition(ref):
+		return phaseKinds
 	case isWorkload(kindRef{ref.APIVersion, ref.Kind}), ref.Kind == "CronJob":
-		return 1
+		return phaseWorkloads
 	case ref.Kind == "HorizontalPodAutoscaler":
-		return 2
+		return phaseLast
 	}
-	return 0
+	return phaseFirst
 }
 
 // writer applies and deletes under a lock.
@@ -49,11 +58,11 @@ func newWriter(c *Client, em *emitter, l *lock) *writer {
 // ends, so that every change says how it ended; the error is the first in the
 // plan's order.
 func (w *writer) apply(ctx, going context.Context, changes []*change) error {
-	for n := range 3 {
+	for n := range phases {
 		if going.Err() != nil {
 			return context.Cause(going)
 		}
-		if n == 1 {
+		if n == phaseWorkloads {
 			if err := w.unscale(ctx, changes); err != nil {
 				return err
 			}
@@ -71,6 +80,11 @@ func (w *writer) apply(ctx, going context.Context, changes []*change) error {
 		for _, ch := range changes {
 			if ch.err != nil && ch.action != ActionDelete {
 				return ch.err
+			}
+		}
+		if n == phaseKinds {
+			if err := w.establish(going, changes); err != nil {
+				return err
 			}
 		}
 	}

@@ -98,7 +98,7 @@ func (d *deleter) look(ctx context.Context) (err error) {
 			d.units = append(d.units, name)
 		}
 		for _, o := range d.live {
-			if entry(o, d.c.owner.Manager()) != nil && (d.req.Claims || !isClaim(refOf(o))) {
+			if entry(o, d.c.owner.Manager()) != nil && (d.req.Claims || !keepsData(refOf(o))) {
 				d.units = append(d.units, unitOf(o))
 			}
 		}

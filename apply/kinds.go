@@ -41,6 +41,15 @@ func (k *kinds) mapping(gvk schema.GroupVersionKind) (*meta.RESTMapping, error) 
 	return k.discovered.RESTMapping(gvk.GroupKind(), gvk.Version)
 }
 
+// forget makes the next kind that is not built in be looked for anew.
+func (k *kinds) forget() { k.discovered.Reset() }
+
+// unknown reports whether the cluster has no such kind.
+func (k *kinds) unknown(gvk schema.GroupVersionKind) bool {
+	_, err := k.mapping(gvk)
+	return meta.IsNoMatchError(err)
+}
+
 // all lists every namespaced resource that somebody could have made, each in the
 // server's preferred version.
 func (k *kinds) all() ([]schema.GroupVersionResource, error) {
@@ -89,6 +98,7 @@ func builtinKinds() meta.RESTMapper {
 	ns := meta.RESTScopeNamespace
 	add("v1", ns, "ConfigMap", "Secret", "Service", "ServiceAccount", "PersistentVolumeClaim", "Pod", "ResourceQuota", "LimitRange")
 	add("v1", meta.RESTScopeRoot, "Namespace")
+	add("apiextensions.k8s.io/v1", meta.RESTScopeRoot, definitionKind)
 	add("apps/v1", ns, "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
 	add("batch/v1", ns, "Job", "CronJob")
 	add("networking.k8s.io/v1", ns, "Ingress", "NetworkPolicy")

@@ -143,7 +143,7 @@ func (m *mover) look(ctx context.Context) error {
 		u := m.snap.Units[t.unit]
 		t.retained, t.ran = u.retained(), u.ran()
 		if u == nil || u.Last == 0 {
-			m.lost[t.unit] = slices.ContainsFunc(m.refsOf(t.unit), func(r Ref) bool { return !isClaim(r) })
+			m.lost[t.unit] = slices.ContainsFunc(m.refsOf(t.unit), func(r Ref) bool { return !keepsData(r) })
 		}
 	}
 	m.plan = m.c.plan(m.targets, live)

@@ -42,19 +42,20 @@ const inFlight = 48
 
 // change is what is to be done to one object.
 type change struct {
-	unit    string
-	ref     Ref
-	action  Action
-	desired *unstructured.Unstructured // nil of a delete
-	live    *unstructured.Unstructured // nil of a create
-	maybe   []fieldpath.Path           // what compare found: the dry run decides
-	fields  []string                   // what changes
-	scaled  bool                       // its replicas belong to an autoscaler
-	hand    hand
-	hook    string                     // the phase of a hook
-	applied *unstructured.Unstructured // the object as the server answered
-	done    bool
-	err     error
+	unit      string
+	ref       Ref
+	action    Action
+	desired   *unstructured.Unstructured // nil of a delete
+	live      *unstructured.Unstructured // nil of a create
+	maybe     []fieldpath.Path           // what compare found: the dry run decides
+	fields    []string                   // what changes
+	scaled    bool                       // its replicas belong to an autoscaler
+	hand      hand
+	undefined bool                       // its kind is one that this deploy defines
+	hook      string                     // the phase of a hook
+	applied   *unstructured.Unstructured // the object as the server answered
+	done      bool
+	err       error
 }
 
 func (ch *change) result() ObjectResult {
@@ -121,6 +122,9 @@ func (c *Client) live(ctx context.Context, kinds []kindRef) (map[Ref]*unstructur
 	for i, k := range kinds {
 		g.Go(func() error {
 			ref := Ref{APIVersion: k.APIVersion, Kind: k.Kind, Namespace: c.owner.Namespace}
+			if c.kinds.unknown(ref.GVK()) {
+				return nil // it may be about to be defined; an object of it is refused otherwise
+			}
 			r, err := c.resource(ref)
 			if err != nil {
 				return err
@@ -165,6 +169,7 @@ func kindsOf(targets []target, more []kindRef) []kindRef {
 // plan compares targets with what is live.
 func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured) *plan {
 	p := &plan{}
+	definitions := defined(targets)
 	for _, t := range targets {
 		wanted := map[Ref]bool{}
 		scaled := scaledBy(t.objects)
@@ -178,6 +183,8 @@ func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured)
 			}
 			ch := &change{unit: t.unit, ref: refOf(o), desired: o, live: live[refOf(o)]}
 			ch.scaled = isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}) && scaled[kindName{ch.ref.Kind, ch.ref.Name}]
+			_, soon := definitions[ch.ref.GVK().GroupKind()]
+			ch.undefined = soon && c.kinds.unknown(ch.ref.GVK())
 			wanted[ch.ref] = true
 			c.decide(ch)
 			p.changes = append(p.changes, ch)
@@ -269,6 +276,9 @@ func (c *Client) ask(ctx context.Context, p *plan, changes []*change) error {
 }
 
 func (c *Client) refineOne(ctx context.Context, ch *change) error {
+	if ch.undefined {
+		return nil // nothing can be asked about it yet
+	}
 	r, err := c.resource(ch.ref)
 	if err != nil {
 		return err

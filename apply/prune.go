@@ -20,7 +20,7 @@ func (c *Client) unwanted(t target, wanted map[Ref]bool, live map[Ref]*unstructu
 		switch {
 		case unitOf(o) != t.unit, wanted[ref], o.GetDeletionTimestamp() != nil:
 		case entry(o, c.owner.Manager()) == nil:
-		case isClaim(ref) && !t.claims:
+		case keepsData(ref) && !t.claims:
 		case isHashed(o) && slices.Contains(t.retained, ref):
 		default:
 			out = append(out, &change{unit: t.unit, ref: ref, action: ActionDelete, live: o})
@@ -29,6 +29,10 @@ func (c *Client) unwanted(t target, wanted map[Ref]bool, live map[Ref]*unstructu
 	slices.SortFunc(out, func(a, b *change) int { return compareRefs(a.ref, b.ref) })
 	return out
 }
+
+// keepsData reports whether data goes with the object: with a definition every
+// object of its kind goes, whoever made it.
+func keepsData(ref Ref) bool { return isClaim(ref) || isDefinition(ref) }
 
 func isClaim(ref Ref) bool { return ref.Kind == "PersistentVolumeClaim" && ref.APIVersion == "v1" }
 

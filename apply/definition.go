@@ -1,0 +1,125 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+)
+
+// definitionKind is of the objects that define kinds. They are applied before
+// anything else, and established before the first object of their kinds.
+const definitionKind = "CustomResourceDefinition"
+
+func isDefinition(ref Ref) bool {
+	return ref.Kind == definitionKind && ref.GVK().Group == "apiextensions.k8s.io"
+}
+
+// defined are the kinds that definitions among the objects of targets define, and
+// whether they live in namespaces.
+func defined(targets []target) map[schema.GroupKind]bool {
+	out := map[schema.GroupKind]bool{}
+	for _, t := range targets {
+		for _, o := range t.objects {
+			if !isDefinition(refOf(o)) {
+				continue
+			}
+			group, _, _ := unstructured.NestedString(o.Object, "spec", "group")
+			kind, _, _ := unstructured.NestedString(o.Object, "spec", "names", "kind")
+			scope, _, _ := unstructured.NestedString(o.Object, "spec", "scope")
+			out[schema.GroupKind{Group: group, Kind: kind}] = scope == "Namespaced"
+		}
+	}
+	return out
+}
+
+// establishing is how long the API server may take to serve a new kind; it takes
+// a second or two.
+const establishing = time.Minute
+
+// establish waits until the API server serves what definitions define, and looks
+// anew which kinds there are.
+func (w *writer) establish(ctx context.Context, changes []*change) error {
+	waited := false
+	for _, ch := range changes {
+		if !isDefinition(ch.ref) || ch.applied == nil {
+			continue
+		}
+		if ch.err = w.c.established(ctx, ch.ref); ch.err != nil {
+			return ch.err
+		}
+		waited = true
+	}
+	if waited {
+		w.c.kinds.forget()
+	}
+	return nil
+}
+
+func (c *Client) established(ctx context.Context, ref Ref) error {
+	r, err := c.resource(ref)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, establishing, fmt.Errorf("%s: the API server does not serve the kind after %s", ref, establishing))
+	defer cancel()
+	for {
+		done, err := c.awaitEstablished(ctx, ref, func(o metav1.ListOptions) (watch.Interface, error) { return r.Watch(ctx, o) })
+		switch {
+		case done:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return c.typed(err, ref, nil)
+		}
+	}
+}
+
+// awaitEstablished watches the definition until it is established, cannot be, or
+// the watch ends.
+func (c *Client) awaitEstablished(ctx context.Context, ref Ref, start func(metav1.ListOptions) (watch.Interface, error)) (bool, error) {
+	w, err := start(metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", ref.Name).String()})
+	if err != nil {
+		return false, err
+	}
+	defer w.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case ev, open := <-w.ResultChan():
+			if !open {
+				return false, nil
+			}
+			o, ok := ev.Object.(*unstructured.Unstructured)
+			if !ok {
+				return false, nil
+			}
+			if done, err := isEstablished(o); done || err != nil {
+				return done, err
+			}
+		}
+	}
+}
+
+func isEstablished(o *unstructured.Unstructured) (bool, error) {
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	for _, c := range conditions {
+		m, _ := c.(map[string]any)
+		switch {
+		case m["type"] == "Established" && m["status"] == "True":
+			return true, nil
+		case m["type"] == "NamesAccepted" && m["status"] == "False":
+			message, _ := m["message"].(string)
+			return false, &InvalidError{Object: refOf(o), Err: errors.New(message)}
+		}
+	}
+	return false, nil
+}
