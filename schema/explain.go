@@ -16,8 +16,9 @@ import (
 // schema's constraints: what fails then is wrong in itself (references,
 // conflicts, missing values), and the rest is data that is compared with the
 // schema field by field, so that all errors are found at once and none is told
-// in CUE's words.
-func (p Project) explain(opts Options, shapes *shapes, env environment, err error) error {
+// in CUE's words. With a pruned schema the error is errNotSeen when nothing is
+// found.
+func (p Project) explain(opts Options, shapes *shapes, env environment, err error, pruned bool) error {
 	inst, errs := p.instance(withEnvironment(shapes.relaxed(), environment{name: env.name}), opts)
 	if errs != nil {
 		return errs.sorted()
@@ -60,6 +61,9 @@ func (p Project) explain(opts Options, shapes *shapes, env environment, err erro
 	d := &decoder{project: p, loc: t.loc}
 	d.app(tree)
 	errs = tolerate(slices.Concat(errs, check.errs, d.errs), tree, env)
+	if len(errs) == 0 && pruned {
+		return errNotSeen
+	}
 	if len(errs) == 0 {
 		// The schema refuses something that the comparison does not see.
 		errs = t.translate(err)

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
@@ -87,10 +88,23 @@ func panicError(p Project, r any) error {
 
 // loadIn loads the project with an environment filled in.
 func (p Project) loadIn(opts Options, env environment) (*App, error) {
+	app, err := p.load(opts, env, true)
+	if errors.Is(err, errNotSeen) {
+		return p.load(opts, env, false)
+	}
+	return app, err
+}
+
+// errNotSeen says that CUE refuses what nothing is seen to be wrong with, which
+// may be for what was taken out of the schema.
+var errNotSeen = errors.New("nothing is seen to be wrong")
+
+func (p Project) load(opts Options, env environment, pruned bool) (*App, error) {
 	strict, errs := p.instance(withEnvironment(schemaFiles(), env), opts)
 	if errs != nil {
 		return nil, errs.sorted()
 	}
+	pruned = pruned && prune(strict)
 	shapes, err := newShapes()
 	if err != nil {
 		return nil, err
@@ -98,7 +112,7 @@ func (p Project) loadIn(opts Options, env environment) (*App, error) {
 	ctx := cuecontext.New()
 	value := ctx.BuildInstance(strict)
 	if err := validate(value, env); err != nil || !isApp(value) {
-		return nil, p.explain(opts, shapes, env, err)
+		return nil, p.explain(opts, shapes, env, err, pruned)
 	}
 	loc := newLocator(p, strict.Files, env)
 	b := newTreeBuilder(loc)
@@ -109,7 +123,7 @@ func (p Project) loadIn(opts Options, env environment) (*App, error) {
 	}
 	check.app(tree)
 	if errs := tolerate(check.errs, tree, env); len(errs) > 0 || tree.bad {
-		return nil, p.explain(opts, shapes, env, errs)
+		return nil, p.explain(opts, shapes, env, errs, pruned)
 	}
 	d := &decoder{project: p, loc: loc}
 	app := d.app(tree)
