@@ -53,6 +53,7 @@ type App struct {
 
 	positions map[string]Pos
 	policies  *policies
+	ignores   *ignores
 }
 
 // Limits are the LimitRange of the namespace, for its containers: quantities by

@@ -60,7 +60,8 @@ func (p Project) explain(opts Options, shapes *shapes, env environment, err erro
 	check.app(tree)
 	d := &decoder{project: p, loc: t.loc}
 	d.app(tree)
-	errs = tolerate(slices.Concat(errs, check.errs, d.errs), tree, env)
+	told, _ := newIgnores(p, inst).silence(d.errs)
+	errs = tolerate(slices.Concat(errs, check.errs, told), tree, env)
 	if len(errs) == 0 && pruned {
 		return errNotSeen
 	}

@@ -127,17 +127,19 @@ func (p Project) load(opts Options, env environment, pruned bool) (*App, error) 
 	}
 	d := &decoder{project: p, loc: loc}
 	app := d.app(tree)
-	if len(d.errs) > 0 {
-		return nil, d.errs.sorted()
+	app.ignores = newIgnores(p, strict)
+	if errs := app.Silence(d.errs); len(errs) > 0 {
+		return nil, errs.sorted()
 	}
 	app.Dir = p.Dir
 	app.Source, _, _ = strings.Cut(strict.Module, "@")
 	app.positions = b.positions
 	maps.Copy(app.positions, d.places)
-	app.Warnings = slices.Concat(p.unread(strict), p.stale(), p.ownServices(strict.Files), d.warnings)
+	app.Warnings = slices.Concat(p.unread(strict), p.stale(), p.ownServices(strict.Files), d.warnings, app.ignores.bad())
 	for _, w := range app.Warnings {
 		ruled(w)
 	}
+	app.Warnings = app.Silence(app.Warnings)
 	return app, nil
 }
 

@@ -72,7 +72,7 @@ func (a *App) CheckPolicies(unit string, objects []map[string]any) Errors {
 			}
 		}
 	}
-	return a.unignored(errs)
+	return a.Silence(errs)
 }
 
 // broken says how an object breaks a policy.
