@@ -37,7 +37,7 @@ func (d *decoder) wrong(n *node, rule, message, why, hint string) {
 
 // tell keeps an error, or a warning when its rule is one.
 func (d *decoder) tell(e *Error) {
-	if ruled(e); e.Severity == SeverityWarning {
+	if e = ruled(e); e.Severity == SeverityWarning {
 		d.warnings = append(d.warnings, e)
 		return
 	}

@@ -111,7 +111,7 @@ func (e Errors) Unwrap() []error {
 func (e Errors) sorted() Errors {
 	e = slices.Clone(e)
 	for _, err := range e {
-		ruled(err)
+		_ = ruled(err) // the same one
 	}
 	slices.SortStableFunc(e, inOrder)
 	type key struct {

@@ -137,7 +137,7 @@ func (p Project) load(opts Options, env environment, pruned bool) (*App, error) 
 	maps.Copy(app.positions, d.places)
 	app.Warnings = slices.Concat(p.unread(strict), p.stale(), p.ownServices(strict.Files), d.warnings, app.ignores.bad())
 	for _, w := range app.Warnings {
-		ruled(w)
+		_ = ruled(w) // the same one
 	}
 	app.Warnings = app.Silence(app.Warnings)
 	return app, nil
