@@ -145,7 +145,7 @@ func (g *ignores) bad() []*Error {
 			warnings = append(warnings, e)
 		}
 	}
-	slices.SortFunc(warnings, func(a, b *Error) int { return inOrder(a, b) })
+	slices.SortFunc(warnings, inOrder)
 	return warnings
 }
 
