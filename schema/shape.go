@@ -20,6 +20,8 @@ type shape struct {
 	structs  bool   // it may be a struct
 	open     bool   // of any fields besides
 	elem     *shape // of its list, when it may be one
+
+	definition string // the name of the definition that its struct is
 }
 
 // field is a field of the schema, or a pattern for fields.
@@ -30,7 +32,8 @@ type field struct {
 	must     string   // @must: what its value must be
 	key      string   // @key: what the names that a pattern takes must be
 	aka      []string // @aka: what the field is called elsewhere
-	doc      string
+	doc      string   // the first sentence of its comment
+	text     string   // all of its comment
 	shape    *shape
 }
 
@@ -97,6 +100,7 @@ func (s *shapes) definition(name string) *shape {
 	s.made[name] = made // before its value, which may refer to it
 	if d := s.definitions[name]; d != nil {
 		*made = *s.value(d.Value)
+		made.definition = name
 	}
 	return made
 }
@@ -141,6 +145,7 @@ func (s *shapes) value(x ast.Expr) *shape {
 			made.scalar = made.scalar || side.scalar
 			if side.structs {
 				made.structs, made.open, made.fields, made.patterns = true, side.open, side.fields, side.patterns
+				made.definition = side.definition
 			}
 			if side.elem != nil {
 				made.elem = side.elem
@@ -153,7 +158,7 @@ func (s *shapes) value(x ast.Expr) *shape {
 }
 
 func (s *shapes) add(to *shape, f *ast.Field) {
-	made := &field{required: f.Constraint == token.NOT, doc: comment(f)}
+	made := &field{required: f.Constraint == token.NOT, doc: comment(f), text: wholeComment(f)}
 	if list, ok := f.Label.(*ast.ListLit); ok && len(list.Elts) == 1 {
 		made.pattern = list.Elts[0]
 		to.patterns = append(to.patterns, made)
