@@ -186,7 +186,6 @@ func (s *shapes) describe(f *field, path string) Field {
 		if d.Type == "" {
 			d.Type = "a struct by name"
 		}
-		in = p.shape
 	}
 	if d.Type == "" {
 		d.Type = "a struct"
