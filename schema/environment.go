@@ -129,7 +129,7 @@ func Environments(ctx context.Context, dir string, opts Options) ([]string, erro
 	if err != nil {
 		return nil, err
 	}
-	envs, err := within(ctx, p, func() ([]environment, error) {
+	envs, err := within(ctx, p, opts.Limits, func() ([]environment, error) {
 		envs, known, err := p.environments(opts)
 		if err == nil && !known {
 			err = p.broken(opts)

@@ -3,10 +3,8 @@ package schema
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -30,6 +28,8 @@ type Options struct {
 	// Environment is the one of the app's environments to fill in; empty leaves the
 	// app as it is written outside of them.
 	Environment string
+	// Limits end an evaluation that takes too much.
+	Limits Limitations
 }
 
 // Load evaluates the CUE package in dir, or in the nearest folder above it (see
@@ -38,52 +38,21 @@ type Options struct {
 // What the user wrote wrong is all in an error of type Errors, and an environment
 // that the App does not have is an *UnknownEnvironmentError. Files outside
 // the project's module are never read, nor is the network. When ctx ends, its
-// error is given at once; CUE cannot be stopped, so its evaluation then still
-// runs to its end beside the caller.
+// error is given at once, and when the evaluation takes more than Options.Limits a
+// *LimitError; CUE cannot be stopped, so its evaluation then still runs beside the
+// caller, who should end.
 func Load(ctx context.Context, dir string, opts Options) (*App, error) {
 	p, err := Find(dir)
 	if err != nil {
 		return nil, err
 	}
-	return within(ctx, p, func() (*App, error) {
+	return within(ctx, p, opts.Limits, func() (*App, error) {
 		env, err := p.choose(opts)
 		if err != nil {
 			return nil, err
 		}
 		return p.loadIn(opts, env)
 	})
-}
-
-// within gives what f gives, or the error of ctx as soon as that ends.
-func within[T any](ctx context.Context, p Project, f func() (T, error)) (T, error) {
-	var none T
-	if err := ctx.Err(); err != nil {
-		return none, err
-	}
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				done <- result{err: panicError(p, r)}
-			}
-		}()
-		value, err := f()
-		done <- result{value, err}
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		return none, fmt.Errorf("evaluating %s: %w", p.Dir, context.Cause(ctx))
-	}
-}
-
-func panicError(p Project, r any) error {
-	return fmt.Errorf("evaluating %s: CUE panicked: %v\n%s", p.Dir, r, debug.Stack())
 }
 
 // loadIn loads the project with an environment filled in.
@@ -168,6 +137,13 @@ func (p Project) instanceWithout(imports map[string]bool, schema map[string][]by
 	if err != nil {
 		return nil, Errors{{Code: NoProject, Message: err.Error()}}.sorted()
 	}
+	if errs := p.irregular(); errs != nil {
+		return nil, errs
+	}
+	module := filepath.Join(p.Root, filepath.FromSlash(moduleFile))
+	if err := inside(real, module); err != nil {
+		return nil, Errors{{Code: Import, Pos: Pos{File: p.file(module), Line: 1, Column: 1}, Message: outsideFormat, Why: "only files of the project are read"}}
+	}
 	overlay := p.overlay(schema)
 	cfg := &load.Config{
 		ModuleRoot: p.Root,
@@ -181,6 +157,9 @@ func (p Project) instanceWithout(imports map[string]bool, schema map[string][]by
 				if err := inside(real, name); err != nil {
 					return nil, err
 				}
+			}
+			if err := tooMuch(name, src); err != nil {
+				return nil, err
 			}
 			f, err := parser.ParseFile(name, src, cfg)
 			if f != nil && len(imports) > 0 {

@@ -20,7 +20,7 @@ func LoadAll(ctx context.Context, dir string, opts Options) ([]*App, error) {
 	if err != nil {
 		return nil, err
 	}
-	return within(ctx, p, func() ([]*App, error) {
+	return within(ctx, p, opts.Limits, func() ([]*App, error) {
 		envs, known, err := p.environments(opts)
 		switch {
 		case err != nil:

@@ -108,6 +108,11 @@ func (p Project) loadError(c cueerrors.Error) *Error {
 		e.Code = Import
 		e.Message = outsideFormat
 		e.Why = "only files of the project are read"
+	case strings.Contains(text, limitFormat):
+		e.Rule = inputLimit
+		_, what, _ := strings.Cut(text, limitFormat)
+		e.Message = limitFormat + what
+		e.Why = "what is evaluated is bounded, so that no file can take the machine"
 	case strings.Contains(text, "import cycle"):
 		e.Code = Import
 		e.Message = "packages import each other in a circle"

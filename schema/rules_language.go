@@ -14,6 +14,7 @@ const (
 	patchConflict = "patch-conflict"
 	patchNothing  = "patch-nothing"
 	badObject     = "bad-object"
+	inputLimit    = "input-limit"
 	policyBroken  = "policy"
 	badIgnore     = "bad-ignore"
 )
@@ -113,6 +114,10 @@ var languageRules = []Rule{
 		Name: patchConflict, code: Conflict, Summary: "A patch contradicts the object that it is for",
 		Explanation: "A patch is unified with the generated object: it adds what that does not say. What shipit sets itself is changed with the words of the service.",
 		Example:     "patch: Deployment: spec: template: spec: containers: web: terminationMessagePolicy: \"FallbackToLogsOnError\"",
+	},
+	{
+		Name: inputLimit, code: Syntax, Summary: "A file is larger, or nested deeper, than is read",
+		Explanation: "What is evaluated is bounded, so that no file can take the machine: a file has at most 8 MiB, and not many thousand parts inside of each other.",
 	},
 	{
 		Name: patchNothing, Summary: "A patch is for an object that the service does not have",

@@ -1,6 +1,8 @@
 package schema_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -15,7 +17,28 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"cue": func() { os.Exit(cue.Main()) },
+		// A process of its own, as what it evaluates may end only with it.
+		"evaluate": evaluate,
 	})
+}
+
+// evaluate loads the project here, and exits with 3 when that is refused.
+func evaluate() {
+	app, err := schema.Load(context.Background(), ".", schema.Options{})
+	var errs schema.Errors
+	var limit *schema.LimitError
+	switch {
+	case errors.As(err, &limit):
+		fmt.Fprintf(os.Stderr, "limit: %s\n", limit.What)
+		os.Exit(3)
+	case errors.As(err, &errs):
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(3)
+	case err != nil:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println(app.Name)
 }
 
 // TestScripts runs testdata/script, with these commands of its own:
