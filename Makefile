@@ -30,7 +30,8 @@ unit: ## the tests that need no cluster
 e2e: tools build sandbox ## the tests on a real cluster
 	@scripts/test.sh e2e
 
-bench: ## benchmarks of evaluating, rendering and checking
+bench: build ## time and memory of whole processes on 50 and 1000 services, then benchmarks of the parts
+	$(GO) run ./internal/bench/processes $(BENCH)
 	$(GO) test -run '^$$' -bench . -benchmem ./schema ./render ./openapi
 
 figures: tools build sandbox ## how long the shop takes on a sandbox, against the limits

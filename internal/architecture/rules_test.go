@@ -39,6 +39,7 @@ func rooms() []room {
 		{folder: "internal/testimage"},
 		{folder: "internal/nearest"},
 		{folder: "internal/architecture"},
+		{folder: "internal/bench", tests: append(four, "internal/deploy")},
 	}
 }
 
@@ -53,7 +54,7 @@ func reservations() []reserved {
 	cmd := []string{"cmd"}
 	everyone := []string{"*"}
 	// The program in the tests' image is a program, as is what makes a file.
-	programs := []string{"cmd", "internal/testimage/app", "openapi/internal/gen"}
+	programs := []string{"cmd", "internal/testimage/app", "openapi/internal/gen", "internal/bench/processes"}
 	return []reserved{
 		{what: "github.com/spf13/cobra", rooms: cmd},
 		{what: "github.com/spf13/pflag", rooms: cmd},
@@ -73,8 +74,8 @@ func reservations() []reserved {
 		{what: "k8s.io/apiserver", rooms: []string{"openapi"}},
 		{what: "os.Exit", rooms: programs, tests: everyone},
 		{what: "os.Stdin", rooms: cmd, tests: everyone},
-		{what: "os.Stdout", rooms: cmd, tests: everyone},
-		{what: "os.Stderr", rooms: cmd, tests: everyone},
+		{what: "os.Stdout", rooms: append(cmd, "internal/bench/processes"), tests: everyone},
+		{what: "os.Stderr", rooms: append(cmd, "internal/bench/processes"), tests: everyone},
 		{what: "os.Getenv", rooms: programs, tests: everyone},
 		{what: "os.LookupEnv", rooms: programs, tests: everyone},
 		{what: "os.Environ", rooms: []string{"cmd", "internal/testimage"}, tests: everyone},
