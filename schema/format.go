@@ -28,11 +28,11 @@ func (u Unformatted) Write() error { return writeFile(u.path, u.formatted) }
 // writes nothing. Files that CUE does not understand are all in an error of
 // type Errors.
 func Format(dir string) ([]Unformatted, error) {
-	p, err := Find(dir)
-	if err != nil && p.Root == "" {
+	root, _, err := findModule(dir)
+	if err != nil {
 		return nil, err
 	}
-	p.Dir = p.Root // positions are told from there, as the files are
+	p := Project{Dir: root, Root: root} // positions are told from there, as the files are
 	var found []Unformatted
 	var errs Errors
 	err = filepath.WalkDir(p.Root, func(path string, d fs.DirEntry, err error) error {

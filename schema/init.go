@@ -89,11 +89,11 @@ func Init(dir string, opts InitOptions) ([]string, error) {
 // version, and touches nothing else. It gives the files it wrote or removed,
 // relative to the module's root.
 func Update(dir string) ([]string, error) {
-	p, err := Find(dir)
-	if err != nil && p.Root == "" {
+	root, _, err := findModule(dir)
+	if err != nil {
 		return nil, err
 	}
-	return vendor(p.Root)
+	return vendor(root)
 }
 
 // vendor writes the schema below root, only the files that differ, and removes

@@ -32,38 +32,9 @@ type Project struct {
 // above dir, and the package is in the nearest folder from dir up to the
 // module's root that holds CUE files. The error is of type Errors.
 func Find(dir string) (Project, error) {
-	abs, err := filepath.Abs(dir)
+	root, abs, err := findModule(dir)
 	if err != nil {
 		return Project{}, err
-	}
-	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
-		return Project{}, Errors{{
-			Code:    NoProject,
-			Message: fmt.Sprintf("there is no folder %s", dir),
-		}}.sorted()
-	}
-	root := abs
-	for {
-		info, err := os.Stat(filepath.Join(root, "cue.mod"))
-		if err == nil && info.IsDir() {
-			break
-		}
-		parent := filepath.Dir(root)
-		if parent == root {
-			return Project{}, Errors{{
-				Code:    NoProject,
-				Message: fmt.Sprintf("no project here: neither %s nor a folder above it has a cue.mod", abs),
-				Hint:    "run `shipit init` to make one, or name the project's folder",
-			}}.sorted()
-		}
-		root = parent
-	}
-	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(moduleFile))); err != nil {
-		return Project{}, Errors{{
-			Code:    NoProject,
-			Message: fmt.Sprintf("%s has a cue.mod, but no %s", root, moduleFile),
-			Hint:    "run `shipit init` to make one",
-		}}.sorted()
 	}
 	if rel, err := filepath.Rel(root, abs); err == nil && strings.Split(filepath.ToSlash(rel), "/")[0] == "cue.mod" {
 		abs = root
@@ -80,6 +51,43 @@ func Find(dir string) (Project, error) {
 			}}.sorted()
 		}
 	}
+}
+
+// findModule gives the root of the module that dir is in, and dir, both absolute.
+func findModule(dir string) (root, abs string, err error) {
+	if abs, err = filepath.Abs(dir); err != nil {
+		return "", "", err
+	}
+	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
+		return "", "", Errors{{
+			Code:    NoProject,
+			Message: fmt.Sprintf("there is no folder %s", dir),
+		}}.sorted()
+	}
+	root = abs
+	for {
+		info, err := os.Stat(filepath.Join(root, "cue.mod"))
+		if err == nil && info.IsDir() {
+			break
+		}
+		parent := filepath.Dir(root)
+		if parent == root {
+			return "", "", Errors{{
+				Code:    NoProject,
+				Message: fmt.Sprintf("no project here: neither %s nor a folder above it has a cue.mod", abs),
+				Hint:    "run `shipit init` to make one, or name the project's folder",
+			}}.sorted()
+		}
+		root = parent
+	}
+	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(moduleFile))); err != nil {
+		return "", "", Errors{{
+			Code:    NoProject,
+			Message: fmt.Sprintf("%s has a cue.mod, but no %s", root, moduleFile),
+			Hint:    "run `shipit init` to make one",
+		}}.sorted()
+	}
+	return root, abs, nil
 }
 
 func hasCUE(dir string) bool {
