@@ -30,7 +30,7 @@ func rooms() []room {
 	four := []string{"schema", "render", "registry", "apply"}
 	return []room{
 		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/testimage")},
-		{folder: "internal/deploy", imports: append(four, "openapi")},
+		{folder: "internal/deploy", imports: append(four, "openapi", "internal/revision")},
 		{folder: "render", imports: []string{"schema"}},
 		{folder: "schema", imports: []string{"internal/nearest"}},
 		{folder: "registry"},
@@ -38,6 +38,7 @@ func rooms() []room {
 		{folder: "openapi", imports: []string{"internal/nearest"}},
 		{folder: "internal/testimage"},
 		{folder: "internal/nearest"},
+		{folder: "internal/revision"},
 		{folder: "internal/architecture"},
 		{folder: "internal/bench", tests: append(four, "internal/deploy")},
 	}
