@@ -65,7 +65,7 @@ func (f *projectFlags) open(ctx context.Context, s streams, namespace string) (*
 	if err != nil {
 		return nil, err
 	}
-	s.warnings(warned([]*schema.App{app}))
+	s.warnings(deploy.Warnings(app))
 	return app, nil
 }
 
@@ -99,19 +99,4 @@ func (s streams) warnings(warnings schema.Errors) {
 			s.note("  hint: %s", w.Hint)
 		}
 	}
-}
-
-// warned lists what projects are warned of, each warning once.
-func warned(apps []*schema.App) schema.Errors {
-	var out schema.Errors
-	said := map[string]bool{}
-	for _, app := range apps {
-		for _, w := range app.Warnings {
-			if !said[w.Error()] {
-				said[w.Error()] = true
-				out = append(out, w)
-			}
-		}
-	}
-	return out
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/shipit-dev/shipit/internal/deploy"
 	"github.com/shipit-dev/shipit/schema"
 )
 
@@ -17,6 +18,7 @@ type report struct {
 	Valid    bool          `json:"valid"`
 	Apps     []reportApp   `json:"apps"` // an entry for each environment
 	Findings schema.Errors `json:"findings"`
+	Older    int           `json:"older,omitempty"` // findings that the revision of --changed has too
 
 	dir string // the project's, as the user named it
 }
@@ -26,6 +28,15 @@ type reportApp struct {
 	Environment string `json:"environment,omitempty"`
 	Namespace   string `json:"namespace"`
 	Services    int    `json:"services"`
+}
+
+func (r *report) add(v *deploy.Validation) {
+	for _, app := range v.Apps {
+		r.Apps = append(r.Apps, reportApp{Name: app.Name, Environment: app.Environment, Namespace: app.Namespace, Services: len(app.Services)})
+	}
+	r.Findings = append(r.Findings, v.Findings...)
+	r.Valid = r.Valid && v.Valid()
+	r.Older += v.Older
 }
 
 // formats are how a report can be written, beside text.

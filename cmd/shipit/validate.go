@@ -1,9 +1,11 @@
 package main
 
 import (
-	"cmp"
+	"context"
 	"errors"
 	"maps"
+	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,61 +17,49 @@ import (
 
 func newValidateCommand(s streams) *cobra.Command {
 	var project projectFlags
-	var output string
+	var output, since string
 	var raw bool
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check a project in every environment, without a cluster",
 		Long: `Check a project in every environment, or in the one that -e names, without a
 cluster. The forms for CI systems (sarif, junit, github) name files from the
-folder that shipit was started in.`,
+folder that shipit was started in.
+
+With --changed, check every project at or below the folder that a changed file
+can matter to, and tell what is wrong now and was not at the git revision: the
+last commit, or the one given, as in --changed=v1.4 or --changed=origin/main...
+(where this branch left it).`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := &report{dir: project.dir}
+			r := &report{dir: project.dir, Valid: true}
 			formats := r.formats()
 			if output != "text" && formats[output] == nil {
 				known := slices.Sorted(maps.Keys(formats))
 				return usagef("-o %s: the formats are text, %s", output, strings.Join(known, ", "))
 			}
-			apps, err := deploy.OpenAll(cmd.Context(), project.options(""))
-			var invalid schema.Errors
-			if err != nil && !errors.As(err, &invalid) {
+			found, err := validations(cmd.Context(), project.options(""), since)
+			if err != nil {
 				return err
 			}
-			found, checking := deploy.CheckAll(apps...)
-			if checking != nil {
-				return checking
+			if since != "" {
+				r.dir = ""
 			}
-			severe, mild := deploy.Severe(found)
-			if len(severe) > 0 {
-				invalid, err = severe, severe
-			}
-			for _, app := range apps {
-				r.Apps = append(r.Apps, reportApp{Name: app.Name, Environment: app.Environment, Namespace: app.Namespace, Services: len(app.Services)})
-			}
-			r.Valid, r.Findings = len(invalid) == 0, slices.Concat(invalid, warned(apps), mild)
-			if raw {
-				for _, e := range r.Findings {
-					e.Message = cmp.Or(e.Raw, e.Message)
+			for _, v := range found {
+				if raw {
+					v.Findings = inOwnWords(v.Findings)
 				}
+				if since != "" {
+					v.Findings = from(v.Dir, v.Findings)
+				}
+				r.add(v)
 			}
 			if output == "text" {
-				s.warnings(slices.Concat(warned(apps), mild))
-				if err != nil {
-					return err
-				}
-				for _, a := range r.Apps {
-					where := ""
-					if a.Environment != "" {
-						where = " in " + a.Environment
-					}
-					s.note("%s%s: %s, valid", a.Name, where, plural(a.Services, "service"))
-				}
-				return nil
+				return s.validated(found, since)
 			}
-			data, writing := formats[output]()
-			if writing != nil {
-				return writing
+			data, err := formats[output]()
+			if err != nil {
+				return err
 			}
 			if _, err := s.out.Write(data); err != nil {
 				return err
@@ -83,5 +73,82 @@ folder that shipit was started in.`,
 	project.add(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, sarif, junit or github")
 	cmd.Flags().BoolVar(&raw, "raw", false, "show CUE's own words where it had any")
+	cmd.Flags().StringVar(&since, "changed", "", "only what differs from a git revision, the last commit unless named")
+	cmd.Flags().Lookup("changed").NoOptDefVal = "HEAD"
 	return cmd
+}
+
+// validations checks the project, or those that changed since a revision.
+func validations(ctx context.Context, opts deploy.Options, since string) ([]*deploy.Validation, error) {
+	if since != "" {
+		return deploy.ValidateSince(ctx, opts, since)
+	}
+	v, err := deploy.Validate(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	return []*deploy.Validation{v}, nil
+}
+
+// validated prints what was found in words.
+func (s streams) validated(found []*deploy.Validation, since string) error {
+	var invalid []error
+	for _, v := range found {
+		severe, mild := deploy.Severe(v.Findings)
+		s.warnings(mild)
+		if v.Older > 0 {
+			s.note("%s: %s not told, as %s has it too", v.Dir, plural(v.Older, "finding"), since)
+		}
+		if len(severe) > 0 {
+			invalid = append(invalid, severe)
+			continue
+		}
+		for _, a := range v.Apps {
+			where := ""
+			if a.Environment != "" {
+				where = " in " + a.Environment
+			}
+			s.note("%s%s: %s, valid", a.Name, where, plural(len(a.Services), "service"))
+		}
+	}
+	if since != "" && len(found) == 0 {
+		s.note("no project differs from %s", since)
+	}
+	return errors.Join(invalid...)
+}
+
+// inOwnWords puts the words of CUE in place of ours.
+func inOwnWords(findings schema.Errors) schema.Errors {
+	return altered(findings, func(e *schema.Error) {
+		if e.Raw != "" {
+			e.Message = e.Raw
+		}
+	})
+}
+
+// from names the files of findings from where shipit was started.
+func from(dir string, findings schema.Errors) schema.Errors {
+	name := func(p *schema.Pos) {
+		if p.File != "" {
+			p.File = path.Join(filepath.ToSlash(dir), p.File)
+		}
+	}
+	return altered(findings, func(e *schema.Error) {
+		name(&e.Pos)
+		e.Related = slices.Clone(e.Related)
+		for i := range e.Related {
+			name(&e.Related[i])
+		}
+	})
+}
+
+// altered changes copies of findings.
+func altered(findings schema.Errors, change func(*schema.Error)) schema.Errors {
+	out := make(schema.Errors, len(findings))
+	for i, e := range findings {
+		told := *e
+		change(&told)
+		out[i] = &told
+	}
+	return out
 }

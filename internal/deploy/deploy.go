@@ -39,7 +39,7 @@ func (e *NoEnvironmentError) Hint() string {
 // the user wrote wrong is a schema.Errors; an environment that does not exist is
 // a *schema.UnknownEnvironmentError, a missing one a *NoEnvironmentError.
 func Open(ctx context.Context, opts Options) (*schema.App, error) {
-	load := schema.Options{Tags: opts.Tags, Environment: opts.Environment}
+	load := opts.load()
 	if opts.Environment == "" {
 		known, err := schema.Environments(ctx, opts.Dir, load)
 		if err != nil {
@@ -67,7 +67,7 @@ func OpenAll(ctx context.Context, opts Options) ([]*schema.App, error) {
 		}
 		return []*schema.App{app}, nil
 	}
-	apps, err := schema.LoadAll(ctx, opts.Dir, schema.Options{Tags: opts.Tags})
+	apps, err := schema.LoadAll(ctx, opts.Dir, opts.load())
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +75,10 @@ func OpenAll(ctx context.Context, opts Options) ([]*schema.App, error) {
 		opts.lay(app)
 	}
 	return apps, nil
+}
+
+func (o Options) load() schema.Options {
+	return schema.Options{Tags: o.Tags, Environment: o.Environment}
 }
 
 func (o Options) lay(app *schema.App) {
