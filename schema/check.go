@@ -113,7 +113,7 @@ func (c *checker) fields(n *node, f *field) {
 				where = " in " + n.path
 			}
 			c.wrong(n, MissingField, fmt.Sprintf("missing field %q%s", required.name, where),
-				required.doc, "write "+example(required))
+				required.remark.first(), "write "+example(required))
 		}
 	}
 }

@@ -13,6 +13,8 @@ type Rule struct {
 	Summary     string   `json:"summary"`           // what it says, in one line
 	Explanation string   `json:"explanation"`       // why, and what to do, in sentences
 	Example     string   `json:"example,omitempty"` // of the fix, in CUE
+	// Fields are the paths of what it is mostly about, as in Field.Path.
+	Fields []string `json:"fields,omitempty"`
 	// Silenceable rules are judgements: `// shipit:ignore RULE reason` silences
 	// them. Without the others' values no object could be made.
 	Silenceable bool `json:"silenceable"`
@@ -50,6 +52,22 @@ func ruleNamed(name string) (Rule, bool) {
 		return Rule{}, false
 	}
 	return all[i], true
+}
+
+// rulesAbout gives the names of the rules about a field, and about what is below it
+// when it is not as much as a whole service.
+func (s *shapes) rulesAbout(at *field, path string) []string {
+	all := path == "" || path == "services" || path == "environments"
+	var names []string
+	for _, r := range rules() {
+		if slices.ContainsFunc(r.Fields, func(about string) bool {
+			f, known, err := s.find(about)
+			return err == nil && (f == at || known == path || !all && strings.HasPrefix(known, path+"."))
+		}) {
+			names = append(names, r.Name)
+		}
+	}
+	return names
 }
 
 // ruled gives an error what follows from its rule, or the rule from its code.

@@ -32,8 +32,7 @@ type field struct {
 	must     string   // @must: what its value must be
 	key      string   // @key: what the names that a pattern takes must be
 	aka      []string // @aka: what the field is called elsewhere
-	doc      string   // the first sentence of its comment
-	text     string   // all of its comment
+	remark   remark   // its comment
 	shape    *shape
 }
 
@@ -158,7 +157,7 @@ func (s *shapes) value(x ast.Expr) *shape {
 }
 
 func (s *shapes) add(to *shape, f *ast.Field) {
-	made := &field{required: f.Constraint == token.NOT, doc: comment(f), text: wholeComment(f)}
+	made := &field{required: f.Constraint == token.NOT, remark: newRemark(f)}
 	if list, ok := f.Label.(*ast.ListLit); ok && len(list.Elts) == 1 {
 		made.pattern = list.Elts[0]
 		to.patterns = append(to.patterns, made)
@@ -201,20 +200,6 @@ func unquoteAll(body string) []string {
 		}
 	}
 	return words
-}
-
-// comment gives the first sentence of a field's documentation.
-func comment(f *ast.Field) string {
-	for _, g := range ast.Comments(f) {
-		if g.Doc {
-			text := strings.Join(strings.Fields(g.Text()), " ")
-			if i := strings.Index(text, ". "); i >= 0 {
-				return text[:i]
-			}
-			return strings.TrimSuffix(text, ".")
-		}
-	}
-	return ""
 }
 
 // relaxed is the schema with the same definitions, all of them open: with it

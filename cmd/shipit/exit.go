@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -32,6 +33,14 @@ func usagef(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
+// hinted is an error that says what to do.
+type hinted struct {
+	error
+	hint string
+}
+
+func (e hinted) Hint() string { return e.hint }
+
 // outcomeError says that a deploy ended other than well. Its text was printed
 // with the result.
 type outcomeError struct{ outcome apply.Outcome }
@@ -55,7 +64,7 @@ func exitCode(s streams, err error) int {
 	case errors.As(err, &outcome):
 		return outcomeCode(outcome.outcome)
 	case errors.As(err, &usage):
-		s.fail(err, "run the command with --help to see its flags")
+		s.fail(err, cmp.Or(hint(usage.err), "run the command with --help to see its flags"))
 		return exitUsage
 	case isChoice(err):
 		s.fail(err, hint(err))

@@ -27,12 +27,18 @@ func terminal(stream any) bool {
 // paint colours text for err when that is a terminal and NO_COLOR is unset.
 func (s streams) paint(attribute color.Attribute, text string) string {
 	c := color.New(attribute)
-	if terminal(s.err) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" {
+	if s.colours(s.err) {
 		c.EnableColor()
 	} else {
 		c.DisableColor()
 	}
 	return c.Sprint(text)
+}
+
+// colours reports whether a stream takes them: it is a terminal, and NO_COLOR is
+// unset.
+func (s streams) colours(stream io.Writer) bool {
+	return terminal(stream) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }
 
 // note prints one line of progress.

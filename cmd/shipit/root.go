@@ -46,6 +46,7 @@ func newRootCommand(s streams) *cobra.Command {
 		newInitCommand(s),
 		newValidateCommand(s),
 		newFmtCommand(s),
+		newExplainCommand(s),
 		newRenderCommand(s),
 		newBuildCommand(s),
 		newDeployCommand(s),

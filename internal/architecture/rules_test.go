@@ -29,7 +29,7 @@ type room struct {
 func rooms() []room {
 	four := []string{"schema", "render", "registry", "apply"}
 	return []room{
-		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/testimage")},
+		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/nearest", "internal/testimage")},
 		{folder: "internal/deploy", imports: append(four, "openapi", "internal/revision")},
 		{folder: "render", imports: []string{"schema"}},
 		{folder: "schema", imports: []string{"internal/nearest"}},

@@ -45,7 +45,7 @@ func Check(app *schema.App, units []render.Unit) (schema.Errors, error) {
 		errs = append(errs, app.CheckPolicies(service, fields)...)
 	}
 	for _, f := range validator.Validate(objects) {
-		errs = append(errs, found(app, owners[f.Object], f))
+		errs = append(errs, app.Silence(schema.Errors{found(app, owners[f.Object], f)})...)
 	}
 	return errs, nil
 }

@@ -13,6 +13,17 @@ func Name(name string, candidates []string) string {
 	return best
 }
 
+// Slip gives the name among candidates that one slip of the keys makes of name, or
+// "": for where any name may be meant as it is.
+func Slip(name string, candidates []string) string {
+	for _, c := range candidates {
+		if name != c && distance(name, c) <= 1 {
+			return c
+		}
+	}
+	return ""
+}
+
 // distance counts insertions, deletions, replacements, and swaps of
 // neighbours, from a to b (optimal string alignment). Case counts for nothing.
 func distance(a, b string) int {

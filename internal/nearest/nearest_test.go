@@ -23,3 +23,12 @@ func TestName(t *testing.T) {
 		}
 	}
 }
+
+func TestSlip(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"port": "ports", "prots": "ports", "Image": "image", "ports": "", "web": "", "imgae2": ""} {
+		if got := nearest.Slip(name, []string{"image", "ports", "env"}); got != want {
+			t.Errorf("Slip(%q) = %q, want %q", name, got, want)
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package schema
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
+
+// UnknownFieldError is a path that Explain does not find.
+type UnknownFieldError struct {
+	Path  string        // as it was asked for
+	Names []UnknownName // those of its names that are unknown, one or more
+	Meant []string      // the paths that were probably meant, the likeliest first
+}
+
+// UnknownName is a name that is not in a struct.
+type UnknownName struct {
+	In   string   // the path of the struct; "" is the App
+	Name string   // what is not there
+	Near string   // what was probably meant; may be empty
+	Have []string // what there is
+}
+
+func (e *UnknownFieldError) Error() string {
+	said := make([]string, len(e.Names))
+	for i, n := range e.Names {
+		said[i] = fmt.Sprintf("%s has no field %q", cmp.Or(n.In, "the App"), n.Name)
+	}
+	return strings.Join(said, ", and ")
+}
+
+// Hint says what to ask for instead.
+func (e *UnknownFieldError) Hint() string {
+	if len(e.Meant) > 0 {
+		return fmt.Sprintf("did you mean %s?", strings.Join(e.Meant, ", or "))
+	}
+	last := e.Names[len(e.Names)-1]
+	if len(last.Have) == 0 {
+		return ""
+	}
+	return cmp.Or(last.In, "the App") + " has " + strings.Join(last.Have, ", ")
+}
+
+// nearWord gives the field that was probably meant, by its name or what it is
+// called elsewhere.
+func nearWord(s *shape, name string) string {
+	return cmp.Or(alias(s, name), nearestName(name, s.names()))
+}
+
+// misspelt reports whether a name that the user may choose is rather meant as a
+// field.
+func misspelt(s *shape, name string) bool {
+	return alias(s, name) != "" || slip(name, s.names()) != ""
+}
+
+// alias gives the field that is called by a name elsewhere, or "".
+func alias(s *shape, name string) string {
+	for _, f := range s.fields {
+		for _, aka := range f.aka {
+			if aliasName(aka) == name {
+				return f.name
+			}
+		}
+	}
+	return ""
+}
