@@ -1,4 +1,4 @@
-// Package components holds the programs that a sandbox is made of: etcd, the Kubernetes components, CoreDNS and the OCI
+// Package components holds the programs that a sandbox is made of: etcd, the Kubernetes components, metrics-server, CoreDNS and the OCI
 // registry, each started by name in a process of its own. It is the only package that links them, so that everything else
 // in this module compiles and tests without them.
 package components
@@ -33,6 +33,7 @@ func All() map[string]Main {
 		"kube-scheduler":          kube(func() *cobra.Command { return kubescheduler.NewSchedulerCommand() }),
 		"kubelet":                 kube(func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) }),
 		"kube-proxy":              kube(kubeproxy.NewProxyCommand),
+		"metrics-server":          kube(metricsServer),
 		"coredns":                 coreDNS,
 		"registry":                registry,
 	}

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,6 +14,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // What a warm start may take. The issue asks for 20 s on a quiet machine; tests share theirs.
@@ -47,6 +50,7 @@ func TestNode(t *testing.T) {
 	}{
 		{"Pods", testPods},
 		{"OpenService", testOpen},
+		{"Metrics", testMetrics},
 		{"NothingLeaves", testNothingLeaves},
 		{"UpAgainChangesNothing", testUpAgain},
 		{"EveryComponentIsBroughtBack", testKillEach},
@@ -91,6 +95,31 @@ func testOpen(t *testing.T, name string, _ cluster) {
 	}
 	if r := sandbox(t, "open", "nothing", name); r.err == nil || !strings.Contains(r.stderr, "no Service nothing") {
 		t.Errorf("a missing Service: %v\n%s", r.err, r.stderr)
+	}
+}
+
+// testMetrics asks what `kubectl top` does. There are numbers when the pod was seen twice.
+func testMetrics(t *testing.T, _ string, c cluster) {
+	type usage struct{ CPU, Memory resource.Quantity }
+	var node struct{ Usage usage }
+	var pod struct{ Containers []struct{ Usage usage } }
+	ask := func(path string, into any) error {
+		data, err := c.RESTClient().Get().AbsPath("/apis/metrics.k8s.io/v1beta1/" + path).DoRaw(t.Context())
+		if err == nil {
+			err = json.Unmarshal(data, into)
+		}
+		return err
+	}
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(time.Minute); ; <-tick.C {
+		err := errors.Join(ask("nodes/sandbox", &node), ask("namespaces/default/pods/probe", &pod))
+		if err == nil && !node.Usage.CPU.IsZero() && !node.Usage.Memory.IsZero() && len(pod.Containers) == 1 && !pod.Containers[0].Usage.Memory.IsZero() {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the node uses %v, the pod %v: %v", node, pod, err)
+		}
 	}
 }
 

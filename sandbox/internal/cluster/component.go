@@ -20,6 +20,8 @@ type component struct {
 	args    []string
 	// onHost keeps it out of the sandbox's namespaces.
 	onHost bool
+	// background: the sandbox is ready without it.
+	background bool
 	// network is handed over as file descriptor 3.
 	network *os.File
 	// healthy returns nil when the component does its work.
@@ -43,6 +45,7 @@ const (
 	proxyName             = "kube-proxy"
 	dnsName               = "coredns"
 	provisionerName       = "provisioner"
+	metricsName           = "metrics-server"
 )
 
 // components returns what the sandbox consists of, in the order in which they depend on each other.
@@ -52,7 +55,7 @@ func (c *Cluster) components() []component {
 		return all
 	}
 	all = append([]component{c.holder()}, all...)
-	return append(all, c.forwarder(), c.containerd(), c.kubelet(), c.proxy(), c.dns(), c.provisioner())
+	return append(all, c.forwarder(), c.containerd(), c.kubelet(), c.proxy(), c.dns(), c.provisioner(), c.metrics())
 }
 
 // httpHealth asks a URL, inside the sandbox's network, for a 2xx answer.

@@ -25,6 +25,8 @@ type values struct {
 	CgroupRoot, CNIPlugins, Snapshotter   string
 	PauseImage, RegistryAddress           string
 	RegistryData                          string
+	MetricsPort                           int
+	AuthorityBundle                       string // base64 of PEM
 	PKI                                   pki.Dir
 }
 
@@ -39,7 +41,11 @@ func (c *Cluster) values() values {
 		PauseImage:       c.Registry() + "/" + pauseRepository + ":" + pauseTag,
 		RegistryAddress:  c.Registry(),
 		RegistryData:     c.layout.Data("registry"),
+		MetricsPort:      metricsPort,
 		PKI:              c.pki(),
+	}
+	if authority, err := os.ReadFile(c.pki().Cert(pki.CA)); err == nil {
+		v.AuthorityBundle = base64.StdEncoding.EncodeToString(authority)
 	}
 	if isOverlay(c.layout.Home) {
 		v.Snapshotter = "native"
@@ -90,7 +96,7 @@ func (c *Cluster) writeConfig() error {
 		return err
 	}
 	for _, client := range []string{
-		pki.ControllerManager, pki.Scheduler, pki.Node, pki.Proxy, pki.DNS, pki.Provisioner,
+		pki.ControllerManager, pki.Scheduler, pki.Node, pki.Proxy, pki.DNS, pki.Provisioner, pki.Metrics,
 	} {
 		data, err := c.kubeconfig(client, c.apiURL())
 		if err != nil {

@@ -102,6 +102,10 @@ func (c *Cluster) controllerManager() component {
 		"--flex-volume-plugin-dir="+filepath.Join(c.layout.Data(controllerManagerName), "volume-plugins"),
 		"--cert-dir="+c.layout.Data(controllerManagerName),
 		"--kube-api-qps=200", "--kube-api-burst=400",
+		// Somebody waits for an autoscaler to be seen working.
+		"--horizontal-pod-autoscaler-sync-period=3s",
+		"--horizontal-pod-autoscaler-initial-readiness-delay=5s",
+		"--horizontal-pod-autoscaler-cpu-initialization-period=15s",
 	)
 	return component{
 		name: controllerManagerName, args: args,

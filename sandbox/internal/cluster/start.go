@@ -38,7 +38,7 @@ func (c *Cluster) running(name string) (proc.Process, error) {
 	return proc.Read(c.layout.PID(name))
 }
 
-// ensure starts those of the components that do not run and returns when all are healthy.
+// ensure starts those of the components that do not run and returns when all are healthy that are not in the background.
 func (c *Cluster) ensure(ctx context.Context, components ...component) error {
 	for _, comp := range components {
 		if _, err := c.running(comp.name); err == nil {
@@ -50,6 +50,9 @@ func (c *Cluster) ensure(ctx context.Context, components ...component) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, comp := range components {
+		if comp.background {
+			continue
+		}
 		group.Go(func() error { return c.awaitHealthy(ctx, comp) })
 	}
 	return group.Wait()

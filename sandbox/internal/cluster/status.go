@@ -18,7 +18,7 @@ import (
 type Status struct {
 	Name       string            `json:"name"`
 	Home       string            `json:"home"`
-	Ready      bool              `json:"ready"` // every component is healthy, and the node is ready
+	Ready      bool              `json:"ready"` // every component is healthy that is not in the background, and the node is ready
 	Node       bool              `json:"node"`  // it has a real node
 	NodeReady  bool              `json:"nodeReady"`
 	API        string            `json:"api"`      // on the host
@@ -60,8 +60,8 @@ func (c *Cluster) Status(ctx context.Context) (Status, error) {
 	}
 	wg.Wait()
 	s.Ready = s.NodeReady || !s.Node
-	for _, component := range s.Components {
-		s.Ready = s.Ready && component.Healthy
+	for i, component := range s.Components {
+		s.Ready = s.Ready && (component.Healthy || components[i].background && component.PID != 0)
 	}
 	forwards, err := forward.ReadFile(c.forwardFile())
 	for _, f := range forwards {

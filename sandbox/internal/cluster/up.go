@@ -89,7 +89,9 @@ func (c *Cluster) healthy(ctx context.Context) error {
 		if _, err := c.running(comp.name); err != nil {
 			return fmt.Errorf("%s: %w", comp.name, err)
 		}
-		group.Go(func() error { return comp.healthy(ctx) })
+		if !comp.background {
+			group.Go(func() error { return comp.healthy(ctx) })
+		}
 	}
 	if c.settings.Node {
 		group.Go(func() error { return c.nodeReady(ctx) })
@@ -194,8 +196,8 @@ func (c *Cluster) bringUpNode(ctx context.Context, say func(string, ...any)) err
 	if err := c.applyManifests(ctx); err != nil {
 		return err
 	}
-	say("starting DNS and volumes")
-	if err := c.ensure(ctx, c.dns(), c.provisioner()); err != nil {
+	say("starting DNS, volumes and metrics")
+	if err := c.ensure(ctx, c.dns(), c.provisioner(), c.metrics()); err != nil {
 		return err
 	}
 	say("waiting for the node")

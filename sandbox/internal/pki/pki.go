@@ -3,9 +3,11 @@
 package pki
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -32,7 +34,9 @@ const (
 	Proxy             = "kube-proxy"
 	DNS               = "coredns"
 	Provisioner       = "provisioner"
-	Loopback          = "loopback" // what the controller manager and the scheduler show
+	Metrics           = "metrics-server"         // metrics-server as a client
+	MetricsServing    = "metrics-server-serving" // what metrics-server shows to the API server
+	Loopback          = "loopback"               // what the controller manager and the scheduler show
 	// ServiceAccounts is a bare key pair, NAME.key and NAME.pub, that signs service account tokens.
 	ServiceAccounts = "service-accounts"
 )
@@ -60,10 +64,11 @@ func (d Dir) Key(name string) string { return filepath.Join(string(d), name+".ke
 // Pub is the path of a bare public key.
 func (d Dir) Pub(name string) string { return filepath.Join(string(d), name+".pub") }
 
-// Ensure makes all keys and certificates unless the folder exists. It appears whole or not at all.
+// Ensure makes all keys and certificates unless the folder exists. It appears whole or not at all. A folder of an older
+// version gets the certificates that it lacks.
 func Ensure(dir Dir, req Request) error {
 	if _, err := os.Stat(string(dir)); err == nil {
-		return nil
+		return complete(dir, req)
 	}
 	temp := Dir(string(dir) + ".new")
 	if err := os.RemoveAll(string(temp)); err != nil {
@@ -76,6 +81,27 @@ func Ensure(dir Dir, req Request) error {
 		return fmt.Errorf("making certificates: %w", err)
 	}
 	return os.Rename(string(temp), string(dir))
+}
+
+// complete issues the certificates that a folder does not have.
+func complete(dir Dir, req Request) error {
+	var ca *authority
+	for _, id := range identities(req) {
+		if _, err := os.Stat(dir.Cert(id.name)); err == nil {
+			continue
+		}
+		if ca == nil {
+			pair, err := tls.LoadX509KeyPair(dir.Cert(CA), dir.Key(CA))
+			if err != nil {
+				return fmt.Errorf("reading the authority: %w", err)
+			}
+			ca = &authority{cert: pair.Leaf, key: pair.PrivateKey}
+		}
+		if err := ca.issue(dir, id); err != nil {
+			return fmt.Errorf("making the certificate %s: %w", id.name, err)
+		}
+	}
+	return nil
 }
 
 // identity is a certificate to be made: Kubernetes takes the user from the common name and the groups from organisations.
@@ -102,6 +128,8 @@ func identities(req Request) []identity {
 		{name: Proxy, commonName: "system:kube-proxy"},
 		{name: DNS, commonName: "system:coredns"},
 		{name: Provisioner, commonName: "shipit-sandbox:provisioner"},
+		{name: Metrics, commonName: "system:metrics-server"},
+		{name: MetricsServing, commonName: "metrics-server", server: true, dns: []string{"metrics-server.kube-system.svc"}},
 	}
 }
 
@@ -135,7 +163,7 @@ func generate(dir Dir, req Request) error {
 
 type authority struct {
 	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
+	key  crypto.PrivateKey
 }
 
 func newAuthority(dir Dir, name, commonName string) (*authority, error) {

@@ -26,6 +26,7 @@ func TestEnsure(t *testing.T) {
 		{Admin, CA, "", x509.ExtKeyUsageClientAuth, "system:masters"},
 		{Node, CA, "", x509.ExtKeyUsageClientAuth, "system:nodes"},
 		{FrontProxy, FrontProxyCA, "", x509.ExtKeyUsageClientAuth, ""},
+		{MetricsServing, CA, "metrics-server.kube-system.svc", x509.ExtKeyUsageServerAuth, ""},
 	} {
 		pair, err := tls.LoadX509KeyPair(dir.Cert(test.cert), dir.Key(test.cert))
 		if err != nil {
@@ -50,8 +51,14 @@ func TestEnsure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.Remove(dir.Cert(Metrics)); err != nil {
+		t.Fatal(err)
+	}
 	if err := Ensure(dir, request); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := tls.LoadX509KeyPair(dir.Cert(Metrics), dir.Key(Metrics)); err != nil {
+		t.Errorf("a certificate that was not there: %v", err)
 	}
 	if second, err := os.ReadFile(dir.Cert(CA)); err != nil || !slices.Equal(first, second) {
 		t.Errorf("a second time changes the certificates: %v", err)
