@@ -9,8 +9,8 @@ import (
 	"os/user"
 
 	"github.com/spf13/cobra"
-	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/shipit-dev/shipit/apply"
@@ -20,29 +20,18 @@ import (
 // clusterFlags say which cluster a command talks to: the usual kube flags, or a
 // sandbox.
 type clusterFlags struct {
-	kube    *genericclioptions.ConfigFlags
+	kube    kubeFlags
 	sandbox string
 }
 
 func (f *clusterFlags) add(cmd *cobra.Command) {
-	f.kube = genericclioptions.NewConfigFlags(true)
-	// Kept: --kubeconfig --context -n --as --as-group --request-timeout. The others
-	// say again what a kubeconfig says.
-	for _, p := range []**string{
-		&f.kube.CacheDir, &f.kube.ClusterName, &f.kube.AuthInfoName, &f.kube.BearerToken, &f.kube.APIServer,
-		&f.kube.TLSServerName, &f.kube.CertFile, &f.kube.KeyFile, &f.kube.CAFile, &f.kube.ImpersonateUID,
-	} {
-		*p = nil
-	}
-	f.kube.Insecure, f.kube.DisableCompression = nil, nil
-	f.kube.AddFlags(cmd.Flags())
-	cmd.Flags().Lookup("namespace").Usage = "the namespace (instead of the app's)"
+	f.kube.add(cmd.Flags())
 	cmd.Flags().StringVar(&f.sandbox, "sandbox", "", "use the cluster and registry of this sandbox, starting it when needed")
 	cmd.Flags().Lookup("sandbox").NoOptDefVal = defaultSandbox
 }
 
 // namespace is what -n says, or "".
-func (f *clusterFlags) namespace() string { return *f.kube.Namespace }
+func (f *clusterFlags) namespace() string { return f.kube.namespace }
 
 // target is a cluster, and what comes with it when it is a sandbox.
 type target struct {
@@ -57,10 +46,8 @@ func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) 
 	if f.sandbox != "" {
 		return sandboxTarget(ctx, s, f.sandbox)
 	}
-	if *f.kube.Context == "" {
-		*f.kube.Context = app.Context
-	}
-	loader := f.kube.ToRawKubeConfigLoader()
+	f.kube.context = cmp.Or(f.kube.context, app.Context)
+	loader := f.kube.loader()
 	raw, err := loader.RawConfig()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
@@ -73,14 +60,20 @@ func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) 
 		return &target{config: config, label: "this cluster"}, nil
 	}
 	config, err := loader.ClientConfig()
+	if clientcmd.IsEmptyConfig(err) {
+		err = errIncomplete
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	return &target{config: config, label: "context " + cmp.Or(*f.kube.Context, raw.CurrentContext)}, nil
+	return &target{config: config, label: "context " + cmp.Or(f.kube.context, raw.CurrentContext)}, nil
 }
 
 // errNoCluster is a machine where nothing says which cluster to use.
 var errNoCluster = errors.New("no cluster is configured: there is no kubeconfig, and KUBECONFIG is not set")
+
+// errIncomplete is a kubeconfig that does not lead to a cluster.
+var errIncomplete = errors.New("it is incomplete: no cluster is named by its current context, or by --context")
 
 // client makes the engine's client for app on t.
 func (t *target) client(app *schema.App) (*apply.Client, error) {
