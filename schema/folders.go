@@ -2,6 +2,7 @@ package schema
 
 import (
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -9,12 +10,16 @@ import (
 )
 
 // Packages gives every folder at or below dir that holds a CUE package in a
-// module, sorted; when there is none, what Find gives. Not all of them are Apps:
-// Load says of the others that they are none, with the code NoApp. Hidden folders,
-// cue.mod and node_modules are left out, and links are not followed.
+// module, sorted; when there is none, or dir is neither in a module nor in a
+// repository, what Find gives. Not all of them are Apps: Load says of the others
+// that they are none, with the code NoApp. Hidden folders, cue.mod and
+// node_modules are left out, and links are not followed.
 func Packages(dir string) ([]Project, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
+		return nil, err
+	}
+	if _, _, err := findModule(dir); err != nil && !inRepository(abs) {
 		return nil, err
 	}
 	var found []Project
@@ -24,7 +29,7 @@ func Packages(dir string) ([]Project, error) {
 			return err
 		case !d.IsDir():
 			return nil
-		case path != abs && (strings.HasPrefix(d.Name(), ".") || d.Name() == "cue.mod" || d.Name() == "node_modules"):
+		case path != abs && passedOver(d.Name()):
 			return fs.SkipDir
 		}
 		if p, err := Find(path); err == nil && p.Dir == path {
@@ -38,6 +43,25 @@ func Packages(dir string) ([]Project, error) {
 		found = []Project{p}
 	}
 	return found, err
+}
+
+// passedOver reports whether a folder of this name holds no CUE of the user's.
+func passedOver(name string) bool {
+	return strings.HasPrefix(name, ".") || name == "cue.mod" || name == "node_modules"
+}
+
+// inRepository reports whether a folder, an absolute path, is in a git repository:
+// its parts belong together, so that it makes sense to look for all of them. (A
+// walk through somebody's home would not.)
+func inRepository(dir string) bool {
+	for ; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, ".git")); err == nil {
+			return true
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
 }
 
 // Reads gives a function that reports whether a file, an absolute path, can

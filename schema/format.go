@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	cueerrors "cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/format"
@@ -24,12 +23,17 @@ type Unformatted struct {
 func (u Unformatted) Write() error { return writeFile(u.path, u.formatted) }
 
 // Format looks through the CUE files of the module around dir, those in cue.mod
-// and in hidden folders excepted, and gives those that are not formatted. It
+// and in hidden folders excepted, or through those of all modules below when dir
+// is in a repository but in no module, and gives those that are not formatted. It
 // writes nothing. Files that CUE does not understand are all in an error of
 // type Errors.
 func Format(dir string) ([]Unformatted, error) {
-	root, _, err := findModule(dir)
-	if err != nil {
+	root, abs, err := findModule(dir)
+	several := err != nil && abs != "" && inRepository(abs)
+	switch {
+	case several:
+		root = abs
+	case err != nil:
 		return nil, err
 	}
 	p := Project{Dir: root, Root: root} // positions are told from there, as the files are
@@ -40,10 +44,15 @@ func Format(dir string) ([]Unformatted, error) {
 		switch {
 		case err != nil:
 			return err
-		case d.IsDir() && path != p.Root && (name == "cue.mod" || name == "node_modules" || strings.HasPrefix(name, ".")):
-			return filepath.SkipDir
+		case d.IsDir() && path != p.Root && passedOver(name):
+			return fs.SkipDir
 		case !d.Type().IsRegular() || filepath.Ext(name) != ".cue":
 			return nil
+		}
+		if several {
+			if _, _, err := findModule(filepath.Dir(path)); err != nil {
+				return nil // CUE of something else
+			}
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {

@@ -54,6 +54,7 @@ func Find(dir string) (Project, error) {
 }
 
 // findModule gives the root of the module that dir is in, and dir, both absolute.
+// A dir that is in none is given with the error.
 func findModule(dir string) (root, abs string, err error) {
 	if abs, err = filepath.Abs(dir); err != nil {
 		return "", "", err
@@ -72,7 +73,7 @@ func findModule(dir string) (root, abs string, err error) {
 		}
 		parent := filepath.Dir(root)
 		if parent == root {
-			return "", "", Errors{{
+			return "", abs, Errors{{
 				Code:    NoProject,
 				Message: fmt.Sprintf("no project here: neither %s nor a folder above it has a cue.mod", abs),
 				Hint:    "run `shipit init` to make one, or name the project's folder",

@@ -23,7 +23,8 @@ func newValidateCommand(s streams) *cobra.Command {
 		Use:   "validate",
 		Short: "Check a project in every environment, without a cluster",
 		Long: `Check a project in every environment, or in the one that -e names, without a
-cluster. The forms for CI systems (sarif, junit, github) name files from the
+cluster. In a folder of a repository that is in no project, check every project
+below it. The forms for CI systems (sarif, junit, github) name files from the
 folder that shipit was started in.
 
 With --changed, check every project at or below the folder that a changed file
@@ -42,14 +43,15 @@ last commit, or the one given, as in --changed=v1.4 or --changed=origin/main...
 			if err != nil {
 				return err
 			}
-			if since != "" {
+			several := since != "" || len(found) != 1 || found[0].Dir != project.dir
+			if several {
 				r.dir = ""
 			}
 			for _, v := range found {
 				if raw {
 					v.Findings = inOwnWords(v.Findings)
 				}
-				if since != "" {
+				if several {
 					v.Findings = from(v.Dir, v.Findings)
 				}
 				r.add(v)
@@ -83,11 +85,7 @@ func validations(ctx context.Context, opts deploy.Options, since string) ([]*dep
 	if since != "" {
 		return deploy.ValidateSince(ctx, opts, since)
 	}
-	v, err := deploy.Validate(ctx, opts)
-	if err != nil {
-		return nil, err
-	}
-	return []*deploy.Validation{v}, nil
+	return deploy.ValidateBelow(ctx, opts)
 }
 
 // validated prints what was found in words.

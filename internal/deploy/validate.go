@@ -62,6 +62,27 @@ func Warnings(apps ...*schema.App) schema.Errors {
 	return out
 }
 
+// ValidateBelow is Validate; in a folder of a module or a repository that is in
+// no project, for every project below it.
+func ValidateBelow(ctx context.Context, opts Options) ([]*Validation, error) {
+	v, err := Validate(ctx, opts)
+	if err != nil {
+		return nil, err
+	}
+	if len(v.Findings) != 1 || v.Findings[0].Pos.IsValid() || v.Findings[0].Code != schema.NoApp && v.Findings[0].Code != schema.NoProject {
+		return []*Validation{v}, nil
+	}
+	packages, err := schema.Packages(opts.Dir)
+	if err != nil {
+		return []*Validation{v}, nil // what v says
+	}
+	found, err := validateEach(ctx, opts, opts.Dir, packages, nil)
+	if err == nil && len(found) == 0 {
+		found = []*Validation{v}
+	}
+	return found, err
+}
+
 // ValidateSince is Validate for every project at or below opts.Dir that a file
 // which differs from a git revision can matter to, with what is wrong now and
 // was not then. Folders of CUE that hold no App are passed over.
@@ -83,21 +104,27 @@ func ValidateSince(ctx context.Context, opts Options, name string) ([]*Validatio
 	if err != nil {
 		return nil, err
 	}
+	packages = slices.DeleteFunc(packages, func(p schema.Project) bool {
+		return !slices.ContainsFunc(changed, p.Reads(opts.load()))
+	})
+	return validateEach(ctx, opts, dir, packages, rev)
+}
+
+// validateEach validates the packages below dir that are Apps. With a revision, it
+// drops what is older.
+func validateEach(ctx context.Context, opts Options, dir string, packages []schema.Project, rev *revision.Revision) ([]*Validation, error) {
 	var out []*Validation
 	for _, p := range packages {
-		if !slices.ContainsFunc(changed, p.Reads(opts.load())) {
-			continue
-		}
 		here := opts
 		here.Dir = nearer(dir, opts.Dir, p.Dir)
 		v, err := Validate(ctx, here)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", here.Dir, err)
 		}
-		if len(v.Findings) == 1 && v.Findings[0].Code == schema.NoApp && len(packages) > 1 {
+		if len(v.Findings) == 1 && v.Findings[0].Code == schema.NoApp {
 			continue
 		}
-		if len(v.Findings) > 0 {
+		if rev != nil && len(v.Findings) > 0 {
 			if err := v.dropOlder(ctx, here, p, rev); err != nil {
 				return nil, err
 			}

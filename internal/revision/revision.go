@@ -20,11 +20,11 @@ import (
 // Revision is a commit of the repository around a folder.
 type Revision struct {
 	Root   string // of the repository's files, absolute and without links
-	Commit string // its hash
+	Commit string // its hash, or that of the empty tree before the first commit
 }
 
 // Open finds the repository around dir and the commit that name means: a branch,
-// a tag, a hash or the like. A name that ends in "..." means the commit at which
+// a tag, a hash or the like; HEAD may have none yet. A name that ends in "..." means the commit at which
 // HEAD left that branch, as in `git diff`.
 func Open(ctx context.Context, dir, name string) (*Revision, error) {
 	root, err := git(ctx, dir, nil, "rev-parse", "--show-toplevel")
@@ -34,6 +34,10 @@ func Open(ctx context.Context, dir, name string) (*Revision, error) {
 	r := &Revision{Root: filepath.FromSlash(strings.TrimSuffix(root, "\n"))}
 	tip, fork := strings.CutSuffix(name, "...")
 	commit, err := git(ctx, dir, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", tip+"^{commit}")
+	if err != nil && name == "HEAD" && ctx.Err() == nil {
+		// Nothing is committed yet: all is new.
+		commit, err = git(ctx, dir, &call{in: strings.NewReader("")}, "hash-object", "-t", "tree", "--stdin")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("git knows no revision %q here (is it fetched?)", tip)
 	}
