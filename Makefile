@@ -4,7 +4,7 @@ GO    ?= go
 
 GOLANGCI_VERSION := v2.13.2
 
-.PHONY: help build sandbox tools lint demo test unit e2e bench figures clean
+.PHONY: help build sandbox tools lint demo test unit e2e bench figures hooks clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,9 @@ bench: build ## time and memory of whole processes on 50 and 1000 services, then
 
 figures: tools build sandbox ## how long the shop takes on a sandbox, against the limits
 	@scripts/figures.sh
+
+hooks: build ## try the pre-commit hooks in a repository of its own (needs pre-commit)
+	@scripts/hooks.sh
 
 lint: ## gofmt, go vet and golangci-lint on every module
 	@scripts/lint.sh $(GOLANGCI_VERSION)
