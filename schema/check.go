@@ -37,7 +37,7 @@ func newChecker(ctx *cue.Context, s *shapes, loc *locator, project *build.Instan
 		v1 = ctx.BuildInstance(inst)
 	} else {
 		inst := build.NewContext().NewInstance(importPath, nil)
-		for name, data := range schemaFiles() {
+		for name, data := range bareSchema() {
 			if err := inst.AddFile(name, data); err != nil { //nolint:staticcheck // there is no other way to give it source
 				return nil, err
 			}

@@ -69,7 +69,7 @@ func (p Project) loadIn(opts Options, env environment) (*App, error) {
 var errNotSeen = errors.New("nothing is seen to be wrong")
 
 func (p Project) load(opts Options, env environment, pruned bool) (*App, error) {
-	strict, errs := p.instance(withEnvironment(schemaFiles(), env), opts)
+	strict, errs := p.instance(withEnvironment(bareSchema(), env), opts)
 	if errs != nil {
 		return nil, errs.sorted()
 	}
