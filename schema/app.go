@@ -76,7 +76,7 @@ type Object struct {
 // Ignored is an error or a warning that the project silences.
 type Ignored struct {
 	*Error
-	Reason string // as written after the rule
+	Reason string `json:"reason"` // as written after the rule
 }
 
 // Position returns where the value at path was written, for a path such as

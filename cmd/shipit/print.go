@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/fatih/color"
 	"golang.org/x/term"
@@ -73,6 +75,28 @@ func (s streams) invalid(errs schema.Errors) {
 		}
 	}
 	fmt.Fprintf(s.err, "%s; nothing was changed\n", plural(len(errs), "error"))
+	s.more(errs)
+}
+
+// more says how to learn more about findings, in one line.
+func (s streams) more(findings schema.Errors) {
+	const most = 4
+	var subjects []string
+	for _, e := range findings {
+		if on := explainedBy(e); on != "" && !slices.Contains(subjects, on) {
+			subjects = append(subjects, on)
+		}
+		if len(subjects) == most {
+			break
+		}
+	}
+	switch len(subjects) {
+	case 0:
+	case 1:
+		s.note("more: shipit explain %s", subjects[0])
+	default:
+		s.note("more: shipit explain %s (or %s)", subjects[0], strings.Join(subjects[1:], ", "))
+	}
 }
 
 // plural counts things: "1 error", "2 errors".

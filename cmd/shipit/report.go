@@ -15,10 +15,11 @@ import (
 
 // report is what validate found, for every form that it is printed in.
 type report struct {
-	Valid    bool          `json:"valid"`
-	Apps     []reportApp   `json:"apps"` // an entry for each environment
-	Findings schema.Errors `json:"findings"`
-	Older    int           `json:"older,omitempty"` // findings that the revision of --changed has too
+	Valid    bool             `json:"valid"`
+	Apps     []reportApp      `json:"apps"` // an entry for each environment
+	Findings schema.Errors    `json:"findings"`
+	Ignored  []schema.Ignored `json:"ignored"`         // what comments silence
+	Older    int              `json:"older,omitempty"` // findings that the revision of --changed has too
 
 	dir string // the project's, as the user named it
 }
@@ -35,6 +36,7 @@ func (r *report) add(v *deploy.Validation) {
 		r.Apps = append(r.Apps, reportApp{Name: app.Name, Environment: app.Environment, Namespace: app.Namespace, Services: len(app.Services)})
 	}
 	r.Findings = append(r.Findings, v.Findings...)
+	r.Ignored = append(r.Ignored, v.Ignored...)
 	r.Valid = r.Valid && v.Valid()
 	r.Older += v.Older
 }
@@ -49,6 +51,9 @@ func (r *report) formats() map[string]func() ([]byte, error) {
 func (r *report) json() ([]byte, error) {
 	if r.Findings == nil {
 		r.Findings = schema.Errors{}
+	}
+	if r.Ignored == nil {
+		r.Ignored = []schema.Ignored{}
 	}
 	if r.Apps == nil {
 		r.Apps = []reportApp{}
@@ -153,50 +158,4 @@ func (r *report) junit() ([]byte, error) {
 	suite.Tests = len(suite.Cases)
 	data, err := xml.MarshalIndent(junitSuites{Suites: []junitSuite{suite}}, "", "  ")
 	return append([]byte(xml.Header), append(data, '\n')...), err
-}
-
-// sarif writes version 2.1.0
-// (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html).
-func (r *report) sarif() ([]byte, error) {
-	type object = map[string]any
-	text := func(s string) object { return object{"text": s} }
-	rules, seen := []object{}, map[string]bool{}
-	results := []object{}
-	for _, e := range r.Findings {
-		if id := rule(e); !seen[id] {
-			seen[id] = true
-			rules = append(rules, object{"id": id})
-		}
-		level := "error"
-		if isWarning(e) {
-			level = "warning"
-		}
-		result := object{"ruleId": rule(e), "level": level, "message": text(explained(e))}
-		if e.Pos.IsValid() {
-			result["locations"] = []object{r.location(e.Pos)}
-		}
-		var related []object
-		for _, p := range e.Related {
-			related = append(related, r.location(p))
-		}
-		if related != nil {
-			result["relatedLocations"] = related
-		}
-		results = append(results, result)
-	}
-	return indented(object{
-		"$schema": "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json",
-		"version": "2.1.0",
-		"runs": []object{{
-			"tool":    object{"driver": object{"name": "shipit", "version": version, "informationUri": "https://github.com/shipit-dev/shipit", "rules": rules}},
-			"results": results,
-		}},
-	})
-}
-
-func (r *report) location(p schema.Pos) map[string]any {
-	return map[string]any{"physicalLocation": map[string]any{
-		"artifactLocation": map[string]any{"uri": path.Join(filepath.ToSlash(r.dir), p.File)},
-		"region":           map[string]any{"startLine": p.Line, "startColumn": p.Column},
-	}}
 }

@@ -33,3 +33,25 @@ func ruleNamed(name string) (schema.Rule, bool) {
 	}
 	return rules[i], true
 }
+
+// explainedBy is what to ask explain for about a finding: the field, when its value
+// alone is wrong, or the rule.
+func explainedBy(e *schema.Error) string {
+	path := e.Path
+	switch schema.Code(rule(e)) {
+	case schema.UnknownField:
+		path = path[:max(strings.LastIndexByte(path, '.'), 0)]
+		fallthrough
+	case schema.WrongValue, schema.MissingField:
+		if f, err := schema.Explain(path); err == nil && f.Path != "" {
+			return f.Path
+		}
+	}
+	if r, ok := ruleNamed(rule(e)); ok {
+		return rulePrefix + r.Name
+	}
+	return ""
+}
+
+// ruleAnchor is where the reference of the language has a rule.
+func ruleAnchor(name string) string { return "rule-" + name }

@@ -18,7 +18,7 @@ import (
 func newValidateCommand(s streams) *cobra.Command {
 	var project projectFlags
 	var output, since string
-	var raw bool
+	var raw, verbose bool
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check a project in every environment, without a cluster",
@@ -30,7 +30,9 @@ folder that shipit was started in.
 With --changed, check every project at or below the folder that a changed file
 can matter to, and tell what is wrong now and was not at the git revision: the
 last commit, or the one given, as in --changed=v1.4 or --changed=origin/main...
-(where this branch left it).`,
+(where this branch left it).
+
+What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := &report{dir: project.dir, Valid: true}
@@ -53,11 +55,14 @@ last commit, or the one given, as in --changed=v1.4 or --changed=origin/main...
 				}
 				if several {
 					v.Findings = from(v.Dir, v.Findings)
+					for i := range v.Ignored {
+						v.Ignored[i].Error = from(v.Dir, schema.Errors{v.Ignored[i].Error})[0]
+					}
 				}
 				r.add(v)
 			}
 			if output == "text" {
-				return s.validated(found, since)
+				return s.validated(found, since, verbose)
 			}
 			data, err := formats[output]()
 			if err != nil {
@@ -75,6 +80,7 @@ last commit, or the one given, as in --changed=v1.4 or --changed=origin/main...
 	project.add(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, sarif, junit or github")
 	cmd.Flags().BoolVar(&raw, "raw", false, "show CUE's own words where it had any")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "list what the project ignores, and why")
 	cmd.Flags().StringVar(&since, "changed", "", "only what differs from a git revision, the last commit unless named")
 	cmd.Flags().Lookup("changed").NoOptDefVal = "HEAD"
 	return cmd
@@ -89,15 +95,18 @@ func validations(ctx context.Context, opts deploy.Options, since string) ([]*dep
 }
 
 // validated prints what was found in words.
-func (s streams) validated(found []*deploy.Validation, since string) error {
+func (s streams) validated(found []*deploy.Validation, since string, verbose bool) error {
 	var invalid []error
+	var warned schema.Errors
 	for _, v := range found {
 		severe, mild := deploy.Severe(v.Findings)
 		s.warnings(mild)
+		warned = append(warned, mild...)
 		if v.Older > 0 {
 			s.note("%s: %s not told, as %s has it too", v.Dir, plural(v.Older, "finding"), since)
 		}
 		if len(severe) > 0 {
+			s.ignored(v.Ignored, verbose)
 			invalid = append(invalid, severe)
 			continue
 		}
@@ -108,11 +117,27 @@ func (s streams) validated(found []*deploy.Validation, since string) error {
 			}
 			s.note("%s%s: %s, valid", a.Name, where, plural(len(a.Services), "service"))
 		}
+		s.ignored(v.Ignored, verbose)
 	}
 	if since != "" && len(found) == 0 {
 		s.note("no project differs from %s", since)
 	}
+	if len(invalid) == 0 {
+		s.more(warned)
+	}
 	return errors.Join(invalid...)
+}
+
+// ignored says how much a project silences, or what.
+func (s streams) ignored(all []schema.Ignored, verbose bool) {
+	switch {
+	case len(all) > 0 && !verbose:
+		s.note("%s ignored with %s (-v lists what, and why)", plural(len(all), "finding"), "shipit:ignore")
+	case verbose:
+		for _, i := range all {
+			s.note("ignored: %s\n  %s: %s", i.Error.Error(), i.Rule, i.Reason)
+		}
+	}
 }
 
 // inOwnWords puts the words of CUE in place of ours.

@@ -15,10 +15,11 @@ import (
 
 // Validation is what is wrong with a project in all environments, or in one.
 type Validation struct {
-	Dir      string        // the project's folder, as it was named
-	Apps     []*schema.App // for each environment; none when they cannot be loaded
-	Findings schema.Errors // errors, then warnings
-	Older    int           // findings that a revision has too, which are not among Findings
+	Dir      string           // the project's folder, as it was named
+	Apps     []*schema.App    // for each environment; none when they cannot be loaded
+	Findings schema.Errors    // errors, then warnings
+	Ignored  []schema.Ignored // what the project silences, of all environments
+	Older    int              // findings that a revision has too, which are not among Findings
 }
 
 // Valid reports whether nothing worse than warnings was found.
@@ -44,6 +45,7 @@ func Validate(ctx context.Context, opts Options) (*Validation, error) {
 	}
 	severe, mild := Severe(found)
 	v.Apps, v.Findings = apps, slices.Concat(severe, Warnings(apps...), mild)
+	v.Ignored = ignored(apps)
 	return v, nil
 }
 
@@ -81,6 +83,21 @@ func ValidateBelow(ctx context.Context, opts Options) ([]*Validation, error) {
 		found = []*Validation{v}
 	}
 	return found, err
+}
+
+// ignored lists what apps silence, each once.
+func ignored(apps []*schema.App) []schema.Ignored {
+	var out []schema.Ignored
+	said := map[string]bool{}
+	for _, app := range apps {
+		for _, i := range app.Ignored {
+			if key := i.Rule + i.Error.Error(); !said[key] {
+				said[key] = true
+				out = append(out, i)
+			}
+		}
+	}
+	return out
 }
 
 // ValidateSince is Validate for every project at or below opts.Dir that a file
