@@ -21,7 +21,7 @@ func (c *Client) accept(units []Unit) ([]target, error) {
 		if u.Name == "" || slices.ContainsFunc(out, func(t target) bool { return t.unit == u.Name }) {
 			return nil, fmt.Errorf("unit %q: empty or given twice", u.Name)
 		}
-		t := target{unit: u.Name, needs: u.Needs, deadline: u.Deadline}
+		t := target{unit: u.Name, needs: u.Needs, calls: u.Calls, deadline: u.Deadline}
 		for _, o := range u.Objects {
 			o, err := canonical(o)
 			if err != nil {

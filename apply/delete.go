@@ -16,8 +16,9 @@ const deleteTimeout = 2 * time.Minute
 
 // Delete removes units with all their objects and records, and waits until their
 // pods are gone. Claims stay unless the request says otherwise: what stays is
-// told as a warning. Without units it removes the app: its state, and its
-// namespace if shipit made it and nothing is left in it. It ends as Removed,
+// told as a warning. Without units it removes those of the Owner's Source, or all
+// when it has none; with the last unit the app goes: its state, and its namespace
+// if shipit made it and nothing is left in it. It ends as Removed,
 // Unchanged (there was nothing), Refused, Failed or Interrupted.
 func (c *Client) Delete(ctx context.Context, req DeleteRequest, sink func(Event)) (*Result, error) {
 	return call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
@@ -94,6 +95,8 @@ func (d *deleter) look(ctx context.Context) (err error) {
 		return err
 	}
 	if len(d.req.Units) == 0 {
+		var others []string
+		defer func() { leftAlone(d.em, others) }()
 		for name := range d.snap.Units {
 			d.units = append(d.units, name)
 		}
@@ -113,7 +116,7 @@ func (d *deleter) look(ctx context.Context) (err error) {
 			}
 		}
 		slices.Sort(d.units)
-		d.units = slices.Compact(d.units)
+		d.units, others = d.snap.ofSource(slices.Compact(d.units), d.c.owner.Source)
 	}
 	return nil
 }

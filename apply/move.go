@@ -25,7 +25,10 @@ type mover struct {
 	lockWait   time.Duration
 	noRollback bool
 	abort      <-chan struct{}
-	secretsKey []byte // under which the names of the targets' Secrets were made; nil when there are none
+	takeOver   bool // units of another source may be taken
+	// missingCalls warns of calls that lead nowhere.
+	missingCalls bool
+	secretsKey   []byte // under which the names of the targets' Secrets were made; nil when there are none
 
 	snap     *snapshot
 	live     map[Ref]*unstructured.Unstructured
@@ -40,6 +43,7 @@ type mover struct {
 	begun    []string              // the moved units of which something may have been written
 	tried    map[string]int        // the release that each moved unit was to get
 	homes    map[string]home       // where each moved unit goes back to
+	called   map[string]bool       // units whose calls were looked at
 	lost     map[string]bool       // units that are there and of which the index knows nothing
 	recorded bool                  // the index has how this ended, and keeps the records
 	undone   map[string][]ObjectResult
@@ -120,9 +124,15 @@ func (m *mover) look(ctx context.Context) error {
 	if err := m.suits(&m.snap.index); err != nil {
 		return err
 	}
+	if err := m.ourSource(); err != nil {
+		return err
+	}
 	if m.snap.version == "" {
 		// A missing namespace is created for what can be deployed at all.
 		if err := m.met(unitsOf(m.targets)); err != nil {
+			return err
+		}
+		if err := m.checkCalls(ctx, unitsOf(m.targets)); err != nil {
 			return err
 		}
 		exists, err := m.c.namespaceExists(ctx)
@@ -160,7 +170,10 @@ func (m *mover) look(ctx context.Context) error {
 			m.moved = append(m.moved, t.unit)
 		}
 	}
-	return m.met(m.moved)
+	if err := m.met(m.moved); err != nil {
+		return err
+	}
+	return m.checkCalls(ctx, m.moved)
 }
 
 func unitsOf(targets []target) []string {

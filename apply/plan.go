@@ -68,6 +68,7 @@ type target struct {
 	objects  []*unstructured.Unstructured
 	keep     []Ref         // objects that must be there, of which no values are known
 	needs    []string      // units that must be healthy first
+	calls    []Call        // services that must be there
 	deadline time.Duration // to become healthy; 0 is computed from the probes
 	// retained are objects of other releases that the history may return to: not
 	// wanted, and not deleted either.

@@ -14,6 +14,7 @@ type Unit struct {
 	Name     string
 	Needs    []string      // units that must be healthy before this one is applied
 	Deadline time.Duration // to become healthy; 0 is computed from the probes
+	Calls    []Call        // services that the request does not have, which must be there
 	// Objects are what the unit is made of. A workload that one of them names as its
 	// spec.scaleTargetRef is created with its spec.replicas; after that the count
 	// belongs to whoever scales it. A Job with the annotation shipit.dev/phase is no
@@ -35,6 +36,12 @@ type Request struct {
 	// Only names the units to move. Empty moves them all, and removes the units
 	// of the same Owner.Source that Units no longer has.
 	Only []string
+	// TakeOver takes units that another Owner.Source deployed until now. Without it
+	// that is a SourceError.
+	TakeOver bool
+	// MissingCalls deploys units that call what is not there: it is warned of. Of
+	// two apps that call each other, one has to be the first.
+	MissingCalls bool
 	// Timeout replaces the deadline that is computed from the probes; 0 keeps it.
 	Timeout time.Duration
 	// NoRollback leaves a failed deploy as it is.
@@ -56,7 +63,7 @@ type Request struct {
 
 // RollbackRequest says what to return.
 type RollbackRequest struct {
-	Units    []string // empty: every unit
+	Units    []string // empty: every unit of the Owner's Source, or all when it has none
 	To       int      // a release number; 0 is the healthy release before the current one
 	DeployID string   // instead of To: the releases that this deploy gave its units; Units may pick some
 	Timeout  time.Duration
@@ -66,7 +73,7 @@ type RollbackRequest struct {
 
 // DeleteRequest says what to remove.
 type DeleteRequest struct {
-	Units    []string      // empty: everything of the app, its state and, if shipit made it and it is empty, its namespace
+	Units    []string      // empty: all of the Owner's Source, or everything when it has none; with the last unit go the state and, if shipit made it and it is empty, the namespace
 	Timeout  time.Duration // for the objects to be gone; default 2 minutes
 	LockWait time.Duration
 	Abort    <-chan struct{}

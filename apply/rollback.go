@@ -16,7 +16,7 @@ func (c *Client) Rollback(ctx context.Context, req RollbackRequest, sink func(Ev
 		if req.To != 0 && req.DeployID != "" {
 			return &Result{Outcome: Refused}, fmt.Errorf("a rollback goes to a release or to a deploy, not to both")
 		}
-		targets, releases, err := c.past(ctx, req)
+		targets, releases, err := c.past(ctx, em, req)
 		if err != nil {
 			return &Result{Outcome: Refused}, err
 		}
@@ -29,7 +29,7 @@ func (c *Client) Rollback(ctx context.Context, req RollbackRequest, sink func(Ev
 }
 
 // past finds the recorded releases that a request means.
-func (c *Client) past(ctx context.Context, req RollbackRequest) ([]target, map[string]int, error) {
+func (c *Client) past(ctx context.Context, em *emitter, req RollbackRequest) ([]target, map[string]int, error) {
 	s := store{c}
 	snap, err := s.read(ctx)
 	if err != nil {
@@ -38,6 +38,14 @@ func (c *Client) past(ctx context.Context, req RollbackRequest) ([]target, map[s
 	names, err := snap.named(req.Units)
 	if err != nil {
 		return nil, nil, err
+	}
+	if len(req.Units) == 0 {
+		ours, others := snap.ofSource(names, c.owner.Source)
+		if len(ours) == 0 && len(others) > 0 {
+			return nil, nil, snap.notOurs(c.owner, others)
+		}
+		names = ours
+		leftAlone(em, others)
 	}
 	to, err := s.wanted(ctx, snap, req)
 	if err != nil {

@@ -12,6 +12,9 @@ import (
 // there is nobody to ask, so --yes is needed.
 func confirmDelete(s streams, app *schema.App, services []string) error {
 	what := "app " + app.Name + " and its history"
+	if app.Source != "" {
+		what = fmt.Sprintf("all of app %s that the project %s deployed, with its history,", app.Name, app.Source)
+	}
 	if len(services) > 0 {
 		what = strings.Join(services, ", ") + " of app " + app.Name
 	}

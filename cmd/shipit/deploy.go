@@ -66,6 +66,8 @@ are touched.`,
 	cluster.add(cmd)
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 0, "how long a service may take to become healthy (default: computed from its probes)")
 	cmd.Flags().BoolVar(&req.NoRollback, "no-rollback", false, "leave a failed deploy as it is")
+	cmd.Flags().BoolVar(&req.TakeOver, "take-over", false, "take services that another project deployed until now")
+	cmd.Flags().BoolVar(&req.MissingCalls, "missing-calls", false, "deploy even if a service of another app that is called is not there yet")
 	addResultFlags(cmd, &req.LockWait, &output)
 	return cmd
 }
@@ -92,8 +94,8 @@ func newRollbackCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rollback [SERVICE...]",
 		Short: "Return to an earlier healthy release",
-		Long: `Return the services named, or all, to the healthy release before their current
-one, to the one that --to names, or to those that a deploy gave them. shipit
+		Long: `Return the services named, or all of this project, to the healthy release before
+their current one, to the one that --to names, or to those that a deploy gave them. shipit
 history lists both.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
@@ -133,9 +135,11 @@ func newDeleteCommand(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete [SERVICE...]",
 		Short: "Remove services, or the whole app, from the cluster",
-		Long: `Remove the services named from the cluster, or the whole app with its history,
-and its namespace if shipit made it and nothing else is in it. Waits until the
-pods are gone. What they stored in volumes is kept unless --claims is given.`,
+		Long: `Remove the services named from the cluster, or all that this project deployed
+(with --app, all of the app, whichever projects deployed it). With the last
+service go the app's history, and its namespace if shipit made it and nothing
+else is in it. Waits until the pods are gone. What they stored in volumes is
+kept unless --claims is given.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err

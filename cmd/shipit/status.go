@@ -51,7 +51,15 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		return nil
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SERVICE\tSTATE\tREADY\tRESTARTS\tRELEASE\tAGE\tIMAGE")
+	sources := map[string]bool{}
+	for _, u := range status.Units {
+		sources[u.Source] = true
+	}
+	last := "IMAGE"
+	if len(sources) > 1 {
+		last = "PROJECT\tIMAGE"
+	}
+	fmt.Fprintln(w, "SERVICE\tSTATE\tREADY\tRESTARTS\tRELEASE\tAGE\t"+last)
 	for _, u := range status.Units {
 		state := string(u.State)
 		if u.State == apply.StateDeployed && !u.Ready {
@@ -69,7 +77,11 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		for _, p := range u.Running {
 			restarts += p.Restarts
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%d\t%s\t%s\n", u.Name, state, u.Pods.Ready, u.Pods.Wanted, restarts, u.Release, age, strings.Join(refs, " "))
+		last := strings.Join(refs, " ")
+		if len(sources) > 1 {
+			last = u.Source + "\t" + last
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%d\t%s\t%s\n", u.Name, state, u.Pods.Ready, u.Pods.Wanted, restarts, u.Release, age, last)
 	}
 	if err := w.Flush(); err != nil {
 		return err

@@ -34,7 +34,7 @@ func rooms() []room {
 		{folder: "render", imports: []string{"schema"}},
 		{folder: "schema", imports: []string{"internal/nearest"}},
 		{folder: "registry"},
-		{folder: "apply", tests: []string{"internal/testimage"}},
+		{folder: "apply", imports: []string{"internal/nearest"}, tests: []string{"internal/testimage"}},
 		{folder: "openapi", imports: []string{"internal/nearest"}},
 		{folder: "internal/testimage"},
 		{folder: "internal/nearest"},

@@ -82,6 +82,14 @@ func (o Options) load() schema.Options {
 }
 
 func (o Options) lay(app *schema.App) {
+	for _, s := range app.Services {
+		for i, c := range s.Calls {
+			// A service of this app from another project is where the app is.
+			if o.Namespace != "" && c.App == app.Name && c.Namespace == app.Namespace {
+				s.Calls[i].Namespace = o.Namespace
+			}
+		}
+	}
 	app.Namespace = cmp.Or(o.Namespace, app.Namespace)
 	app.Registry = cmp.Or(o.Registry, app.Registry)
 }

@@ -3,6 +3,7 @@ package deploy
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/render"
@@ -29,10 +30,52 @@ func Run(ctx context.Context, client *apply.Client, app *schema.App, images []Im
 		if req.Units, err = Units(app, images, secrets); err != nil {
 			return nil, err
 		}
-		result, err := client.Deploy(ctx, req, sink)
+		result, err := client.Deploy(ctx, req, placing(app, sink))
 		var changed *apply.KeyChangedError
 		if !errors.As(err, &changed) {
-			return result, err
+			return result, placed(app, err)
+		}
+	}
+}
+
+// placed gives what calls lead nowhere their places in the CUE.
+func placed(app *schema.App, err error) error {
+	var calls *apply.CallsError
+	if !errors.As(err, &calls) {
+		return err
+	}
+	places := make([]*PlacedError, len(calls.Calls))
+	for i, c := range calls.Calls {
+		places[i] = atCall(app, c)
+	}
+	slices.SortStableFunc(places, func(a, b *PlacedError) int { return comparePos(a.Pos, b.Pos) })
+	errs := make([]error, len(places))
+	for i, p := range places {
+		errs[i] = p
+	}
+	return errors.Join(errs...)
+}
+
+func atCall(app *schema.App, e *apply.CallError) *PlacedError {
+	path := "services." + e.Unit + ".calls." + e.Call.Name
+	if e.Field != "" {
+		path += "." + e.Field
+	}
+	return &PlacedError{Pos: app.Position(path), Path: path, Err: e}
+}
+
+// placing is sink, told of calls that may fail with their places in the CUE.
+func placing(app *schema.App, sink func(apply.Event)) func(apply.Event) {
+	return func(ev apply.Event) {
+		var call *apply.CallError
+		if errors.As(ev.Err, &call) {
+			ev.Unit, ev.Message = "", atCall(app, call).Error()
+			if call.Fix != "" {
+				ev.Message += " (" + call.Fix + ")"
+			}
+		}
+		if sink != nil {
+			sink(ev)
 		}
 	}
 }

@@ -34,9 +34,25 @@ func Units(app *schema.App, images []Image, secrets *render.Secrets) ([]apply.Un
 	}
 	units := make([]apply.Unit, 0, len(rendered))
 	for _, u := range rendered {
-		units = append(units, apply.Unit{Name: u.Name, Needs: u.Needs, Deadline: u.Deadline, Objects: u.Objects})
+		units = append(units, apply.Unit{Name: u.Name, Needs: u.Needs, Deadline: u.Deadline, Objects: u.Objects, Calls: calls(app, u.Name)})
 	}
 	return units, nil
+}
+
+// calls are those of a service to what this project does not have: only the
+// cluster knows whether it is there.
+func calls(app *schema.App, service string) []apply.Call {
+	s := app.Service(service)
+	if s == nil {
+		return nil
+	}
+	var out []apply.Call
+	for _, c := range s.Calls {
+		if c.App != "" {
+			out = append(out, apply.Call{Name: c.Name, App: c.App, Namespace: c.Namespace, Service: c.Service, Port: c.Port})
+		}
+	}
+	return out
 }
 
 // Unbuilt gives the containers of services the references they would have,
