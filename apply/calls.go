@@ -201,13 +201,13 @@ func (c *callee) noApp() *CallError {
 	slices.Sort(elsewhere)
 	near := nearest.Name(c.call.App, here)
 	switch {
+	case e.Field == "service":
+		e.Fix = "deploy the project that has it first; if each calls the other, begin with --missing-calls"
 	case len(elsewhere) > 0:
 		e.Field = "namespace"
 		e.Fix = fmt.Sprintf("it is deployed in namespace %s: write namespace: %q", strings.Join(elsewhere, ", "), elsewhere[0])
 	case near != "":
 		e.Fix = fmt.Sprintf("did you mean %q? That app is there", near)
-	case e.Field == "service":
-		e.Fix = "deploy the project that has it first; if each calls the other, begin with --missing-calls"
 	default:
 		e.Fix = fmt.Sprintf("deploy it first; if shipit does not deploy it, write host: \"%s.%s.svc\" instead of app; if each calls the other, begin with --missing-calls", c.call.Service, c.call.Namespace)
 	}
