@@ -30,12 +30,13 @@ func rooms() []room {
 	four := []string{"schema", "render", "registry", "apply"}
 	return []room{
 		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/nearest", "internal/testimage")},
-		{folder: "internal/deploy", imports: append(four, "openapi", "internal/revision")},
+		{folder: "internal/deploy", imports: append(four, "openapi", "internal/revision", "internal/sops")},
 		{folder: "render", imports: []string{"schema"}},
-		{folder: "schema", imports: []string{"internal/nearest"}},
+		{folder: "schema", imports: []string{"internal/nearest", "internal/sops"}},
 		{folder: "registry"},
 		{folder: "apply", imports: []string{"internal/nearest"}, tests: []string{"internal/testimage"}},
 		{folder: "openapi", imports: []string{"internal/nearest"}},
+		{folder: "internal/sops", imports: []string{"internal/nearest"}},
 		{folder: "internal/testimage"},
 		{folder: "internal/nearest"},
 		{folder: "internal/revision"},
@@ -65,6 +66,7 @@ func reservations() []reserved {
 		// everything, a third of the program.
 		{what: "k8s.io/cli-runtime"},
 		{what: "cuelang.org/go", rooms: []string{"schema"}, tests: everyone},
+		{what: "filippo.io/age", rooms: []string{"internal/sops"}},
 		{what: "github.com/google/go-containerregistry", rooms: []string{"registry", "internal/testimage"}},
 		{what: "github.com/moby/buildkit", rooms: []string{"registry"}},
 		// The kubeconfig flags speak in these types.
