@@ -11,6 +11,9 @@ const (
 	hostPath       = "host-path"
 	notEncrypted   = "not-encrypted"
 
+	unknownSOPSValue = "unknown-sops-value"
+	secretInClear    = "secret-in-clear"
+
 	secretInObjects = "secret-in-objects"
 )
 
@@ -48,9 +51,18 @@ var dataRules = []Rule{
 		Example:     "secrets: db: password: sops: {file: \"secrets/prod.yaml\", key: \"password\"}",
 	},
 	{
-		Name: notEncrypted, code: WrongValue, Summary: "A file is not encrypted by SOPS, or lacks a value",
-		Explanation: "The names of values can be read without a key, and the file says by its sops metadata that it is encrypted.",
+		Name: notEncrypted, code: WrongValue, Summary: "A file that SOPS should have encrypted, or a value in it, is not encrypted",
+		Explanation: "A file that SOPS encrypted says so in its sops metadata, and its values begin with ENC[. Others are secrets that everybody can read who reads the project or its history: encrypt them, and change them wherever they are used.",
 		Example:     "sops encrypt --in-place secrets/prod.yaml",
+	},
+	{
+		Name: unknownSOPSValue, code: WrongValue, Summary: "A file that SOPS encrypted has no value of a name",
+		Explanation: "The names of the values can be read without a key. Those that lead to a value are joined by dots, places in lists are numbers: \"hosts.0\".",
+		Example:     "secrets: db: password: sops: {file: \"secrets/prod.yaml\", key: \"database.password\"}",
+	},
+	{
+		Name: secretInClear, Severity: SeverityWarning, Silenceable: true, Summary: "A secret is a value that SOPS leaves readable",
+		Explanation: "Rules in a file's own metadata (unencrypted_suffix, encrypted_regex and the like) leave some of its values as they are. One of them is a secret here, which everybody can read who reads the project.",
 	},
 	{
 		Name: claimShared, Silenceable: true, Summary: "Several pods of a Deployment share a claim that one node may use",

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 
 	"cuelang.org/go/cue"
-	"sigs.k8s.io/yaml"
+
+	"github.com/shipit-dev/shipit/internal/sops"
 )
 
 // sops decodes a value in an encrypted file. What the file says without a key is
@@ -33,72 +33,31 @@ func (d *decoder) sops(n *node) *SOPSKey {
 		d.wrong(file, projectFile, fmt.Sprintf("%s: the file %q cannot be read", file.path, k.File), "", "")
 		return k
 	}
-	names, known := encryptedNames(k.File, text)
-	switch at := n.get("key"); {
-	case names == nil:
-		d.wrong(file, notEncrypted, fmt.Sprintf("%s: the file %q is not encrypted by SOPS", file.path, k.File),
-			"it has no sops metadata, so its values may be readable", fmt.Sprintf("run sops encrypt --in-place %s", k.File))
-	case known && k.Key == "" && n.missing("key"):
+	encrypted, err := sops.Parse(k.File, []byte(text))
+	if err == nil {
+		err = encrypted.Check(k.Key)
+	}
+	var (
+		plain   *sops.NotEncryptedError
+		broken  *sops.FormatError
+		missing *sops.NoValueError
+		clear   *sops.InClearError
+	)
+	at := n.get("key")
+	switch {
+	case errors.As(err, &plain):
+		d.wrong(file, notEncrypted, file.path+": "+plain.Error(), "whoever reads the project, or its history, reads its values", plain.Hint())
+	case errors.As(err, &broken):
+		d.wrong(file, projectFile, file.path+": "+broken.Error(), "", broken.Hint())
+	case errors.As(err, &missing) && n.missing("key"):
 		d.wrong(n, missingField, n.path+" does not say which value of the file", "", `write key: "…", with names joined by dots`)
-	case known && k.Key != "" && !names[k.Key]:
-		hint := ""
-		if near := nearestName(k.Key, sortedKeys(names)); near != "" {
-			hint = fmt.Sprintf("did you mean %q?", near)
-		}
-		d.wrong(at, notEncrypted, fmt.Sprintf("%s: the file %q has no value %q", at.path, k.File, k.Key), "", hint)
+	case errors.As(err, &missing) && k.Key != "":
+		d.wrong(at, unknownSOPSValue, at.path+": "+missing.Error(), "", missing.Hint())
+	case errors.As(err, &clear):
+		d.wrong(cmp.Or(at, n), notEncrypted, n.path+": "+clear.Error(), "whoever reads the project, or its history, reads it", clear.Hint())
+	case err == nil && k.Key != "" && encrypted.InClear(k.Key):
+		d.wrong(at, secretInClear, fmt.Sprintf("%s: the value %q of the file %q is one that SOPS leaves readable", at.path, k.Key, k.File),
+			"the file's own rules, such as unencrypted_suffix, say so", "rename it so that it is encrypted, or take it from config")
 	}
 	return k
-}
-
-// encryptedNames gives the paths of the values of a file that SOPS encrypted, nil
-// when it did not, and whether they are all: formats that have no names of values
-// have none.
-func encryptedNames(file, text string) (names map[string]bool, known bool) {
-	switch filepath.Ext(file) {
-	case ".yaml", ".yml", ".json":
-		var data map[string]any
-		if err := yaml.Unmarshal([]byte(text), &data); err != nil || data["sops"] == nil {
-			return nil, false
-		}
-		_, whole := data["data"].(string)
-		delete(data, "sops")
-		names := map[string]bool{}
-		addNames(names, "", data)
-		return names, !whole || len(data) > 1
-	case ".env":
-		names := map[string]bool{}
-		encrypted := false
-		for line := range strings.Lines(text) {
-			name, _, ok := strings.Cut(strings.TrimSpace(line), "=")
-			switch {
-			case strings.HasPrefix(name, "sops_"):
-				encrypted = true
-			case ok && !strings.HasPrefix(name, "#"):
-				names[name] = true
-			}
-		}
-		if !encrypted {
-			return nil, false
-		}
-		return names, true
-	}
-	if !strings.Contains(text, "sops") {
-		return nil, false
-	}
-	return map[string]bool{}, false
-}
-
-func addNames(names map[string]bool, path string, value any) {
-	switch v := value.(type) {
-	case map[string]any:
-		for name, field := range v {
-			addNames(names, join(path, name), field)
-		}
-	case []any:
-		for i, item := range v {
-			addNames(names, join(path, fmt.Sprint(i)), item)
-		}
-	default:
-		names[path] = true
-	}
 }
