@@ -78,6 +78,7 @@ func TestCluster(t *testing.T) {
 			"eventually": eventually,
 			"kube":       c.kube,
 			"objects":    c.objects,
+			"holds":      c.holds,
 		},
 	})
 }

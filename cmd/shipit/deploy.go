@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/internal/deploy"
@@ -38,11 +39,17 @@ are touched.`,
 			if err != nil {
 				return err
 			}
-			secrets, err := deploy.Secrets(app, services, os.LookupEnv)
-			if err != nil {
+			// Some secrets are asked of a key service, which takes a while.
+			var secrets deploy.Values
+			g, reading := errgroup.WithContext(ctx)
+			g.Go(func() (err error) {
+				secrets, err = deploy.Secrets(ctx, app, services, os.LookupEnv)
 				return err
+			})
+			t, err := cluster.connect(reading, s, app)
+			if missing := g.Wait(); missing != nil {
+				return missing
 			}
-			t, err := cluster.connect(ctx, s, app)
 			if err != nil {
 				return err
 			}

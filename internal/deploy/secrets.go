@@ -1,11 +1,16 @@
 package deploy
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 
+	"golang.org/x/sync/errgroup"
+
+	"github.com/shipit-dev/shipit/internal/sops"
 	"github.com/shipit-dev/shipit/schema"
 )
 
@@ -22,12 +27,21 @@ type SecretError struct {
 	Pos  schema.Pos
 	Env  string // the variable that is not set, when it comes from one
 	File string // the file that cannot be read, when it comes from one
+	SOPS bool   // the file is one that SOPS encrypted; Err names it
+	More int    // how many other secrets fail for the same reason
 	Err  error
 }
 
 func (e *SecretError) Error() string {
-	if e.Env != "" {
+	more := ""
+	if e.More > 0 {
+		more = fmt.Sprintf(" (and %d more)", e.More)
+	}
+	switch {
+	case e.Env != "":
 		return fmt.Sprintf("%s: %s comes from the environment variable %s, which is %v", e.Pos, e.Path, e.Env, e.Err)
+	case e.SOPS:
+		return fmt.Sprintf("%s: %s: %v%s", e.Pos, e.Path, e.Err, more)
 	}
 	return fmt.Sprintf("%s: %s comes from the file %s: %v", e.Pos, e.Path, e.File, e.Err)
 }
@@ -37,40 +51,55 @@ func (e *SecretError) Unwrap() error { return e.Err }
 
 // Hint tells how to give the value.
 func (e *SecretError) Hint() string {
-	if e.Env != "" {
+	var hinter interface{ Hint() string }
+	switch {
+	case e.Env != "":
 		return "export " + e.Env + " before deploying; in CI, from its store of secrets"
-	}
-	if errors.Is(e.Err, errNoSOPS) {
-		return "give the value in the environment (env: …), decrypted by sops exec-env"
+	case errors.As(e.Err, &hinter):
+		return hinter.Hint()
 	}
 	return "the file is looked for in the project's directory"
 }
 
 // Secrets reads the values of every secret of the services that does not exist
-// in the cluster already. lookup finds variables of the environment. The result
-// is nil when there are none to read; the error joins a SecretError for each
-// value that is missing.
-func Secrets(app *schema.App, services []*schema.Service, lookup func(string) (string, bool)) (Values, error) {
+// in the cluster already. lookup finds variables of the environment, those of age
+// keys for files that SOPS encrypted among them. Each file is decrypted once, all
+// side by side. The result is nil when there are none to read; the error joins a
+// SecretError for each value that is missing.
+func Secrets(ctx context.Context, app *schema.App, services []*schema.Service, lookup func(string) (string, bool)) (Values, error) {
 	root, err := os.OpenRoot(app.Dir)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = root.Close() }() // nothing was written
+	encrypted := decryptAll(ctx, root, services, lookup)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	var values Values
 	var missing []error
+	failed := map[string]*SecretError{} // by file
 	for _, s := range services {
 		for _, secret := range s.Secrets {
 			for _, key := range secret.Keys {
 				if key.Existing != nil || key.External != nil {
 					continue // its value is never here
 				}
-				value, err := secretValue(root, key, lookup)
-				if err != nil {
-					path := "services." + s.Name + ".secrets." + secret.Name + "." + key.Key
-					missing = append(missing, &SecretError{Path: path, Pos: app.Position(path), Env: key.Env, File: fileOf(key), Err: err})
+				value, err := secretValue(root, key, encrypted, lookup)
+				if err == nil {
+					values = values.with(s.Name, secret.Name, key.Key, value)
 					continue
 				}
-				values = values.with(s.Name, secret.Name, key.Key, value)
+				path := "services." + s.Name + ".secrets." + secret.Name + "." + key.Key
+				e := &SecretError{Path: path, Pos: app.Position(path), Env: key.Env, File: fileOf(key), SOPS: key.SOPS != nil, Err: err}
+				if key.SOPS != nil && encrypted[key.SOPS.File].err != nil {
+					if first := failed[e.File]; first != nil {
+						first.More++
+						continue
+					}
+					failed[e.File] = e
+				}
+				missing = append(missing, e)
 			}
 		}
 	}
@@ -98,11 +127,51 @@ func fileOf(key schema.SecretKey) string {
 	return key.File
 }
 
-var errNoSOPS = errors.New("this version of shipit cannot decrypt SOPS files yet")
+// decrypted is what became of a file that SOPS encrypted.
+type decrypted struct {
+	values *sops.Values
+	err    error
+}
+
+// decryptAll decrypts the files that the services name, by their names.
+func decryptAll(ctx context.Context, root *os.Root, services []*schema.Service, lookup func(string) (string, bool)) map[string]*decrypted {
+	files := map[string]*decrypted{}
+	keys := sops.NewKeys(lookup)
+	var g errgroup.Group
+	for _, s := range services {
+		for _, secret := range s.Secrets {
+			for _, key := range secret.Keys {
+				if key.SOPS == nil || files[key.SOPS.File] != nil {
+					continue
+				}
+				d, name := &decrypted{}, key.SOPS.File
+				files[name] = d
+				g.Go(func() error {
+					d.values, d.err = decryptFile(ctx, root, name, keys)
+					return nil
+				})
+			}
+		}
+	}
+	_ = g.Wait() // every error is in files
+	return files
+}
+
+func decryptFile(ctx context.Context, root *os.Root, name string, keys *sops.Keys) (*sops.Values, error) {
+	data, err := readFile(root, name)
+	if err != nil {
+		return nil, fmt.Errorf("the file %q: %w", name, err)
+	}
+	file, err := sops.Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	return file.Decrypt(ctx, filepath.Join(root.Name(), filepath.FromSlash(name)), keys)
+}
 
 // secretValue reads one value. An empty variable is a mistake more often than a
 // secret, so it counts as missing.
-func secretValue(root *os.Root, key schema.SecretKey, lookup func(string) (string, bool)) ([]byte, error) {
+func secretValue(root *os.Root, key schema.SecretKey, encrypted map[string]*decrypted, lookup func(string) (string, bool)) ([]byte, error) {
 	if key.Env != "" {
 		value, ok := lookup(key.Env)
 		switch {
@@ -114,9 +183,18 @@ func secretValue(root *os.Root, key schema.SecretKey, lookup func(string) (strin
 		return []byte(value), nil
 	}
 	if key.SOPS != nil {
-		return nil, errNoSOPS
+		file := encrypted[key.SOPS.File]
+		if file.err != nil {
+			return nil, file.err
+		}
+		return file.values.Get(key.SOPS.Key)
 	}
-	f, err := root.Open(key.File)
+	return readFile(root, key.File)
+}
+
+// readFile reads a file of the project, and none that a link leads out to.
+func readFile(root *os.Root, name string) ([]byte, error) {
+	f, err := root.Open(filepath.FromSlash(name))
 	if err != nil {
 		var path *os.PathError
 		if errors.As(err, &path) {
