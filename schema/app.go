@@ -1,15 +1,18 @@
 // Package schema turns a directory of CUE into an App: plain Go values with the
-// positions they came from, or all the errors at once. It never touches the
-// network or a cluster, and it is the only package that knows CUE.
+// positions they came from, or all the errors at once. It never touches a
+// cluster, nor the network but for the CUE modules that a project depends on, and it is the only package that knows CUE.
 package schema
 
 import (
 	"fmt"
+	"path"
 )
 
 // Pos is a place in the user's CUE, with 1-based line and column. File is
-// relative to the project directory, with slashes.
+// relative to the project directory, with slashes, or to the root of a module that
+// the project depends on.
 type Pos struct {
+	Module string `json:"module,omitempty"` // as in "example.com/platform@v0.1.0"; of the project's own it is empty
 	File   string `json:"file,omitempty"`
 	Line   int    `json:"line,omitempty"`
 	Column int    `json:"column,omitempty"`
@@ -18,12 +21,13 @@ type Pos struct {
 // IsValid reports whether p names a place.
 func (p Pos) IsValid() bool { return p.File != "" && p.Line > 0 }
 
-// String gives file:line:column, or "" when the place is unknown.
+// String gives file:line:column, with the module before it, or "" when the place
+// is unknown.
 func (p Pos) String() string {
 	if !p.IsValid() {
 		return ""
 	}
-	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+	return fmt.Sprintf("%s:%d:%d", path.Join(p.Module, p.File), p.Line, p.Column)
 }
 
 // App is one application as its CUE describes it in one environment, validated.

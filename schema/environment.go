@@ -125,7 +125,7 @@ func (e environment) fill(app cue.Value) cue.Value {
 // Environments gives the names of the environments that the App in dir has,
 // sorted. It does not evaluate services.
 func Environments(ctx context.Context, dir string, opts Options) ([]string, error) {
-	p, err := Find(dir)
+	p, err := find(ctx, dir, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -103,7 +103,7 @@ func watch(p Project, limits Limitations, over chan<- error, stop <-chan struct{
 		often     = 10 * time.Millisecond
 		maxStacks = 128 << 20
 	)
-	start := time.Now()
+	last, spent := time.Now(), time.Duration(0)
 	first := footprint()
 	size := p.size()
 	maxTime, maxMemory := limits.Time, limits.Memory
@@ -124,12 +124,16 @@ func watch(p Project, limits Limitations, over chan<- error, stop <-chan struct{
 			return
 		case <-ticker.C:
 		}
-		now := footprint()
+		now, since := footprint(), time.Since(last)
+		last = last.Add(since)
+		if p.modules.fetching.Load() == 0 { // a registry has its own time
+			spent += since
+		}
 		switch {
 		case now.heap > first.heap+maxMemory, now.stacks > first.stacks+maxStacks:
 			over <- &LimitError{p.Dir, "memory", fmt.Sprintf("%.1f GiB", float64(maxMemory)/(1<<30))}
 			return
-		case time.Since(start) > maxTime:
+		case spent > maxTime:
 			over <- &LimitError{p.Dir, "time", maxTime.Round(time.Second / 10).String()}
 			return
 		}

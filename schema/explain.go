@@ -26,7 +26,7 @@ func (p Project) explain(opts Options, shapes *shapes, env environment, err erro
 	ctx := cuecontext.New()
 	value := ctx.BuildInstance(inst)
 	t := &translator{
-		project: p, syntax: newSyntax(p, inst.Files), loc: newLocator(p, inst.Files, env),
+		project: p, syntax: newSyntax(p, inst), loc: newLocator(p, inst.Files, env),
 		definitions: sortedKeys(shapes.definitions), fields: slices.Concat(shapes.definition("#Service").names(), shapes.definition("#App").names()),
 	}
 	if err := value.Err(); err != nil && value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {

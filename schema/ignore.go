@@ -62,7 +62,7 @@ func (g *ignores) group(p Project, group *ast.CommentGroup) {
 		}
 		pos := p.pos(c.Pos())
 		rule, reason, _ := strings.Cut(strings.TrimSpace(text), " ")
-		line := Pos{File: pos.File, Line: pos.Line}
+		line := Pos{Module: pos.Module, File: pos.File, Line: pos.Line}
 		if !group.Line {
 			line.Line = p.pos(group.List[len(group.List)-1].Pos()).Line + 1
 		}
@@ -76,7 +76,7 @@ func (g *ignores) group(p Project, group *ast.CommentGroup) {
 // of gives the comment that is about an error, and whether it silences it: it
 // needs a reason, and a rule that may be silenced.
 func (g *ignores) of(e *Error) (about ignore, silences bool) {
-	for _, i := range g.byLine[Pos{File: e.Pos.File, Line: e.Pos.Line}] {
+	for _, i := range g.byLine[Pos{Module: e.Pos.Module, File: e.Pos.File, Line: e.Pos.Line}] {
 		if i.rule != e.Rule && i.rule+"/" != e.Rule[:strings.IndexByte(e.Rule, '/')+1] {
 			continue
 		}

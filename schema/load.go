@@ -17,7 +17,6 @@ import (
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
-	"cuelang.org/go/mod/modconfig"
 )
 
 // Options say how to load a project.
@@ -30,6 +29,11 @@ type Options struct {
 	Environment string
 	// Limits end an evaluation that takes too much.
 	Limits Limitations
+	// Env are the environment variables, NAME=VALUE, by which CUE finds the modules
+	// that cue.mod/module.cue names in deps (`cue help registryconfig`):
+	// CUE_REGISTRY, CUE_CACHE_DIR, and the logins of CUE_CONFIG_DIR, DOCKER_CONFIG
+	// or HOME. Nil reads no module from a registry.
+	Env []string
 }
 
 // Load evaluates the CUE package in dir, or in the nearest folder above it (see
@@ -37,12 +41,13 @@ type Options struct {
 //
 // What the user wrote wrong is all in an error of type Errors, and an environment
 // that the App does not have is an *UnknownEnvironmentError. Files outside
-// the project's module are never read, nor is the network. When ctx ends, its
+// the project's module are never read, nor is the network, but for the modules
+// that it depends on; see Options.Env. When ctx ends, its
 // error is given at once, and when the evaluation takes more than Options.Limits a
 // *LimitError; CUE cannot be stopped, so its evaluation then still runs beside the
 // caller, who should end.
 func Load(ctx context.Context, dir string, opts Options) (*App, error) {
-	p, err := Find(dir)
+	p, err := find(ctx, dir, opts)
 	if err != nil {
 		return nil, err
 	}
@@ -53,6 +58,13 @@ func Load(ctx context.Context, dir string, opts Options) (*App, error) {
 		}
 		return p.loadIn(opts, env)
 	})
+}
+
+// find is Find, with the modules that the project depends on.
+func find(ctx context.Context, dir string, opts Options) (Project, error) {
+	p, err := Find(dir)
+	p.modules = newModules(ctx, opts.Env)
+	return p, err
 }
 
 // loadIn loads the project with an environment filled in.
@@ -123,7 +135,7 @@ func (p Project) instance(schema map[string][]byte, opts Options) (*build.Instan
 		name := missingImport(errs)
 		if name == "" || without[name] {
 			if errs = append(missing, errs...); len(errs) > 0 {
-				return nil, errs
+				return nil, joined(errs)
 			}
 			return inst, nil
 		}
@@ -151,10 +163,14 @@ func (p Project) instanceWithout(imports map[string]bool, schema map[string][]by
 		Tags:       opts.Tags,
 		Overlay:    overlay,
 		Env:        []string{},
-		Registry:   &modconfig.LazyRegistry{New: noRegistry},
+		Registry:   p.modules,
 		ParseFile: func(name string, src any, cfg parser.Config) (*ast.File, error) {
 			if _, ok := overlay[name]; !ok {
-				if err := inside(real, name); err != nil {
+				root := real
+				if _, folder := p.modules.of(name); folder != "" {
+					root = folder
+				}
+				if err := inside(root, name); err != nil {
 					return nil, err
 				}
 			}
@@ -203,15 +219,6 @@ func removeImports(f *ast.File, paths map[string]bool) {
 		}
 	}
 }
-
-// noRegistry keeps CUE from the network.
-func noRegistry() (modconfig.CachedRegistry, error) {
-	return nil, errNoRegistry{}
-}
-
-type errNoRegistry struct{}
-
-func (errNoRegistry) Error() string { return "shipit reads no modules from a registry" }
 
 // isApp reports whether a value has v1.#App in it.
 func isApp(value cue.Value) bool {

@@ -16,7 +16,7 @@ import (
 // each once, with the environments that it occurs in when those are not all.
 // Options.Environment counts for nothing.
 func LoadAll(ctx context.Context, dir string, opts Options) ([]*App, error) {
-	p, err := Find(dir)
+	p, err := find(ctx, dir, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 
 	"cuelang.org/go/cue/build"
@@ -51,9 +52,23 @@ func (p Project) loadErrors(inst *build.Instance) Errors {
 		}
 	}
 	if len(errs) > 0 {
-		return errs // a file that is not understood may have used the tag
+		return joined(errs) // a file that is not understood may have used the tag
 	}
 	return tags
+}
+
+// joined tells once of a module that several packages are imported from.
+func joined(errs Errors) Errors {
+	var list Errors
+	for _, e := range errs {
+		i := slices.IndexFunc(list, func(known *Error) bool { return e.Rule == moduleFetch && e.Message == known.Message })
+		if i < 0 {
+			list = append(list, e)
+			continue
+		}
+		list[i].Related = append(list[i].Related, e.Related...)
+	}
+	return list
 }
 
 // unread tells of files that CUE passes over because they name no package.
@@ -108,11 +123,14 @@ func (p Project) loadError(c cueerrors.Error) *Error {
 		e.Code = Import
 		e.Message = outsideFormat
 		e.Why = "only files of the project are read"
+		e.Pos = p.lastPos(c)
 	case strings.Contains(text, limitFormat):
 		e.Rule = inputLimit
 		_, what, _ := strings.Cut(text, limitFormat)
 		e.Message = limitFormat + what
 		e.Why = "what is evaluated is bounded, so that no file can take the machine"
+		e.Pos = p.lastPos(c)
+	case p.moduleFailed(e):
 	case strings.Contains(text, "import cycle"):
 		e.Code = Import
 		e.Message = "packages import each other in a circle"
@@ -139,15 +157,6 @@ func (p Project) loadError(c cueerrors.Error) *Error {
 	return e
 }
 
-func (p Project) noPackage(e *Error, name string) {
-	e.Code = Import
-	e.Message = fmt.Sprintf("there is no package %q", name)
-	e.Why = "packages come from this project, its cue.mod/pkg, or CUE itself"
-	if strings.HasPrefix(name, "shipit.dev") {
-		e.Hint = fmt.Sprintf("did you mean %q?", importPath)
-	}
-}
-
 // moduleError makes e one about the module file.
 func (p Project) moduleError(e *Error, message string) {
 	e.Message = message
@@ -164,4 +173,15 @@ func (p Project) firstPos(c cueerrors.Error) Pos {
 		}
 	}
 	return Pos{}
+}
+
+// lastPos gives the last one: inside of what is imported, not where it is.
+func (p Project) lastPos(c cueerrors.Error) Pos {
+	last := Pos{}
+	for _, t := range cueerrors.Positions(c) {
+		if pos := p.pos(t); pos.IsValid() {
+			last = pos
+		}
+	}
+	return last
 }

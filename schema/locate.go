@@ -14,10 +14,10 @@ import (
 // expressions that made it.
 type locator struct {
 	project Project
-	written map[string]Pos    // values
-	labels  map[string]Pos    // the names of fields
-	all     map[string][]Pos  // every value that is written for a path
-	names   map[string]string // of files, relative to the project; "" for the schema's
+	written map[string]Pos   // values
+	labels  map[string]Pos   // the names of fields
+	all     map[string][]Pos // every value that is written for a path
+	names   map[string]Pos   // of files: a Pos in each; invalid ones are the schema's
 
 	environment environment
 	ofChosen    map[Pos]bool    // values that the environment writes
@@ -29,7 +29,7 @@ type locator struct {
 // structs after.
 func newLocator(p Project, files []*ast.File, env environment) *locator {
 	l := &locator{
-		project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}, names: map[string]string{},
+		project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}, names: map[string]Pos{},
 		environment: env, ofChosen: map[Pos]bool{}, outside: map[string]bool{},
 	}
 	for _, f := range files {
@@ -123,16 +123,17 @@ func (l *locator) record(path string, f *ast.Field) {
 // place is Project.pos, with a memory for files.
 func (l *locator) place(t token.Pos) Pos {
 	file := t.Filename()
-	name, ok := l.names[file]
+	in, ok := l.names[file]
 	if !ok {
-		name = l.project.pos(t).File
-		l.names[file] = name
+		in = l.project.pos(t)
+		l.names[file] = in
 	}
-	if name == "" {
+	if !in.IsValid() {
 		return Pos{}
 	}
 	at := t.Position()
-	return Pos{File: name, Line: at.Line, Column: at.Column}
+	in.Line, in.Column = at.Line, at.Column
+	return in
 }
 
 // pos gives the place of the value v at path, or an invalid Pos when only the

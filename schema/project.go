@@ -27,6 +27,8 @@ const (
 type Project struct {
 	Dir  string // where the package is, absolute; positions are relative to it
 	Root string // the module's root, which holds cue.mod, absolute
+
+	modules *modules // that it depends on; nil has none
 }
 
 // Find gives the project that dir belongs to: the module is the first one at or
@@ -225,7 +227,18 @@ func (p Project) pos(t token.Pos) Pos {
 	if !t.IsValid() || t.Filename() == "" || p.isSchema(t.Filename()) {
 		return Pos{}
 	}
-	return Pos{File: p.file(t.Filename()), Line: t.Line(), Column: t.Column()}
+	at := p.in(t.Filename())
+	at.Line, at.Column = t.Line(), t.Column()
+	return at
+}
+
+// in gives a Pos in a file, without line and column.
+func (p Project) in(name string) Pos {
+	if module, folder := p.modules.of(name); module != "" {
+		p.Dir = folder
+		return Pos{Module: module, File: p.file(name)}
+	}
+	return Pos{File: p.file(name)}
 }
 
 func (p Project) isSchema(file string) bool {

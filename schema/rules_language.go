@@ -9,6 +9,7 @@ const (
 	oneOf         = "one-of"
 	projectFile   = "project-file"
 	fileUnread    = "file-unread"
+	moduleFetch   = "module-fetch"
 	ownServices   = "own-services"
 	reservedLabel = "reserved-label"
 	patchConflict = "patch-conflict"
@@ -39,6 +40,11 @@ var languageRules = []Rule{
 		Name: string(Import), code: Import, Summary: "An imported package is not there, or may not be read",
 		Explanation: "Packages come from the project's own module, from its cue.mod/pkg, from CUE itself, and from the modules that cue.mod/module.cue names in deps. Links that lead out of the project are not followed.",
 		Example:     "import \"example.com/shop/platform\" // the folder platform of the module example.com/shop",
+	},
+	{
+		Name: moduleFetch, code: Import, Summary: "A module that the project depends on cannot be fetched",
+		Explanation: "The modules that cue.mod/module.cue names in deps come from CUE's module cache, or else from the OCI registry that CUE_REGISTRY names for them, with the logins of docker or cue. What is in the cache needs neither network nor registry.",
+		Example:     "CUE_REGISTRY=registry.example.com/cue-modules cue mod tidy",
 	},
 	{
 		Name: string(Tag), code: Tag, Summary: "A tag is missing, unknown, or of a wrong value",

@@ -1,9 +1,11 @@
 package schema
 
 import (
+	"slices"
 	"strings"
 
 	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/format"
 )
 
@@ -14,10 +16,22 @@ type syntax struct {
 	tags   map[Pos]string   // the names of @tag attributes, by where the value begins
 }
 
-func newSyntax(p Project, files []*ast.File) *syntax {
+func newSyntax(p Project, inst *build.Instance) *syntax {
 	s := &syntax{values: map[Pos]ast.Expr{}, tags: map[Pos]string{}}
-	for _, f := range files {
+	for _, f := range inst.Files {
 		s.files = append(s.files, p.file(f.Filename))
+	}
+	s.read(p, inst, map[*build.Instance]bool{})
+	return s
+}
+
+// read reads the files of an instance and of all that it imports.
+func (s *syntax) read(p Project, inst *build.Instance, seen map[*build.Instance]bool) {
+	if seen[inst] || inst.ImportPath == importPath {
+		return
+	}
+	seen[inst] = true
+	for _, f := range inst.Files {
 		ast.Walk(f, func(n ast.Node) bool {
 			f, ok := n.(*ast.Field)
 			if !ok {
@@ -34,7 +48,20 @@ func newSyntax(p Project, files []*ast.File) *syntax {
 			return true
 		}, nil)
 	}
-	return s
+	for _, i := range inst.Imports {
+		s.read(p, i, seen)
+	}
+}
+
+// refers reports whether the value at a place is only a reference to another.
+func (s *syntax) refers(p Pos) bool {
+	switch x := s.values[p].(type) {
+	case *ast.Ident:
+		return !slices.Contains([]string{"string", "int", "number", "bool", "bytes", "float", "_"}, x.Name)
+	case *ast.SelectorExpr, *ast.IndexExpr:
+		return true
+	}
+	return false
 }
 
 // source gives the text of the value at a place, in one short line, or "".

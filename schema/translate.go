@@ -131,6 +131,9 @@ func (t *translator) conflict(e *Error) {
 		e.Path = e.Path[:i] // an item: the lists as they are written say more
 		values, sources = t.sources(t.loc.all[e.Path])
 	}
+	if own := slices.DeleteFunc(slices.Clone(values), t.syntax.refers); len(own) > 1 {
+		values, sources = t.sources(own) // where the values are written, not where they are used
+	}
 	e.Message = subject(e.Path) + " has values that exclude each other"
 	e.Related = nil
 	if len(values) >= 2 {

@@ -215,11 +215,18 @@ func partial(path string) bool {
 	return len(parts) == 3 && parts[0] == "policy" && parts[2] == "rule"
 }
 
-// adopt gives a struct that nobody wrote as such, but a comprehension made, the
-// place of its first field.
+// adopt gives a struct that is not written where it is used the place where its
+// parts are, or, when a comprehension made it, that of its first field.
 func (b *treeBuilder) adopt(n *node) {
 	if _, ok := b.positions[n.path]; ok {
 		return
+	}
+	_, parts := n.value.Expr()
+	for _, part := range parts {
+		if p := b.loc.place(part.Pos()); p.IsValid() {
+			n.pos, b.positions[n.path] = p, p
+			return
+		}
 	}
 	for _, f := range n.fields {
 		if p, ok := b.positions[f.path]; ok {

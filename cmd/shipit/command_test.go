@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"cuelabs.dev/go/oci/ociregistry/ocimem"
+	"cuelang.org/go/mod/modcache"
+	"cuelang.org/go/mod/modregistrytest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -41,4 +44,19 @@ func code(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// modules starts a registry of CUE modules and names it in CUE_REGISTRY.
+func modules(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: modules")
+	}
+	r, err := modregistrytest.NewServer(ocimem.New(), nil)
+	ts.Check(err)
+	ts.Defer(r.Close)
+	ts.Setenv("CUE_REGISTRY", r.Host())
+	// The cache is read-only, which else nobody could remove.
+	cache := ts.MkAbs("cache")
+	ts.Setenv("CUE_CACHE_DIR", cache)
+	ts.Defer(func() { ts.Check(modcache.RemoveAll(cache)) })
 }

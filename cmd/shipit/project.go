@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -88,7 +89,7 @@ func (f *projectFlags) checked(ctx context.Context, s streams, namespace string)
 }
 
 func (f *projectFlags) options(namespace string) deploy.Options {
-	return deploy.Options{Dir: f.dir, Tags: f.tags, Environment: f.environment, Namespace: namespace, Registry: f.registry}
+	return deploy.Options{Dir: f.dir, Tags: f.tags, Environment: f.environment, Namespace: namespace, Registry: f.registry, Env: os.Environ()}
 }
 
 // warnings prints warnings with their hints.

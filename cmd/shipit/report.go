@@ -66,9 +66,13 @@ func indented(v any) ([]byte, error) {
 	return append(data, '\n'), err
 }
 
-// file is where a finding is, from the folder that shipit was started in.
-func (r *report) file(e *schema.Error) string {
-	return path.Join(filepath.ToSlash(r.dir), e.Pos.File)
+// file is where a place is, from the folder that shipit was started in; one in a
+// module that the project depends on is named by that.
+func (r *report) file(p schema.Pos) string {
+	if p.Module != "" {
+		return path.Join(p.Module, p.File)
+	}
+	return path.Join(filepath.ToSlash(r.dir), p.File)
 }
 
 func rule(e *schema.Error) string { return cmp.Or(e.Rule, string(e.Code)) }
@@ -101,7 +105,7 @@ func (r *report) github() ([]byte, error) {
 		}
 		where := ""
 		if e.Pos.IsValid() {
-			where = fmt.Sprintf("file=%s,line=%d,col=%d,", property.Replace(r.file(e)), e.Pos.Line, e.Pos.Column)
+			where = fmt.Sprintf("file=%s,line=%d,col=%d,", property.Replace(r.file(e.Pos)), e.Pos.Line, e.Pos.Column)
 		}
 		fmt.Fprintf(&b, "::%s %stitle=%s::%s\n", kind, where, property.Replace("shipit "+rule(e)), data.Replace(explained(e)))
 	}
@@ -145,7 +149,7 @@ func (r *report) junit() ([]byte, error) {
 	for _, e := range r.Findings {
 		c := junitCase{Class: rule(e), Name: cmp.Or(e.Path, rule(e)), Line: e.Pos.Line}
 		if e.Pos.IsValid() {
-			c.File = r.file(e)
+			c.File = r.file(e.Pos)
 		}
 		if isWarning(e) {
 			c.Out = explained(e)

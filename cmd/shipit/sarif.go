@@ -1,9 +1,6 @@
 package main
 
 import (
-	"path"
-	"path/filepath"
-
 	"github.com/shipit-dev/shipit/schema"
 )
 
@@ -85,7 +82,7 @@ func level(e *schema.Error) string {
 
 func (r *report) location(p schema.Pos) object {
 	return object{"physicalLocation": object{
-		"artifactLocation": object{"uri": path.Join(filepath.ToSlash(r.dir), p.File)},
+		"artifactLocation": object{"uri": r.file(p)},
 		"region":           object{"startLine": p.Line, "startColumn": p.Column},
 	}}
 }

@@ -152,7 +152,7 @@ func inOwnWords(findings schema.Errors) schema.Errors {
 // from names the files of findings from where shipit was started.
 func from(dir string, findings schema.Errors) schema.Errors {
 	name := func(p *schema.Pos) {
-		if p.File != "" {
+		if p.File != "" && p.Module == "" {
 			p.File = path.Join(filepath.ToSlash(dir), p.File)
 		}
 	}

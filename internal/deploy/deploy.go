@@ -21,6 +21,7 @@ type Options struct {
 	Environment string   // one of the app's environments; needed when it has any
 	Namespace   string   // replaces the app's; empty keeps it
 	Registry    string   // replaces the app's; empty keeps it
+	Env         []string // see schema.Options
 }
 
 // NoEnvironmentError says that an app has environments and none was chosen.
@@ -78,7 +79,7 @@ func OpenAll(ctx context.Context, opts Options) ([]*schema.App, error) {
 }
 
 func (o Options) load() schema.Options {
-	return schema.Options{Tags: o.Tags, Environment: o.Environment}
+	return schema.Options{Tags: o.Tags, Environment: o.Environment, Env: o.Env}
 }
 
 func (o Options) lay(app *schema.App) {
