@@ -218,13 +218,18 @@ func TestPoliciesPairByPair(t *testing.T) {
 // examples are those of the project in all their environments.
 func examples(t *testing.T) map[string]*schema.App {
 	t.Helper()
-	projects, err := filepath.Glob("../examples/*/cue.mod/module.cue")
-	if err != nil || len(projects) == 0 {
-		t.Fatalf("no examples: %v", err)
+	var projects []string
+	for _, pattern := range []string{"../examples/*/*.cue", "../examples/*/apps/*/*.cue"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no examples %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			projects = append(projects, filepath.Dir(file))
+		}
 	}
 	found := map[string]*schema.App{}
-	for _, file := range projects {
-		dir := filepath.Dir(filepath.Dir(file))
+	for _, dir := range slices.Compact(projects) {
 		loaded, err := schema.LoadAll(t.Context(), dir, schema.Options{})
 		if err != nil {
 			t.Fatal(err)

@@ -15,6 +15,6 @@ if [[ -n $unformatted ]]; then
 fi
 # The same flag as the builds have, so that Kubernetes is not compiled once more.
 export GOFLAGS="-trimpath ${GOFLAGS-}"
-for module in . sandbox examples/hello examples/shop; do
+for module in . sandbox examples/*; do
   (cd "$module" && go vet ./... && "$bin/golangci-lint" run --config "$root/.golangci.yml" ./...)
 done

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,33 +17,117 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// kube does to the script's namespace what somebody else would with kubectl:
-// `kube apply FILE`, with documents of YAML in which $NS is the namespace, and
-// `kube delete FILE`.
+// kube does to the cluster what somebody else would with kubectl:
+//
+//	kube apply FILE     makes or changes the objects of a file, in which $NS is the namespace
+//	kube delete FILE    removes them
+//	kube define FILE    makes CustomResourceDefinitions and waits until they are served
+//	kube get API KIND [NAME]  prints the objects of the namespace as JSON, one a line
+//	kube start CRONJOB  runs it now, and waits until it is done
 func (c *testCluster) kube(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 || args[0] != "apply" && args[0] != "delete" {
-		ts.Fatalf("usage: kube apply|delete FILE")
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	text := os.Expand(ts.ReadFile(args[1]), ts.Getenv)
-	for _, doc := range strings.Split(text, "---\n") {
-		o := &unstructured.Unstructured{}
-		ts.Check(yaml.Unmarshal([]byte(doc), &o.Object))
-		r, err := c.resource(o)
-		ts.Check(err)
-		if args[0] == "apply" {
-			_, err = r.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "somebody-else", Force: true})
-		} else {
-			err = r.Delete(ctx, o.GetName(), metav1.DeleteOptions{})
+	switch {
+	case neg:
+		ts.Fatalf("kube cannot be negated")
+	case len(args) == 2 && args[0] == "start":
+		c.startJob(ctx, ts, args[1])
+	case len(args) == 2 && args[0] != "get":
+		for _, doc := range strings.Split(os.Expand(ts.ReadFile(args[1]), ts.Getenv), "---\n") {
+			o := &unstructured.Unstructured{}
+			ts.Check(yaml.Unmarshal([]byte(doc), &o.Object))
+			ts.Check(c.change(ctx, args[0], o))
 		}
-		ts.Check(err)
+	case len(args) >= 3 && args[0] == "get":
+		c.print(ctx, ts, args[1], args[2], args[3:])
+	default:
+		ts.Fatalf("usage: kube apply|delete|define FILE, get API KIND [NAME], start CRONJOB")
+	}
+}
+
+func (c *testCluster) change(ctx context.Context, how string, o *unstructured.Unstructured) error {
+	r, err := c.resource(o)
+	if err != nil {
+		return err
+	}
+	switch how {
+	case "delete":
+		return r.Delete(ctx, o.GetName(), metav1.DeleteOptions{})
+	case "apply", "define":
+		_, err = r.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "somebody-else", Force: true})
+		if err != nil || how == "apply" {
+			return err
+		}
+		return await(ctx, r, o.GetName(), "Established")
+	}
+	return fmt.Errorf("kube cannot %s", how)
+}
+
+// startJob makes a Job of a CronJob.
+func (c *testCluster) startJob(ctx context.Context, ts *testscript.TestScript, name string) {
+	batch := func(resource string) dynamic.ResourceInterface {
+		return c.client.Resource(schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: resource}).Namespace(ts.Getenv("NS"))
+	}
+	cron, err := batch("cronjobs").Get(ctx, name, metav1.GetOptions{})
+	ts.Check(err)
+	job, _, err := unstructured.NestedMap(cron.Object, "spec", "jobTemplate")
+	ts.Check(err)
+	o := &unstructured.Unstructured{Object: job}
+	o.SetAPIVersion("batch/v1")
+	o.SetKind("Job")
+	o.SetGenerateName(name + "-")
+	o.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(cron, cron.GroupVersionKind())})
+	o, err = batch("jobs").Create(ctx, o, metav1.CreateOptions{})
+	ts.Check(err)
+	ts.Check(await(ctx, batch("jobs"), o.GetName(), "Complete"))
+}
+
+// await watches an object until it has a condition.
+func await(ctx context.Context, r dynamic.ResourceInterface, name, condition string) error {
+	w, err := r.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
+	if err != nil {
+		return err
+	}
+	defer w.Stop()
+	for event := range w.ResultChan() {
+		o, ok := event.Object.(*unstructured.Unstructured)
+		if !ok {
+			continue
+		}
+		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+		for _, item := range conditions {
+			if m, _ := item.(map[string]any); m["type"] == condition && m["status"] == "True" {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%s never was %s", name, condition)
+}
+
+func (c *testCluster) print(ctx context.Context, ts *testscript.TestScript, api, kind string, names []string) {
+	out := ts.Stdout()
+	o := &unstructured.Unstructured{}
+	o.SetAPIVersion(api)
+	o.SetKind(kind)
+	o.SetNamespace(ts.Getenv("NS"))
+	r, err := c.resource(o)
+	ts.Check(err)
+	list, err := r.List(ctx, metav1.ListOptions{})
+	ts.Check(err)
+	for _, item := range list.Items {
+		if len(names) == 0 || slices.Contains(names, item.GetName()) {
+			item.SetManagedFields(nil)
+			data, err := item.MarshalJSON()
+			ts.Check(err)
+			fmt.Fprintf(out, "%s", data)
+		}
 	}
 }
 
 func (c *testCluster) resource(o *unstructured.Unstructured) (dynamic.ResourceInterface, error) {
 	gvk := o.GroupVersionKind()
 	plural, _ := meta.UnsafeGuessKindToResource(gvk)
+	plural.Resource = strings.Replace(plural.Resource, "gatewaies", "gateways", 1) // the guess has its limits
 	r := c.client.Resource(schema.GroupVersionResource{Group: gvk.Group, Version: gvk.Version, Resource: plural.Resource})
 	if o.GetNamespace() == "" {
 		return r, nil
