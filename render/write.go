@@ -4,28 +4,46 @@ import (
 	"bytes"
 	"encoding/json"
 	"maps"
+	"runtime"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 )
 
 // YAML writes the units' objects as a stream of documents, keys sorted. What it
 // writes is for people and logs: Secrets are without their data.
 func YAML(units []Unit) ([]byte, error) {
-	var buf bytes.Buffer
+	var objects []*unstructured.Unstructured
 	for _, u := range units {
-		for _, o := range u.Objects {
-			doc, err := yaml.Marshal(shown(o))
-			if err != nil {
-				return nil, err
-			}
-			if buf.Len() > 0 {
-				buf.WriteString("---\n")
-			}
-			buf.Write(doc)
-		}
+		objects = append(objects, u.Objects...)
 	}
-	return buf.Bytes(), nil
+	parts := make([]yamlWriter, min(len(objects), runtime.GOMAXPROCS(0)))
+	var g errgroup.Group
+	for i := range parts {
+		g.Go(func() error {
+			for _, o := range objects[i*len(objects)/len(parts) : (i+1)*len(objects)/len(parts)] {
+				if o != objects[0] {
+					parts[i].text("---\n")
+				}
+				if err := parts[i].document(shown(o)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	size := 0
+	for i := range parts {
+		size += len(parts[i].out)
+	}
+	all := make([]byte, 0, size)
+	for i := range parts {
+		all = append(all, parts[i].out...)
+	}
+	return all, nil
 }
 
 // JSON writes the units' objects as one v1 List, keys sorted, Secrets without
