@@ -1,52 +1,79 @@
 package schema
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/parser"
 )
 
-// examples are those of the schema's comments: each is a part of an App. A field
-// without one of its own has the shortest that uses it.
-type examples struct {
-	paths  map[string]string // by the path that is used in it
-	fields map[*field]string // by the field, wherever its struct is used
+// examples are those of the schema's comments, each a part of an App, by the fields
+// that they use, wherever the structs of these are.
+type examples map[*field][]use
+
+// use is one use of a field in an example.
+type use struct {
+	example string
+	path    string // of the field in the example
+	owner   *field // whose comment the example is in
+	ownerAt string // its path
 }
 
-func (x examples) of(f *field, path string) string {
-	switch {
-	case f.remark.example != "":
-		return f.remark.example
-	case x.paths[path] != "":
-		return x.paths[path]
+// of gives the example of a field: its own, or else the one that uses it nearest to
+// its path; of those the one of the nearest field, and then the shortest.
+func (x examples) of(f *field, path string) use {
+	if f.remark.example != "" {
+		return use{example: f.remark.example, path: path, owner: f, ownerAt: path}
 	}
-	return x.fields[f]
+	uses := x[f]
+	if len(uses) == 0 {
+		return use{}
+	}
+	return slices.MinFunc(uses, func(a, b use) int {
+		return cmp.Or(
+			-cmp.Compare(common(a.path, path), common(b.path, path)),
+			-cmp.Compare(common(a.ownerAt, path), common(b.ownerAt, path)),
+			cmp.Compare(len(a.example), len(b.example)),
+		)
+	})
+}
+
+// common counts the names that two paths begin with.
+func common(a, b string) int {
+	x, y := strings.Split(a, "."), strings.Split(b, ".")
+	n := 0
+	for n < len(x) && n < len(y) && x[n] == y[n] {
+		n++
+	}
+	return n
 }
 
 // examples collects them. What is wrong with one is found by the tests.
 func (s *shapes) examples() examples {
-	x := examples{map[string]string{}, map[*field]string{}}
-	add := func(example string) {
-		file, err := parser.ParseFile("", example)
-		if err != nil || example == "" {
-			return
+	x := examples{}
+	add := func(owner *field, path string) {
+		file, err := parser.ParseFile("", owner.remark.example)
+		if err == nil && owner.remark.example != "" {
+			x.add(s.app(), "", file.Decls, use{example: owner.remark.example, owner: owner, ownerAt: path})
 		}
-		x.add(s.app(), "", file.Decls, example)
 	}
-	add(newRemark(s.definitions["#App"]).example)
+	add(s.app(), "")
 	seen := map[*field]bool{}
-	s.walk(func(f *field, _ string) bool {
+	s.walk(func(f *field, path string) bool {
 		if seen[f] {
 			return false
 		}
 		seen[f] = true
-		add(f.remark.example)
+		add(f, path)
 		return true
 	})
 	return x
 }
 
 // add notes the fields that an example uses.
-func (x examples) add(at *field, path string, decls []ast.Decl, example string) {
+func (x examples) add(at *field, path string, decls []ast.Decl, u use) {
 	for _, d := range decls {
 		f, ok := d.(*ast.Field)
 		if !ok {
@@ -58,20 +85,20 @@ func (x examples) add(at *field, path string, decls []ast.Decl, example string) 
 		}
 		next, named := step(at, name)
 		if next == nil {
+			if named := below(at).named(); len(named) > 0 && named[len(named)-1].name == anyName {
+				u.path = join(path, anyName)
+				x[named[len(named)-1]] = append(x[named[len(named)-1]], u)
+			}
 			continue
 		}
 		to := path
 		if !named {
 			to = join(path, name)
-			if old := x.fields[next]; old == "" || len(example) < len(old) {
-				x.fields[next] = example
-			}
-		}
-		if old := x.paths[to]; old == "" || len(example) < len(old) {
-			x.paths[to] = example
+			u.path = to
+			x[next] = append(x[next], u)
 		}
 		if body, ok := f.Value.(*ast.StructLit); ok {
-			x.add(next, to, body.Elts, example)
+			x.add(next, to, body.Elts, u)
 		}
 	}
 }

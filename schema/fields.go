@@ -18,6 +18,7 @@ type Field struct {
 	Becomes  string   `json:"becomes,omitempty"` // what it is in Kubernetes, where that is called otherwise
 	Required bool     `json:"required"`
 	Example  string   `json:"example,omitempty"` // in CUE, from the top of the App
+	Kind     string   `json:"kind,omitempty"`    // of a struct: the Part that says what it has
 	See      string   `json:"see,omitempty"`     // in Fields: the path where fields of the same kind of struct are listed
 	Fields   []Field  `json:"fields,omitempty"`  // of a struct, without theirs
 	Aliases  []string `json:"aliases,omitempty"` // what others call it
@@ -38,10 +39,10 @@ func Explain(path string) (Field, error) {
 	}
 	examples := s.examples()
 	f := s.describe(at, known)
-	f.Example = examples.of(at, known)
-	for _, sub := range below(at).fields {
+	f.Example = examples.of(at, known).example
+	for _, sub := range below(at).named() {
 		d := s.describe(sub, join(known, sub.name))
-		d.Example = examples.of(sub, d.Path)
+		d.Example = examples.of(sub, d.Path).example
 		f.Fields = append(f.Fields, d)
 	}
 	f.Rules = s.rulesAbout(at, known)
@@ -61,7 +62,7 @@ func Fields() ([]Field, error) {
 	var all []Field
 	s.walk(func(f *field, path string) bool {
 		d := s.describe(f, path)
-		d.Example = examples.of(f, path)
+		d.Example = examples.of(f, path).example
 		if in := below(f); in.definition != "" && in.structs {
 			if d.See = listed[in.definition]; d.See == "" {
 				listed[in.definition] = path
@@ -87,7 +88,9 @@ func (s *shapes) walk(visit func(f *field, path string) bool) {
 	in(s.app(), "")
 }
 
-func (s *shapes) app() *field { return &field{shape: s.definition("#App")} }
+func (s *shapes) app() *field {
+	return &field{shape: s.definition("#App"), remark: remark{example: newRemark(s.definitions["#App"]).example}}
+}
 
 // find goes along a path, and gives the field and its path without names.
 func (s *shapes) find(path string) (*field, string, error) {
@@ -159,6 +162,18 @@ func below(f *field) *shape {
 	return in
 }
 
+// anyName is the name of a pattern: what a struct takes beside the fields that it
+// names.
+const anyName = "*"
+
+// named gives the fields of a struct, and one of any name when it takes others.
+func (s *shape) named() []*field {
+	if len(s.fields) == 0 {
+		return nil
+	}
+	return slices.Concat(s.fields, s.patterns)
+}
+
 // step goes on to the field of a name, or, with a name that the user chose, stays.
 func step(at *field, name string) (next *field, named bool) {
 	if f := below(at).field(name); f != nil {
@@ -177,20 +192,34 @@ func (s *shapes) describe(f *field, path string) Field {
 		Doc: f.remark.plain(), Default: f.remark.fallback, Becomes: f.remark.becomes,
 	}
 	if in := f.shape; len(in.fields) == 0 && len(in.patterns) == 1 {
-		p := in.patterns[0]
-		d.Keys = p.key
-		if d.Type == "" {
-			d.Type = "by name, each " + cmp.Or(p.must, "a struct")
-		}
+		d.Keys = in.patterns[0].key
+	} else if f.name == anyName {
+		d.Keys = f.key
 	}
-	d.Type = cmp.Or(d.Type, "a struct")
+	d.Type = cmp.Or(d.Type, inWords(f.shape))
 	if in := below(f); in.definition != "" && in.structs && s.definitions[in.definition] != nil {
 		d.About = newRemark(s.definitions[in.definition]).plain()
+		if len(in.fields) > 0 {
+			d.Kind = in.definition[1:]
+		}
 	}
 	for _, aka := range f.aka {
 		d.Aliases = append(d.Aliases, aliasName(aka))
 	}
 	return d
+}
+
+// inWords says in words what a struct is.
+func inWords(s *shape) string {
+	if len(s.fields) > 0 || len(s.patterns) != 1 {
+		return "a struct"
+	}
+	p := s.patterns[0]
+	each := cmp.Or(p.must, inWords(p.shape))
+	if rest, ok := strings.CutPrefix(each, "by name, "); ok {
+		return "by name and key, " + rest
+	}
+	return "by name, each " + each
 }
 
 // aliasName is the word of an @aka, without what to write for it.

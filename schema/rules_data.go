@@ -22,38 +22,46 @@ var dataRules = []Rule{
 		Name: unknownConfig, Summary: "A config or secret is named, or a key of one, that the service does not have",
 		Explanation: "A container reads the configs and secrets of its own service, as NAME/KEY.",
 		Example:     "config: app: level: \"info\"\nenv: LEVEL: config: \"app/level\"",
+		Fields:      []string{"services.env.config", "services.env.secret", "services.envFrom", "services.volumes.config", "services.volumes.secret"},
 	},
 	{
 		Name: configTooLarge, code: WrongValue, Summary: "A config is larger than Kubernetes keeps",
 		Explanation: "A ConfigMap holds at most 1 MiB with its keys. Larger files belong into the image or a volume.",
+		Fields:      []string{"services.config"},
 	},
 	{
 		Name: podField, code: WrongValue, Summary: "A variable asks for a field that a pod does not tell of itself",
 		Explanation: "The downward API gives a few fields to variables; the message lists them.",
 		Example:     "env: POD_IP: field: \"status.podIP\"",
+		Fields:      []string{"services.env.field"},
 	},
 	{
 		Name: sameMount, Summary: "Two volumes are mounted on the same path",
 		Explanation: "One would hide the other.",
+		Fields:      []string{"services.volumes.mount"},
 	},
 	{
 		Name: notOfVolume, Summary: "A volume has a field that its kind does not have",
 		Explanation: "class and accessModes are of claims, mode of configs and secrets.",
+		Fields:      []string{"services.volumes"},
 	},
 	{
 		Name: hostPath, Summary: "A volume is a folder of the node",
 		Explanation: "Whoever can write to a node's files can take it over, and the data stays on that node. An agent that needs it says so.",
 		Example:     "security: hostPath: true",
+		Fields:      []string{"services.volumes.hostPath", "services.security.hostPath"},
 	},
 	{
 		Name: secretInObjects, Silenceable: true, Summary: "A raw Secret has its values in the project",
 		Explanation: "Whoever reads the project, or its history, reads them. A service's secrets come from where they are kept.",
 		Example:     "secrets: db: password: sops: {file: \"secrets/prod.yaml\", key: \"password\"}",
+		Fields:      []string{"objects"},
 	},
 	{
 		Name: notEncrypted, code: WrongValue, Summary: "A file that SOPS should have encrypted, or a value in it, is not encrypted",
 		Explanation: "A file that SOPS encrypted says so in its sops metadata, and its values begin with ENC[. Others are secrets that everybody can read who reads the project or its history: encrypt them, and change them wherever they are used.",
 		Example:     "sops encrypt --in-place secrets/prod.yaml",
+		Fields:      []string{"services.secrets.sops"},
 	},
 	{
 		Name: unknownSOPSValue, code: WrongValue, Summary: "A file that SOPS encrypted has no value of a name",
@@ -68,5 +76,6 @@ var dataRules = []Rule{
 		Name: claimShared, Silenceable: true, Summary: "Several pods of a Deployment share a claim that one node may use",
 		Explanation: "The pods of a Deployment have one claim together. On another node they would wait for it forever. A StatefulSet has a claim for each pod.",
 		Example:     "workload: \"StatefulSet\"",
+		Fields:      []string{"services.volumes.size"},
 	},
 }

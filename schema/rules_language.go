@@ -60,11 +60,13 @@ var languageRules = []Rule{
 		Name: string(Conflict), code: Conflict, Summary: "A field has values that exclude each other",
 		Explanation: "CUE combines whatever is said about a field, in any file and any order; nothing overrides. A value that another place may change is written as a default.",
 		Example:     "replicas: *2 | int",
+		Fields:      []string{"environments"},
 	},
 	{
 		Name: string(NoValue), code: NoValue, Summary: "A field has a type, but no value",
 		Explanation: "All that is deployed must be decided: a number, not int. A field that an environment decides has a default outside of it, or is only written in environments.",
 		Example:     "replicas: *2 | int",
+		Fields:      []string{"environments"},
 	},
 	{
 		Name: string(Evaluation), code: Evaluation, Summary: "A value cannot be computed",
@@ -101,25 +103,30 @@ var languageRules = []Rule{
 		Name: oneOf, Summary: "Of several alternatives more than one is given",
 		Explanation: "Some structs are exactly one thing: a volume is a claim or an emptyDir, a secret comes from one source.",
 		Example:     "secrets: db: password: env: \"DB_PASSWORD\"",
+		Fields:      []string{"services.secrets", "services.volumes", "services.probes.startup", "services.disruption"},
 	},
 	{
 		Name: projectFile, code: WrongValue, Summary: "A file of the project is not there, cannot be used, or is outside",
 		Explanation: "Paths are relative to the project's folder. Files outside of it are never read, nor through links.",
 		Example:     "config: app: \"app.yaml\": file: \"conf/app.yaml\"",
+		Fields:      []string{"services.config.file", "services.secrets.file", "objects.file", "crds"},
 	},
 	{
 		Name: ownServices, code: Reference, Severity: SeverityWarning, Silenceable: true, Summary: "An environment goes through its own services only",
 		Explanation: "Inside of an environment, services are those that it names itself. [string]: says something about every service of the App.",
 		Example:     "environments: dev: services: [string]: replicas: 1",
+		Fields:      []string{"environments.services"},
 	},
 	{
 		Name: reservedLabel, Summary: "A label is shipit's own",
 		Explanation: "shipit finds its objects by some labels, and sets them itself.",
+		Fields:      []string{"labels"},
 	},
 	{
 		Name: patchConflict, code: Conflict, Summary: "A patch contradicts the object that it is for",
 		Explanation: "A patch is unified with the generated object: it adds what that does not say. What shipit sets itself is changed with the words of the service.",
 		Example:     "patch: Deployment: spec: template: spec: containers: web: terminationMessagePolicy: \"FallbackToLogsOnError\"",
+		Fields:      []string{"services.patch"},
 	},
 	{
 		Name: inputLimit, code: Syntax, Summary: "A file is larger, or nested deeper, than is read",
@@ -128,15 +135,18 @@ var languageRules = []Rule{
 	{
 		Name: patchNothing, Summary: "A patch is for an object that the service does not have",
 		Explanation: "Patches are by the kind of a generated object. What is not generated is written in objects.",
+		Fields:      []string{"services.patch"},
 	},
 	{
 		Name: badObject, code: WrongValue, Summary: "A raw object is no Kubernetes object",
 		Explanation: "It needs an apiVersion, a kind and a name, in CUE or in YAML. A folder of crds holds CustomResourceDefinitions only.",
 		Example:     "objects: issuer: file: \"objects/issuer.yaml\"",
+		Fields:      []string{"objects"},
 	},
 	{
 		Name: policyBroken, Silenceable: true, Summary: "An object breaks a policy of the App",
 		Explanation: "The policies in policy are the organisation's own rules, checked against every rendered object. The message is the policy's.",
+		Fields:      []string{"policy"},
 	},
 	{
 		Name: badIgnore, code: WrongValue, Severity: SeverityWarning, Summary: "A shipit:ignore comment silences nothing",

@@ -27,7 +27,7 @@ type shape struct {
 // field is a field of the schema, or a pattern for fields.
 type field struct {
 	name     string
-	pattern  ast.Expr // of a pattern, instead of the name
+	pattern  ast.Expr // of a pattern, whose name is anyName
 	required bool
 	must     string   // @must: what its value must be
 	key      string   // @key: what the names that a pattern takes must be
@@ -159,7 +159,7 @@ func (s *shapes) value(x ast.Expr) *shape {
 func (s *shapes) add(to *shape, f *ast.Field) {
 	made := &field{required: f.Constraint == token.NOT, remark: newRemark(f)}
 	if list, ok := f.Label.(*ast.ListLit); ok && len(list.Elts) == 1 {
-		made.pattern = list.Elts[0]
+		made.name, made.pattern = anyName, list.Elts[0]
 		to.patterns = append(to.patterns, made)
 	} else {
 		made.name, _, _ = ast.LabelName(f.Label)

@@ -113,6 +113,9 @@ func completeExplain(_ *cobra.Command, args []string, typed string) ([]cobra.Com
 	}
 	var all []cobra.Completion
 	for _, sub := range f.Fields {
+		if sub.Name == "*" {
+			continue
+		}
 		all = append(all, cobra.CompletionWithDesc(before+sub.Name, aboutField(sub)))
 	}
 	if before == "" {
@@ -276,6 +279,9 @@ func (p *page) fields(fields []schema.Field) {
 	rows := make([][2]string, len(fields))
 	for i, f := range fields {
 		rows[i] = [2]string{f.Name, aboutField(f)}
+		if f.Name == "*" {
+			rows[i][0] = "(others)"
+		}
 		if f.Required {
 			rows[i][1] = "(required) " + rows[i][1]
 		}
@@ -318,11 +324,22 @@ func wrap(text string, width int) []string {
 
 // aboutField is the first sentence about a field, for beside its name.
 func aboutField(f schema.Field) string {
-	text, _, _ := strings.Cut(f.Doc, ". ")
-	for _, is := range []string{" is ", " are "} {
-		if rest, ok := strings.CutPrefix(text, f.Name+is); ok {
-			text = rest
-		}
-	}
+	text, _, _ := strings.Cut(withoutName(f), ". ")
 	return strings.TrimSuffix(text, ".")
+}
+
+// withoutName is what a field is, without its name where that begins a sentence:
+// "replicas is how many pods run" is "how many pods run".
+func withoutName(f schema.Field) string {
+	rest, ok := strings.CutPrefix(f.Doc, f.Name+" ")
+	verb, after, _ := strings.Cut(rest, " ")
+	switch {
+	case !ok:
+		return f.Doc
+	case verb == "is" || verb == "are":
+		return after
+	case strings.HasSuffix(verb, "s"): // says, lets, keeps
+		return rest
+	}
+	return f.Doc
 }

@@ -1,0 +1,142 @@
+package schema
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/parser"
+)
+
+// Part is a kind of struct of the language, for a page about all of it.
+type Part struct {
+	Subject string   // the file of the schema that it is in: "probe"
+	Name    string   // "Probe"
+	Doc     string   // what it is
+	Paths   []string // where it is in an App, the shortest first; "" is the App
+	Has     []string // names of Parts whose fields it has, too
+	Example string   // its own; else "", as in Fields
+	Fields  []Field  // with paths below the first of Paths, and their own examples only
+
+	// Shown gives for the path of a field without an example the path of the one
+	// whose example has it; "" is the App.
+	Shown map[string]string
+}
+
+// Parts gives the parts of the language, those of a subject in the order of the
+// schema.
+func Parts() ([]Part, error) {
+	s, err := newShapes()
+	if err != nil {
+		return nil, err
+	}
+	paths := s.paths()
+	var parts []Part
+	for _, d := range s.inOrder() {
+		if at := paths[d.name]; len(at) > 0 {
+			parts = append(parts, s.part(d, at))
+		}
+	}
+	// A field is found by its path in the part that it is of.
+	at := map[*field]string{}
+	for _, p := range parts {
+		for _, f := range s.own(s.definition("#" + p.Name)) {
+			at[f] = join(p.Paths[0], f.name)
+		}
+	}
+	examples := s.examples()
+	for i, p := range parts {
+		for _, f := range s.own(s.definition("#" + p.Name)) {
+			if path := at[f]; f.remark.example == "" {
+				parts[i].Shown[path] = at[examples.of(f, path).owner]
+			}
+		}
+	}
+	return parts, nil
+}
+
+type definition struct{ subject, name string }
+
+// inOrder gives the definitions of structs as they are written.
+func (s *shapes) inOrder() []definition {
+	var all []definition
+	files := schemaFiles()
+	for _, file := range sortedKeys(files) {
+		f, err := parser.ParseFile(file, files[file])
+		if err != nil {
+			continue // newShapes has told
+		}
+		for _, d := range f.Decls {
+			if d, ok := d.(*ast.Field); ok {
+				name, _, _ := ast.LabelName(d.Label)
+				all = append(all, definition{strings.TrimSuffix(file, ".cue"), name})
+			}
+		}
+	}
+	return all
+}
+
+// paths gives where in an App the structs of definitions are.
+func (s *shapes) paths() map[string][]string {
+	paths := map[string][]string{"#App": {""}}
+	var in func(at *field, path string, inside []string)
+	in = func(at *field, path string, inside []string) {
+		for _, sub := range below(at).fields {
+			path, is := join(path, sub.name), below(sub)
+			if len(is.fields) == 0 || slices.Contains(inside, is.definition) {
+				continue
+			}
+			for _, name := range append(s.embedded(is), is.definition) {
+				paths[name] = append(paths[name], path)
+			}
+			in(sub, path, append(inside, is.definition))
+		}
+	}
+	in(s.app(), "", nil)
+	for _, all := range paths {
+		slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(strings.Count(a, "."), strings.Count(b, ".")) })
+	}
+	return paths
+}
+
+// embedded gives the definitions whose fields a struct has.
+func (s *shapes) embedded(in *shape) []string {
+	var names []string
+	for _, name := range sortedKeys(s.definitions) {
+		other := s.definition(name)
+		if name != in.definition && len(other.fields) > 0 && len(other.fields) < len(in.fields) && containsAll(in.fields, other.fields) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+func containsAll(all, some []*field) bool {
+	return !slices.ContainsFunc(some, func(f *field) bool { return !slices.Contains(all, f) })
+}
+
+// own gives the fields of a struct that are not embedded.
+func (s *shapes) own(in *shape) []*field {
+	fields := in.named()
+	for _, name := range s.embedded(in) {
+		others := s.definition(name).fields
+		fields = slices.DeleteFunc(fields, func(f *field) bool { return slices.Contains(others, f) })
+	}
+	return fields
+}
+
+func (s *shapes) part(d definition, paths []string) Part {
+	remark := newRemark(s.definitions[d.name])
+	in := s.definition(d.name)
+	p := Part{Subject: d.subject, Name: d.name[1:], Doc: remark.plain(), Paths: paths, Example: remark.example, Shown: map[string]string{}}
+	for _, name := range s.embedded(in) {
+		p.Has = append(p.Has, name[1:])
+	}
+	for _, f := range s.own(in) {
+		d := s.describe(f, join(paths[0], f.name))
+		d.Example = f.remark.example
+		p.Fields = append(p.Fields, d)
+	}
+	return p
+}

@@ -1,0 +1,29 @@
+package schema_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/shipit-dev/shipit/schema"
+)
+
+// Every rule says what it is about, and the fields that it names are there and
+// name it in turn.
+func TestFieldsOfRules(t *testing.T) {
+	t.Parallel()
+	for _, r := range schema.Rules() {
+		if r.Summary == "" || r.Explanation == "" {
+			t.Errorf("%s explains nothing: %+v", r.Name, r)
+		}
+		for _, path := range r.Fields {
+			f, err := schema.Explain(path)
+			if err != nil {
+				t.Errorf("%s is about %s: %v", r.Name, path, err)
+				continue
+			}
+			if !slices.Contains(f.Rules, r.Name) {
+				t.Errorf("%s is about %s, which has %v", r.Name, path, f.Rules)
+			}
+		}
+	}
+}
