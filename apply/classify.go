@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -18,6 +19,11 @@ import (
 // rbacDenial is how the API server's RBAC words a refusal; admission uses the
 // same status code with other words.
 var rbacDenial = regexp.MustCompile(`User "([^"]*)" cannot ([a-z]+) resource "([^"]*)"(?: in API group "([^"]*)")?(?: in the namespace "([^"]*)")?`)
+
+// immutable is how the API server says of which fields it takes no change: in
+// general, of a Service's address, of a claim, and of a StatefulSet, whose field it
+// does not name.
+var immutable = []string{"field is immutable", "may not change once set", "is immutable after creation", "updates to statefulset spec for fields other than"}
 
 // typed turns what a request returned into this package's errors. verb and
 // object say what was tried; live, which may be nil, is the object as it was.
@@ -56,7 +62,7 @@ func (c *Client) typed(err error, object Ref, live *unstructured.Unstructured) e
 		invalid := &InvalidError{Object: object, Err: err}
 		if d := status.Status().Details; d != nil && len(d.Causes) > 0 {
 			invalid.Field = d.Causes[0].Field
-			invalid.Immutable = strings.Contains(d.Causes[0].Message, "field is immutable")
+			invalid.Immutable = slices.ContainsFunc(immutable, func(words string) bool { return strings.Contains(d.Causes[0].Message, words) })
 		}
 		return invalid
 	}

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/client-go/dynamic"
 	appsv1 "k8s.io/client-go/kubernetes/typed/apps/v1"
+	authorizationv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	coordinationv1 "k8s.io/client-go/kubernetes/typed/coordination/v1"
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/metadata"
@@ -37,6 +38,7 @@ type Client struct {
 	core     corev1.CoreV1Interface
 	apps     appsv1.AppsV1Interface
 	leases   coordinationv1.LeaseInterface
+	access   authorizationv1.AuthorizationV1Interface
 }
 
 // New makes a client; it does not connect. The configuration is copied, and its
@@ -81,6 +83,9 @@ func newClient(cfg *rest.Config, h *http.Client, owner Owner) (*Client, error) {
 		return nil, err
 	}
 	if c.apps, err = appsv1.NewForConfigAndClient(cfg, h); err != nil {
+		return nil, err
+	}
+	if c.access, err = authorizationv1.NewForConfigAndClient(cfg, h); err != nil {
 		return nil, err
 	}
 	coordination, err := coordinationv1.NewForConfigAndClient(cfg, h)

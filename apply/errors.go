@@ -121,7 +121,29 @@ type InvalidError struct {
 	Err       error
 }
 
-func (e *InvalidError) Error() string { return fmt.Sprintf("%s: %v", e.Object, e.Err) }
+func (e *InvalidError) Error() string {
+	if e.Immutable {
+		return fmt.Sprintf("%s: %s cannot be changed once it is there", e.Object, e.Field)
+	}
+	return fmt.Sprintf("%s: %v", e.Object, e.Err)
+}
+
+// Hint tells the way around a field that cannot be changed.
+func (e *InvalidError) Hint() string {
+	if !e.Immutable {
+		return ""
+	}
+	remove := fmt.Sprintf("kubectl -n %s delete %s %s", e.Object.Namespace, strings.ToLower(e.Object.Kind), e.Object.Name)
+	switch e.Object.Kind {
+	case "StatefulSet", "Deployment", "DaemonSet":
+		if e.Field != "spec.selector" {
+			return "delete it without its pods and its claims, which its successor takes over, and deploy again: " + remove + " --cascade=orphan"
+		}
+	case "PersistentVolumeClaim":
+		return "give the volume another name, and move what is in it; or delete it with what is in it, and deploy again: " + remove
+	}
+	return "give it another name, or delete it and deploy again, with nothing there in between: " + remove
+}
 func (e *InvalidError) Unwrap() error { return e.Err }
 
 // LockedError says that another deploy of the same unit is running.

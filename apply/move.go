@@ -43,6 +43,7 @@ type mover struct {
 	begun    []string              // the moved units of which something may have been written
 	tried    map[string]int        // the release that each moved unit was to get
 	homes    map[string]home       // where each moved unit goes back to
+	asked    bool                  // what the caller may do was looked at
 	called   map[string]bool       // units whose calls were looked at
 	lost     map[string]bool       // units that are there and of which the index knows nothing
 	recorded bool                  // the index has how this ended, and keeps the records
@@ -68,6 +69,9 @@ func (m *mover) steps(ctx context.Context) error {
 		}
 		if len(m.moved) == 0 && len(m.removals) == 0 {
 			return m.verify(ctx)
+		}
+		if err := m.allowed(ctx); err != nil {
+			return err
 		}
 		held, err := m.enter(ctx)
 		if err != nil {

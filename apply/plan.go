@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -247,21 +248,14 @@ func (c *Client) refine(ctx context.Context, p *plan) error {
 
 // ask asks everything at once.
 func (c *Client) ask(ctx context.Context, p *plan, changes []*change) error {
-	g := &errgroup.Group{}
-	g.SetLimit(inFlight)
 	pre := c.newPreflight(p)
 	var namespace error
+	g := &errgroup.Group{}
 	g.Go(func() error {
 		_, namespace = c.namespaceExists(ctx)
 		return nil
 	})
-	for _, ch := range changes {
-		g.Go(func() error {
-			ch.err = c.refineOne(ctx, ch)
-			return nil
-		})
-	}
-	pre.start(ctx, g)
+	c.examine(ctx, pre, changes)
 	_ = g.Wait()
 	var terminating *TerminatingError
 	if errors.As(namespace, &terminating) {
@@ -274,6 +268,21 @@ func (c *Client) ask(ctx context.Context, p *plan, changes []*change) error {
 	}
 	em, _ := ctx.Value(emitterKey{}).(*emitter)
 	return pre.end(em)
+}
+
+// examine asks about every change, and what else it may fail for. The answers are
+// in the changes and in pre.
+func (c *Client) examine(ctx context.Context, pre *preflight, changes []*change) {
+	g := &errgroup.Group{}
+	g.SetLimit(inFlight)
+	for _, ch := range changes {
+		g.Go(func() error {
+			ch.err = c.refineOne(ctx, ch)
+			return nil
+		})
+	}
+	pre.start(ctx, g)
+	_ = g.Wait()
 }
 
 func (c *Client) refineOne(ctx context.Context, ch *change) error {
@@ -307,7 +316,7 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 	}
 	dry, err := c.dryRun(ctx, r, ch)
 	if err != nil {
-		return c.typed(err, ch.ref, ch.live)
+		return ch.named(c.typed(err, ch.ref, ch.live))
 	}
 	if ch.live == nil {
 		return nil
@@ -322,6 +331,31 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		slices.Sort(ch.fields)
 	}
 	return nil
+}
+
+// named names what of a StatefulSet cannot be changed: the API server only says
+// what can be.
+func (ch *change) named(err error) error {
+	var invalid *InvalidError
+	if !errors.As(err, &invalid) || !invalid.Immutable || ch.ref.Kind != "StatefulSet" {
+		return err
+	}
+	var fields []string
+	for _, p := range ch.maybe {
+		names := fieldNames(p)
+		if len(names) < 2 || names[0] != "spec" {
+			continue
+		}
+		switch names[1] {
+		case "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds":
+		default:
+			fields = append(fields, "spec."+names[1])
+		}
+	}
+	if slices.Sort(fields); len(fields) > 0 {
+		invalid.Field = strings.Join(slices.Compact(fields), ", ")
+	}
+	return err
 }
 
 // ours returns nil if this app applied o.

@@ -51,6 +51,8 @@ type preflight struct {
 	resized   bool    // a workload or a quota changes
 	made      map[string]*unstructured.Unstructured
 	accounts  map[string]bool // service accounts that are not there yet
+	promised  map[string]bool // Secrets that a controller makes of what this deploy makes
+	unfilled  bool            // the Secrets of this deploy have no values
 
 	mu     sync.Mutex
 	held   map[string]held // by kind and name: what references point to
@@ -74,8 +76,11 @@ type podTemplate struct {
 
 // newPreflight takes what it needs from the plan before the dry runs write to it.
 func (c *Client) newPreflight(p *plan) *preflight {
-	f := &preflight{c: c, made: map[string]*unstructured.Unstructured{}, held: map[string]held{}, accounts: map[string]bool{}}
+	f := &preflight{c: c, made: map[string]*unstructured.Unstructured{}, held: map[string]held{}, accounts: map[string]bool{}, promised: map[string]bool{}}
 	for _, ch := range p.changes {
+		if name := secretOf(ch.desired); name != "" {
+			f.promised["Secret/"+name] = true
+		}
 		moves := ch.action == ActionCreate || ch.action == ActionUpdate
 		o := ch.desired
 		switch {
@@ -268,6 +273,15 @@ func skipped(what string, err error) Event {
 
 // end judges the answers. All that is wrong is in one error.
 func (f *preflight) end(em *emitter) error {
+	if err := f.conclude(em); err != nil || len(f.found) == 0 {
+		return err
+	}
+	return &PreflightError{Diagnoses: f.found}
+}
+
+// conclude makes of the answers what is wrong, and warns of what may be. The error is
+// why there are no answers.
+func (f *preflight) conclude(em *emitter) error {
 	if f.failed != nil {
 		return f.failed
 	}
@@ -276,17 +290,20 @@ func (f *preflight) end(em *emitter) error {
 		if !t.changed {
 			continue
 		}
-		for _, r := range references(&t.spec) {
-			h := f.held[r.kind+"/"+r.name]
-			if h.err != nil || r.kind == "ConfigMap" && r.name == "kube-root-ca.crt" {
-				if h.err != nil && !unknown[r.kind+"/"+r.name] {
-					unknown[r.kind+"/"+r.name] = true
-					f.warned = append(f.warned, skipped("whether "+r.kind+" "+r.name+" is there", h.err))
+		for _, refs := range byObject(references(&t.spec)) {
+			key := refs[0].kind + "/" + refs[0].name
+			h := f.held[key]
+			switch {
+			case key == "ConfigMap/kube-root-ca.crt", f.promised[key], f.unfilled && refs[0].kind == "Secret" && f.made[key] != nil:
+			case h.err != nil:
+				if !unknown[key] {
+					unknown[key] = true
+					f.warned = append(f.warned, skipped("whether "+refs[0].kind+" "+refs[0].name+" is there", h.err))
 				}
-				continue
-			}
-			if d := r.missing(h, f.c.owner.Namespace); d != nil {
-				f.found = append(f.found, f.about(t, *d))
+			default:
+				if d := missing(refs, h, f.c.owner.Namespace); d != nil {
+					f.found = append(f.found, f.about(t, *d))
+				}
 			}
 		}
 		for _, s := range t.spec.ImagePullSecrets {
@@ -303,11 +320,8 @@ func (f *preflight) end(em *emitter) error {
 			em.once(ev)
 		}
 	}
-	if len(f.found) == 0 {
-		return nil
-	}
 	slices.SortStableFunc(f.found, func(a, b *Diagnosis) int {
 		return strings.Compare(a.Unit+"\x00"+a.Field, b.Unit+"\x00"+b.Field)
 	})
-	return &PreflightError{Diagnoses: f.found}
+	return nil
 }

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -108,35 +109,62 @@ func (c *Client) heldNow(ctx context.Context, kind, name string) held {
 	return held{object: o, err: c.typed(err, ref, nil)}
 }
 
-// missing says what r does not find, nil if all is there.
-func (r reference) missing(h held, namespace string) *Diagnosis {
-	d := &Diagnosis{Code: CodeConfigMissing, Field: r.field}
-	if h.object == nil {
-		d.Message = fmt.Sprintf("%s %s does not exist in namespace %s", r.kind, r.name, namespace)
-		if r.key != "" {
-			d.Message += fmt.Sprintf(" (its key %s is wanted)", r.key)
+// byObject groups references by what they point to, in the order of the first.
+func byObject(refs []reference) [][]reference {
+	var out [][]reference
+	for _, r := range refs {
+		i := slices.IndexFunc(out, func(g []reference) bool { return g[0].kind == r.kind && g[0].name == r.name })
+		if i < 0 {
+			out = append(out, []reference{r})
+		} else {
+			out[i] = append(out[i], r)
+		}
+	}
+	return out
+}
+
+// missing says what references to one object do not find, nil if all is there.
+func missing(refs []reference, h held, namespace string) *Diagnosis {
+	first := refs[0]
+	present := map[string]bool{}
+	if h.object != nil {
+		for _, field := range []string{"data", "binaryData", "stringData"} {
+			m, _, _ := unstructured.NestedMap(h.object.Object, field)
+			for k := range m {
+				present[k] = true
+			}
+		}
+	}
+	var keys []string
+	var field string
+	for _, r := range refs {
+		if r.key != "" && !present[r.key] && !slices.Contains(keys, r.key) {
+			keys = append(keys, r.key)
+			field = cmp.Or(field, r.field)
+		}
+	}
+	plural := "key "
+	if len(keys) > 1 {
+		plural = "keys "
+	}
+	wanted := plural + strings.Join(keys, ", ")
+	d := &Diagnosis{Code: CodeConfigMissing, Field: first.field}
+	switch {
+	case h.object == nil:
+		d.Message = fmt.Sprintf("%s %s does not exist in namespace %s", first.kind, first.name, namespace)
+		if len(keys) > 0 {
+			d.Message += fmt.Sprintf(" (its %s %s wanted)", wanted, map[bool]string{false: "is", true: "are"}[len(keys) > 1])
 		}
 		d.Hint = "create it first, or name one that is there"
-		return d
-	}
-	if r.key == "" {
+	case len(keys) == 0:
 		return nil
-	}
-	keys := map[string]bool{}
-	for _, field := range []string{"data", "binaryData", "stringData"} {
-		m, _, _ := unstructured.NestedMap(h.object.Object, field)
-		for k := range m {
-			keys[k] = true
-		}
-	}
-	if keys[r.key] {
-		return nil
-	}
-	d.Message = fmt.Sprintf("%s %s in namespace %s has no key %s", r.kind, r.name, namespace, r.key)
-	if len(keys) > 0 {
-		d.Hint = "its keys are " + strings.Join(slices.Sorted(maps.Keys(keys)), ", ")
-	} else {
+	default:
+		d.Field = field
+		d.Message = fmt.Sprintf("%s %s in namespace %s has no %s", first.kind, first.name, namespace, wanted)
 		d.Hint = "it is empty"
+		if len(present) > 0 {
+			d.Hint = "its keys are " + strings.Join(slices.Sorted(maps.Keys(present)), ", ")
+		}
 	}
 	return d
 }

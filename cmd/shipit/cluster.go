@@ -46,8 +46,9 @@ func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) 
 	if f.sandbox != "" {
 		return sandboxTarget(ctx, s, f.sandbox)
 	}
-	f.kube.context = cmp.Or(f.kube.context, app.Context)
-	loader := f.kube.loader()
+	kube := f.kube // the next environment may have another context
+	kube.context = cmp.Or(kube.context, app.Context)
+	loader := kube.loader()
 	raw, err := loader.RawConfig()
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
@@ -66,7 +67,7 @@ func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) 
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	return &target{config: config, label: "context " + cmp.Or(f.kube.context, raw.CurrentContext)}, nil
+	return &target{config: config, label: "context " + cmp.Or(kube.context, raw.CurrentContext)}, nil
 }
 
 // errNoCluster is a machine where nothing says which cluster to use.

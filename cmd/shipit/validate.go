@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/internal/deploy"
 	"github.com/shipit-dev/shipit/schema"
 )
@@ -18,10 +19,12 @@ import (
 func newValidateCommand(s streams) *cobra.Command {
 	var project projectFlags
 	var output, since string
-	var raw, verbose bool
+	var raw, verbose, server bool
+	var cluster clusterFlags
+	var crds string
 	cmd := &cobra.Command{
 		Use:   "validate",
-		Short: "Check a project in every environment, without a cluster",
+		Short: "Check a project in every environment, without a cluster or with its own",
 		Long: `Check a project in every environment, or in the one that -e names, without a
 cluster. In a folder of a repository that is in no project, check every project
 below it. The forms for CI systems (sarif, junit, github) name files from the
@@ -32,6 +35,10 @@ can matter to, and tell what is wrong now and was not at the git revision: the
 last commit, or the one given, as in --changed=v1.4 or --changed=origin/main...
 (where this branch left it).
 
+With --server (or --sandbox), also ask the cluster of each environment, and
+write nothing: a dry run of all that would change, whether pods would be let in,
+what quotas leave, what is referred to and called, and what you may do.
+
 What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -41,9 +48,15 @@ What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 				known := slices.Sorted(maps.Keys(formats))
 				return usagef("-o %s: the formats are text, %s", output, strings.Join(known, ", "))
 			}
-			found, err := validations(cmd.Context(), project.options(""), since)
+			opts := project.options(cluster.namespace())
+			opts.CRDs = crds
+			found, err := validations(cmd.Context(), opts, since)
 			if err != nil {
 				return err
+			}
+			var unchecked error
+			if server || cluster.sandbox != "" {
+				unchecked = cluster.check(cmd.Context(), s, found)
 			}
 			several := since != "" || len(found) != 1 || found[0].Dir != project.dir
 			if several {
@@ -62,7 +75,7 @@ What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 				r.add(v)
 			}
 			if output == "text" {
-				return s.validated(found, since, verbose)
+				return errors.Join(s.validated(found, since, verbose), unchecked)
 			}
 			data, err := formats[output]()
 			if err != nil {
@@ -74,10 +87,13 @@ What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 			if !r.Valid {
 				return exitStatus(exitInvalid)
 			}
-			return nil
+			return unchecked
 		},
 	}
 	project.add(cmd)
+	cluster.add(cmd)
+	cmd.Flags().BoolVar(&server, "server", false, "also ask the cluster of each environment; nothing is written")
+	cmd.Flags().StringVar(&crds, "crds", "", "a folder with CustomResourceDefinitions that the cluster has (beside the app's crds)")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, sarif, junit or github")
 	cmd.Flags().BoolVar(&raw, "raw", false, "show CUE's own words where it had any")
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "list what the project ignores, and why")
@@ -92,6 +108,21 @@ func validations(ctx context.Context, opts deploy.Options, since string) ([]*dep
 		return deploy.ValidateSince(ctx, opts, since)
 	}
 	return deploy.ValidateBelow(ctx, opts)
+}
+
+// check asks the cluster of every environment of what was found.
+func (f *clusterFlags) check(ctx context.Context, s streams, found []*deploy.Validation) error {
+	var errs []error
+	for _, v := range found {
+		errs = append(errs, v.CheckServer(ctx, func(app *schema.App) (*apply.Client, error) {
+			t, err := f.connect(ctx, s, app)
+			if err != nil {
+				return nil, err
+			}
+			return t.client(app)
+		}))
+	}
+	return errors.Join(errs...)
 }
 
 // validated prints what was found in words.

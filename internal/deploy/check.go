@@ -24,7 +24,11 @@ func Check(app *schema.App, units []render.Unit) (schema.Errors, error) {
 		known := openapi.Versions()
 		version = known[len(known)-1]
 	}
-	validator, err := openapi.New(version)
+	known := make([]*unstructured.Unstructured, len(app.CRDs))
+	for i, o := range app.CRDs {
+		known[i] = &unstructured.Unstructured{Object: o.Object}
+	}
+	validator, err := openapi.New(version, known...)
 	if err != nil {
 		return nil, err
 	}
@@ -85,18 +89,26 @@ func found(app *schema.App, service string, f openapi.Finding) *schema.Error {
 // images: what is found in several is said once, with their names when those
 // are not all.
 func CheckAll(apps ...*schema.App) (schema.Errors, error) {
-	var errs schema.Errors
-	seen := map[string]*schema.Error{}
-	for _, app := range apps {
+	all := make([]schema.Errors, len(apps))
+	for i, app := range apps {
 		units, err := Render(app, Unbuilt(app, app.Services), nil)
 		if err != nil {
 			return nil, err
 		}
-		found, err := Check(app, units)
-		if err != nil {
+		if all[i], err = Check(app, units); err != nil {
 			return nil, err
 		}
-		for _, e := range found {
+	}
+	return together(apps, all), nil
+}
+
+// together joins what was found in each of several environments: what is in
+// several is said once, with their names when those are not all.
+func together(apps []*schema.App, found []schema.Errors) schema.Errors {
+	var errs schema.Errors
+	seen := map[string]*schema.Error{}
+	for i, app := range apps {
+		for _, e := range found[i] {
 			key := e.Rule + e.Error()
 			if seen[key] == nil {
 				seen[key] = e
@@ -110,7 +122,7 @@ func CheckAll(apps ...*schema.App) (schema.Errors, error) {
 			e.Environments = nil
 		}
 	}
-	return errs, nil
+	return errs
 }
 
 // Severe parts errors from warnings.

@@ -22,6 +22,7 @@ type Options struct {
 	Namespace   string   // replaces the app's; empty keeps it
 	Registry    string   // replaces the app's; empty keeps it
 	Env         []string // see schema.Options
+	CRDs        string   // a folder with more definitions of kinds that the cluster has; empty has none
 }
 
 // NoEnvironmentError says that an app has environments and none was chosen.
@@ -54,8 +55,7 @@ func Open(ctx context.Context, opts Options) (*schema.App, error) {
 	if err != nil {
 		return nil, err
 	}
-	opts.lay(app)
-	return app, nil
+	return app, opts.lay(app)
 }
 
 // OpenAll is Open for every environment at once, or for the one that opts
@@ -73,7 +73,9 @@ func OpenAll(ctx context.Context, opts Options) ([]*schema.App, error) {
 		return nil, err
 	}
 	for _, app := range apps {
-		opts.lay(app)
+		if err := opts.lay(app); err != nil {
+			return nil, err
+		}
 	}
 	return apps, nil
 }
@@ -82,7 +84,7 @@ func (o Options) load() schema.Options {
 	return schema.Options{Tags: o.Tags, Environment: o.Environment, Env: o.Env}
 }
 
-func (o Options) lay(app *schema.App) {
+func (o Options) lay(app *schema.App) error {
 	for _, s := range app.Services {
 		for i, c := range s.Calls {
 			// A service of this app from another project is where the app is.
@@ -93,6 +95,12 @@ func (o Options) lay(app *schema.App) {
 	}
 	app.Namespace = cmp.Or(o.Namespace, app.Namespace)
 	app.Registry = cmp.Or(o.Registry, app.Registry)
+	if o.CRDs == "" {
+		return nil
+	}
+	more, err := definitions(o.CRDs)
+	app.CRDs = append(app.CRDs, more...)
+	return err
 }
 
 // UnknownServiceError is a service that the app does not have.
