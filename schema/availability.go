@@ -39,8 +39,12 @@ func (d *decoder) scaling(n *node, s *Service) {
 		}
 		return
 	}
-	if a := s.Autoscale; a != nil && a.Max > 0 && n.missing("replicas") {
-		s.Replicas = a.Min
+	if a := s.Autoscale; a != nil && a.Max > 0 {
+		if n.missing("replicas") {
+			s.Replicas = a.Min
+		}
+		// The autoscaler would change any other number at once.
+		s.Replicas = min(max(s.Replicas, a.Min), max(a.Min, a.Max))
 	}
 	switch s.Availability {
 	case ActiveActive:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -23,15 +24,25 @@ import (
 //	kube delete FILE    removes them
 //	kube define FILE    makes CustomResourceDefinitions and waits until they are served
 //	kube get API KIND [NAME]  prints the objects of the namespace as JSON, one a line
+//	kube await API KIND NAME REGEXP  watches an object until its JSON matches
 //	kube start CRONJOB  runs it now, and waits until it is done
 func (c *testCluster) kube(ts *testscript.TestScript, neg bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
 	switch {
 	case neg:
 		ts.Fatalf("kube cannot be negated")
 	case len(args) == 2 && args[0] == "start":
 		c.startJob(ctx, ts, args[1])
+	case len(args) == 5 && args[0] == "await":
+		re, err := regexp.Compile(args[4])
+		ts.Check(err)
+		r, err := c.resource(named(ts, args[1], args[2]))
+		ts.Check(err)
+		ts.Check(await(ctx, r, args[3], func(o *unstructured.Unstructured) bool {
+			data, err := o.MarshalJSON()
+			return err == nil && re.Match(data)
+		}))
 	case len(args) == 2 && args[0] != "get":
 		for _, doc := range strings.Split(os.Expand(ts.ReadFile(args[1]), ts.Getenv), "---\n") {
 			o := &unstructured.Unstructured{}
@@ -41,7 +52,7 @@ func (c *testCluster) kube(ts *testscript.TestScript, neg bool, args []string) {
 	case len(args) >= 3 && args[0] == "get":
 		c.print(ctx, ts, args[1], args[2], args[3:])
 	default:
-		ts.Fatalf("usage: kube apply|delete|define FILE, get API KIND [NAME], start CRONJOB")
+		ts.Fatalf("usage: kube apply|delete|define FILE, get API KIND [NAME], await API KIND NAME REGEXP, start CRONJOB")
 	}
 }
 
@@ -58,7 +69,7 @@ func (c *testCluster) change(ctx context.Context, how string, o *unstructured.Un
 		if err != nil || how == "apply" {
 			return err
 		}
-		return await(ctx, r, o.GetName(), "Established")
+		return await(ctx, r, o.GetName(), has("Established"))
 	}
 	return fmt.Errorf("kube cannot %s", how)
 }
@@ -79,38 +90,49 @@ func (c *testCluster) startJob(ctx context.Context, ts *testscript.TestScript, n
 	o.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(cron, cron.GroupVersionKind())})
 	o, err = batch("jobs").Create(ctx, o, metav1.CreateOptions{})
 	ts.Check(err)
-	ts.Check(await(ctx, batch("jobs"), o.GetName(), "Complete"))
+	ts.Check(await(ctx, batch("jobs"), o.GetName(), has("Complete")))
 }
 
-// await watches an object until it has a condition.
-func await(ctx context.Context, r dynamic.ResourceInterface, name, condition string) error {
+// await watches an object until it is as wanted.
+func await(ctx context.Context, r dynamic.ResourceInterface, name string, wanted func(*unstructured.Unstructured) bool) error {
 	w, err := r.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name})
 	if err != nil {
 		return err
 	}
 	defer w.Stop()
+	var last *unstructured.Unstructured
 	for event := range w.ResultChan() {
 		o, ok := event.Object.(*unstructured.Unstructured)
-		if !ok {
-			continue
+		if ok && wanted(o) {
+			return nil
 		}
-		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
-		for _, item := range conditions {
-			if m, _ := item.(map[string]any); m["type"] == condition && m["status"] == "True" {
-				return nil
-			}
-		}
+		last = o
 	}
-	return fmt.Errorf("%s never was %s", name, condition)
+	return fmt.Errorf("%s never was as wanted; it is %v", name, last)
 }
 
-func (c *testCluster) print(ctx context.Context, ts *testscript.TestScript, api, kind string, names []string) {
-	out := ts.Stdout()
+// has wants a condition of an object.
+func has(condition string) func(*unstructured.Unstructured) bool {
+	return func(o *unstructured.Unstructured) bool {
+		conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+		return slices.ContainsFunc(conditions, func(item any) bool {
+			m, _ := item.(map[string]any)
+			return m["type"] == condition && m["status"] == "True"
+		})
+	}
+}
+
+func named(ts *testscript.TestScript, api, kind string) *unstructured.Unstructured {
 	o := &unstructured.Unstructured{}
 	o.SetAPIVersion(api)
 	o.SetKind(kind)
 	o.SetNamespace(ts.Getenv("NS"))
-	r, err := c.resource(o)
+	return o
+}
+
+func (c *testCluster) print(ctx context.Context, ts *testscript.TestScript, api, kind string, names []string) {
+	out := ts.Stdout()
+	r, err := c.resource(named(ts, api, kind))
 	ts.Check(err)
 	list, err := r.List(ctx, metav1.ListOptions{})
 	ts.Check(err)
