@@ -6,9 +6,11 @@ package render
 import (
 	"fmt"
 	"io"
+	"runtime"
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/shipit-dev/shipit/schema"
@@ -152,16 +154,29 @@ func Render(app *schema.App, opts Options) ([]Unit, error) {
 	for _, s := range app.Services {
 		callees[s.Name] = s
 	}
+	var services []*schema.Service
 	for _, s := range sorted(app.Services, func(s *schema.Service) string { return s.Name }) {
-		if !wanted(s.Name) {
-			continue
+		if wanted(s.Name) {
+			services = append(services, s)
 		}
-		unit, err := newService(app, s, opts, callees).unit()
+	}
+	made := make([]Unit, len(services))
+	failed := make([]error, len(services))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, s := range services {
+		g.Go(func() error {
+			made[i], failed[i] = newService(app, s, opts, callees).unit()
+			return nil
+		})
+	}
+	_ = g.Wait() // each has its own error
+	for _, err := range failed {
 		if err != nil {
 			return nil, err
 		}
-		units = append(units, unit)
 	}
+	units = append(units, made...)
 	return units, distinct(units)
 }
 

@@ -19,6 +19,7 @@ import (
 var version = "unknown"
 
 func main() {
+	spareMemory()
 	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 
