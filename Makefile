@@ -4,7 +4,7 @@ GO    ?= go
 
 GOLANGCI_VERSION := v2.13.2
 
-.PHONY: help build sandbox tools lint demo test unit e2e bench figures hooks clean
+.PHONY: help build sandbox tools lint demo test unit e2e bench fuzz figures hooks clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ e2e: tools build sandbox ## the tests on a real cluster
 bench: build ## time and memory of whole processes on 50 and 1000 services, then benchmarks of the parts
 	$(GO) run ./internal/bench/processes $(BENCH)
 	$(GO) test -run '^$$' -bench . -benchmem ./schema ./render ./openapi
+
+FUZZTIME ?= 10m
+fuzz: ## give the loader of projects any input (FUZZTIME=10m)
+	$(GO) test ./schema -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME)
 
 figures: tools build sandbox ## how long the shop takes on a sandbox, against the limits
 	@scripts/figures.sh

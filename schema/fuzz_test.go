@@ -12,39 +12,80 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// FuzzLoad gives Load any file: it must end in an App or in errors that say
-// something, with places that exist.
+// FuzzLoad gives Load any file of a package, any file that it imports, any file of
+// objects, and any tag: it must end in an App or in errors that say something,
+// with places that exist.
 func FuzzLoad(f *testing.F) {
 	seeds, err := filepath.Glob("testdata/errors/*.txtar")
 	if err != nil {
 		f.Fatal(err)
 	}
 	for _, seed := range append(seeds, "testdata/full.txtar") {
-		for _, file := range must(txtar.ParseFile(seed)).Files {
+		archive := must(txtar.ParseFile(seed))
+		for _, file := range archive.Files {
 			if strings.HasSuffix(file.Name, "shop.cue") {
-				f.Add(string(file.Data))
+				f.Add(string(file.Data), "package team\n", "", directive(archive, "tags"))
 			}
 		}
 	}
-	f.Fuzz(func(t *testing.T, text string) {
+	for _, seed := range fuzzSeeds {
+		f.Add(seed[0], seed[1], seed[2], seed[3])
+	}
+	f.Fuzz(func(t *testing.T, text, imported, objects, tag string) {
 		dir := extract(t, txtar.Parse(nil))
 		write(t, filepath.Join(dir, "shop.cue"), text)
+		write(t, filepath.Join(dir, "team", "team.cue"), imported)
+		write(t, filepath.Join(dir, "objects.yaml"), objects)
+		opts := schema.Options{Limits: schema.Limitations{Time: 5 * time.Second}}
+		if tag != "" {
+			opts.Tags = []string{tag}
+		}
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		app, err := schema.Load(ctx, dir, schema.Options{})
-		sound(t, text, err, app)
-		apps, err := schema.LoadAll(ctx, dir, schema.Options{})
-		sound(t, text, err, apps...)
-		if names, err := schema.Environments(ctx, dir, schema.Options{}); err == nil && len(apps) > 0 && len(names) != len(apps) && len(names) > 0 {
+		app, err := schema.Load(ctx, dir, opts)
+		lines := strings.Count(text, "\n") + strings.Count(imported, "\n") + strings.Count(objects, "\n") + 1
+		sound(t, lines, err, app)
+		apps, err := schema.LoadAll(ctx, dir, opts)
+		sound(t, lines, err, apps...)
+		if names, err := schema.Environments(ctx, dir, opts); err == nil && len(apps) > 0 && len(names) != len(apps) && len(names) > 0 {
 			t.Errorf("%d Apps for the environments %v", len(apps), names)
 		}
 	})
 }
 
+// fuzzSeeds are a package, one that it imports, objects and a tag.
+var fuzzSeeds = [][4]string{
+	{
+		"package shop\n\nimport (\n\t\"shipit.dev/v1\"\n\t\"example.com/hello/team\"\n)\n\nv1.#App & {name: \"shop\", labels: team.labels, policy: team.policies, services: web: team.#Web & {image: \"nginx\"}}\n",
+		"package team\n\nlabels: team: \"a\"\n#Web: {replicas: *2 | int, resources: cpu: \"1\", ...}\npolicies: small: {kinds: [\"Deployment\"], rule: spec: replicas: <3, message: \"fewer\"}\n",
+		"", "",
+	},
+	{
+		"package shop\n\nimport (\n\t\"shipit.dev/v1\"\n\t\"example.com/hello/team\"\n)\n\nteam.#App & {name: \"shop\", services: web: image: \"nginx\", environments: prod: services: web: replicas: 3}\n",
+		"package team\n\nimport \"shipit.dev/v1\"\n\n#App: v1.#App & {labels: team: \"a\", services: [string]: replicas: *1 | int}\n",
+		"", "",
+	},
+	{
+		"package shop\n\nimport \"shipit.dev/v1\"\n\nv1.#App & {name: \"shop\", services: web: image: \"nginx\", objects: {raw: file: \"objects.yaml\", one: {apiVersion: \"v1\", kind: \"ConfigMap\", metadata: name: \"x\"}}}\n",
+		"package team\n",
+		"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata: {x: &x \"1\", y: *x}\n---\n# nothing\n---\napiVersion: v1\nkind: List\nitems:\n- {apiVersion: v1, kind: Secret, metadata: {name: b}}\n",
+		"",
+	},
+	{
+		"@if(prod)\npackage shop\n\nimport \"shipit.dev/v1\"\n\nv1.#App & {\n\tname: \"shop\"\n\tnamespace: \"shop-\\(_pr)\"\n\t_pr: *\"0\" | string @tag(pr)\n\t_n: int @tag(n,type=int)\n\tservices: web: {image: \"nginx\", replicas: _n}\n}\n",
+		"@if(!prod)\npackage team\n", "", "prod",
+	},
+	{
+		"package shop\n\nimport \"shipit.dev/v1\"\n\nv1.#App & {name: \"shop\", services: web: {image: \"nginx\", replicas: _n}, _n: 1 | 2 @tag(n,short=one|two,type=int)}\n",
+		"package team\n", "", "n=2",
+	},
+}
+
 // sound checks that a text gave an App or errors that say something.
-func sound(t *testing.T, text string, err error, apps ...*schema.App) {
+func sound(t *testing.T, lines int, err error, apps ...*schema.App) {
 	t.Helper()
 	var errs schema.Errors
+	var limit *schema.LimitError
 	switch {
 	case err == nil:
 		for _, app := range apps {
@@ -53,12 +94,12 @@ func sound(t *testing.T, text string, err error, apps ...*schema.App) {
 			}
 		}
 	case errors.As(err, &errs):
-		lines := strings.Count(text, "\n") + 1
 		for _, e := range errs {
 			if e.Message == "" || e.Code == "" || e.Pos.Line > lines || strings.Contains(e.Message, "_|_") {
 				t.Errorf("an error that says too little: %+v", e)
 			}
 		}
+	case errors.As(err, &limit):
 	case !errors.Is(err, context.DeadlineExceeded):
 		t.Errorf("Load gave %v", err)
 	}
