@@ -36,7 +36,7 @@ bench: build ## time and memory of whole processes on 50 and 1000 services, then
 
 FUZZTIME ?= 10m
 fuzz: ## give the loader of projects any input (FUZZTIME=10m)
-	$(GO) test ./schema -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME)
+	$(GO) test ./schema -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
 
 figures: tools build sandbox ## how long the shop takes on a sandbox, against the limits
 	@scripts/figures.sh

@@ -3,6 +3,7 @@ package schema
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -169,6 +170,9 @@ func (c *checker) unknown(parent, n *node, s *shape) {
 	if instead != "" {
 		hint = "write " + instead
 	}
+	if parent.path == "" && slices.Contains([]string{"apiVersion", "kind", "metadata", "spec"}, n.name) {
+		hint = "a Kubernetes object stands in objects: write objects: NAME: {…}, or objects: NAME: file: \"NAME.yaml\""
+	}
 	c.wrong(n, UnknownField, fmt.Sprintf("unknown field %q%s", n.name, where), "", hint)
 }
 
@@ -191,7 +195,7 @@ func (c *checker) list(n *node, f *field) {
 // misfit says that a value is not what its field must be.
 func (c *checker) misfit(n *node, f *field) {
 	n.bad = true
-	must, hint := f.must, namesHint(n, f)
+	must, hint := f.must, cmp.Or(namesHint(n, f), insteadHint(n, f))
 	if must == "" {
 		must = "a struct"
 		hint = cmp.Or(hint, structHint(f, n.path))

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -10,6 +11,7 @@ import (
 	"runtime/metrics"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	cueerrors "cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/scanner"
@@ -186,13 +188,15 @@ func (p Project) irregular() Errors {
 
 const (
 	limitFormat = "this file is "
+	notUTF8     = "not in UTF-8"
 	maxFile     = 8 << 20
 	// maxDepth bounds the parts that are inside of each other: brackets, fields of
 	// fields, operands. A parser and an evaluator call themselves for each.
 	maxDepth = 5000
 )
 
-// tooMuch gives an error for a file that is too large or too deep to be read.
+// tooMuch gives an error for a file that is too large or too deep to be read, or no
+// text at all.
 func tooMuch(name string, src any) error {
 	data, ok := src.([]byte)
 	if !ok {
@@ -202,6 +206,11 @@ func tooMuch(name string, src any) error {
 		f := token.NewFile(name, -1, max(len(data), 1))
 		f.SetLinesForContent(data)
 		return cueerrors.Newf(f.Pos(offset, token.NoRelPos), limitFormat+"%s", what)
+	}
+	if bad := bytes.IndexRune(data, utf8.RuneError); bad >= 0 { // CUE has put these for what is no UTF-8
+		if raw, err := os.ReadFile(name); err == nil && !utf8.Valid(raw) {
+			return at(bad, notUTF8)
+		}
 	}
 	if len(data) > maxFile {
 		return at(0, fmt.Sprintf("larger than %d MiB", maxFile>>20))

@@ -83,6 +83,79 @@ func namesHint(n *node, f *field) string {
 	return fmt.Sprintf("write %s: {%s}", f.name, strings.Join(fields, ", "))
 }
 
+// instead are how fields are written that Kubernetes has as lists.
+var instead = map[string]string{
+	"env":          `env: {LEVEL: "debug"}, with a field for each`,
+	"ports":        "ports: http: 8080",
+	"services":     `services: web: {image: "nginx:1.29"}, with a field for each`,
+	"environments": "environments: prod: {…}, with a field for each",
+	"expose":       `expose: public: host: "shop.example.com"`,
+	"volumes":      `volumes: data: {size: "1Gi", mount: "/data"}`,
+	"config":       `config: app: "app.conf": "…"`,
+}
+
+// insteadHint helps with a list, or a scalar, where a struct has a field for each.
+func insteadHint(n *node, f *field) string {
+	switch {
+	case n.kind == cue.NullKind:
+		return "leave it out"
+	case f.name == "ports" && n.kind == cue.IntKind:
+		return "write ports: http: " + n.text
+	case f.name == "expose" && n.kind == cue.StringKind:
+		return fmt.Sprintf("write expose: public: host: %q", n.text)
+	case n.kind&(cue.ListKind|cue.StringKind) != 0 && len(f.shape.patterns) > 0 && instead[f.name] != "":
+		return "write " + instead[f.name]
+	case f.name == "image" && n.kind == cue.StructKind && n.get("repository").str() != "":
+		image := n.get("repository").str()
+		if tag := n.get("tag"); tag.is(cue.StringKind | cue.NumberKind) {
+			image += ":" + tag.text
+		}
+		return fmt.Sprintf("write image: %q", image)
+	}
+	return ""
+}
+
+var (
+	amount = regexp.MustCompile(`^\s*([0-9.]+)\s*([A-Za-z]*)\s*$`)
+	units  = map[string]string{"kb": "Ki", "kib": "Ki", "mb": "Mi", "mib": "Mi", "gb": "Gi", "gib": "Gi", "tb": "Ti", "tib": "Ti", "ki": "Ki", "mi": "Mi", "gi": "Gi", "ti": "Ti"}
+)
+
+// quantityHint helps with quantities as people say them.
+func quantityHint(n *node) string {
+	m := amount.FindStringSubmatch(n.text)
+	if m == nil {
+		return ""
+	}
+	unit := strings.ToLower(m[2])
+	switch {
+	case n.name == "cpu" && strings.HasPrefix(unit, "core"), n.name == "cpu" && strings.HasSuffix(unit, "cpu"):
+		return fmt.Sprintf("write %q", m[1])
+	case n.name == "cpu" && strings.HasPrefix(unit, "m"):
+		return fmt.Sprintf("write %q", m[1]+"m")
+	case n.name != "cpu" && units[unit] != "":
+		return fmt.Sprintf("write %q", m[1]+units[unit])
+	}
+	return ""
+}
+
+// commandHint helps with a command written as one text.
+func commandHint(text string) string {
+	words := strings.Fields(text)
+	if len(words) == 0 {
+		return ""
+	}
+	if strings.ContainsAny(text, `'"|&;<>$`) && words[0] != "sh" && words[0] != "bash" {
+		words = []string{"sh", "-c", text}
+	} else if len(words) > 2 && words[1] == "-c" {
+		_, script, _ := strings.Cut(text, "-c ")
+		words = []string{words[0], "-c", strings.Trim(script, `'"`)}
+	}
+	for i, w := range words {
+		words[i] = strconv.Quote(w)
+	}
+	return "write [" + strings.Join(words, ", ") + "]"
+}
+
 // isSecret reports whether the value at path, or below it, could be a secret that
 // somebody wrote in CUE after all: it is never shown.
 func isSecret(path string) bool {
@@ -115,6 +188,14 @@ func valueHint(n *node, f *field) string {
 		return ""
 	}
 	switch {
+	case strings.Contains(f.must, "list of strings"):
+		return commandHint(n.text)
+	case strings.HasPrefix(f.must, "a quantity"):
+		return quantityHint(n)
+	case strings.Contains(n.text, "://") && strings.Contains(f.must, "starts with /"):
+		_, rest, _ := strings.Cut(n.text, "://")
+		_, path, _ := strings.Cut(rest, "/")
+		return fmt.Sprintf("write the path alone: %q", "/"+path)
 	case strings.Contains(n.text, "://") && (f.name == "image" || f.name == "registry"):
 		_, rest, _ := strings.Cut(n.text, "://")
 		return fmt.Sprintf("write it without the scheme: %q", rest)
@@ -123,6 +204,9 @@ func valueHint(n *node, f *field) string {
 		host, _, _ := strings.Cut(rest, "/")
 		host, _, _ = strings.Cut(host, ":")
 		return fmt.Sprintf("write the host alone: %q", host)
+	case f.name == "host" && strings.Contains(n.text, "/"):
+		host, path, _ := strings.Cut(n.text, "/")
+		return fmt.Sprintf("write host: %q, path: %q", host, "/"+path)
 	case f.name == "host" && n.text != strings.ToLower(n.text):
 		return fmt.Sprintf("write %q", strings.ToLower(n.text))
 	case f.name == "image" && n.text != strings.ToLower(n.text):

@@ -91,3 +91,22 @@ func TestModuleFileOutside(t *testing.T) {
 		t.Errorf("Load gave %v", err)
 	}
 }
+
+// Files as some editors save them.
+func TestEncodings(t *testing.T) {
+	t.Parallel()
+	text := "package shop\n\nimport \"shipit.dev/v1\"\n\nv1.#App & {name: \"shop\", services: web: {image: \"nginx\", replica: 1}}\n"
+	typo := "shop.cue:5:58: unknown field \"replica\" in services.web"
+	for name, c := range map[string]struct{ text, want string }{
+		"byte order mark":    {"\xef\xbb\xbf" + text, typo},
+		"Windows line ends":  {strings.ReplaceAll(text, "\n", "\r\n"), typo},
+		"Latin-1":            {strings.Replace(text, "nginx", "caf\xe9", 1), "shop.cue:5:53: this file is not in UTF-8"},
+		"a NUL":              {strings.Replace(text, "nginx", "ng\x00inx", 1), "shop.cue:5:52: this file has a NUL in it"},
+		"replaced character": {strings.Replace(text, "replica: 1", "args: [\"\uFFFD\"]", 1), ""},
+	} {
+		_, err := schema.Load(t.Context(), project(t, c.text), schema.Options{})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || err.Error() != c.want) {
+			t.Errorf("%s: Load gave %v, want %q", name, err, c.want)
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,9 +28,10 @@ func TestErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(cases) < 100 {
+	if len(cases) < 120 {
 		t.Fatalf("only %d cases", len(cases))
 	}
+	distinct(t, cases)
 	known := map[string]bool{}
 	for _, r := range schema.Rules() {
 		known[r.Name] = true
@@ -56,6 +58,10 @@ func TestErrors(t *testing.T) {
 			var got strings.Builder
 			for _, e := range errs {
 				got.WriteString(e.Text() + "\n")
+				// Only a project that is not there, and a tag that no file has, are nowhere.
+				if !e.Pos.IsValid() && e.Code != schema.NoProject && e.Code != schema.Tag && e.Message != "no CUE files in "+dir {
+					t.Errorf("it does not say where: %v", e)
+				}
 				if e.Code == "" || e.Severity != schema.SeverityError || !known[e.Rule] {
 					t.Errorf("code %q, rule %q, severity %q: %v", e.Code, e.Rule, e.Severity, e)
 				}
@@ -83,12 +89,32 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+// distinct fails for cases of the same files.
+func distinct(t *testing.T, cases []string) {
+	t.Helper()
+	known := map[string]string{}
+	for _, name := range cases {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		archive.Files = slices.DeleteFunc(archive.Files, func(f txtar.File) bool { return f.Name == "want" })
+		_, directives, _ := strings.Cut(string(archive.Comment), "\n")
+		archive.Comment = []byte(directives)
+		if text := string(txtar.Format(archive)); known[text] != "" {
+			t.Errorf("%s and %s are the same", known[text], name)
+		} else {
+			known[text] = name
+		}
+	}
+}
+
 // jargon fails for CUE's own words in a text for people.
 func jargon(t *testing.T, text string) {
 	t.Helper()
 	for _, words := range []string{
 		"disjunction", "incomplete", "conflicting values", "field not allowed", "mismatched types",
-		"out of bound", "concrete", "_|_", "interpolation", "unify", "bottom", "cue.mod/pkg/shipit.dev/v1/", "relaxed.cue",
+		"out of bound", "concrete", "_|_", "interpolation", "unify", "bottom", "structural cycle", "'STRING'", "'IDENT'", "'EOF'", "cue.mod/pkg/shipit.dev/v1/", "relaxed.cue",
 	} {
 		if strings.Contains(text, words) {
 			t.Errorf("CUE's words %q in:\n%s", words, text)

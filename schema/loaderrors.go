@@ -35,16 +35,14 @@ func (p Project) loadErrors(inst *build.Instance) Errors {
 			}
 			return errs
 		}
-		return Errors{{
-			Code:    NoApp,
-			Message: "no CUE file here takes part in the package",
-			Why:     "files with @if(…) need a tag, and those that end with _tool.cue or _test.cue never do",
-			Raw:     none.Error(),
-		}}
+		return p.excluded(inst, none.Error())
 	}
 	var errs, tags Errors
 	for _, c := range cueerrors.Errors(inst.Err) {
 		e := p.loadError(c)
+		if m := badTag.FindStringSubmatch(e.Raw); m != nil {
+			e.Pos = p.tagPlace(inst, m[2])
+		}
 		if e.Code == Tag && !e.Pos.IsValid() {
 			tags = append(tags, e)
 		} else {
@@ -52,7 +50,7 @@ func (p Project) loadErrors(inst *build.Instance) Errors {
 		}
 	}
 	if len(errs) > 0 {
-		return joined(errs) // a file that is not understood may have used the tag
+		return withoutConsequences(joined(errs)) // a file that is not understood may have used the tag
 	}
 	return tags
 }
@@ -124,6 +122,10 @@ func (p Project) loadError(c cueerrors.Error) *Error {
 		e.Message = outsideFormat
 		e.Why = "only files of the project are read"
 		e.Pos = p.lastPos(c)
+	case strings.Contains(text, notUTF8):
+		e.Message = "this file is " + notUTF8
+		e.Hint = "save it as text in UTF-8"
+		e.Pos = p.lastPos(c)
 	case strings.Contains(text, limitFormat):
 		e.Rule = inputLimit
 		_, what, _ := strings.Cut(text, limitFormat)
@@ -134,11 +136,12 @@ func (p Project) loadError(c cueerrors.Error) *Error {
 	case strings.Contains(text, "import cycle"):
 		e.Code = Import
 		e.Message = "packages import each other in a circle"
+		e.Hint = "move what both need to a third package"
 	case noPackage.MatchString(text):
 		p.noPackage(e, noPackage.FindStringSubmatch(text)[1])
 	case strings.Contains(text, "imported and not used"):
 		e.Message = message
-		e.Hint = "remove the import"
+		e.Hint = "remove the import; or, when a field of the same name hides it, give it another: import other \"…\""
 	case newer.MatchString(text):
 		m := newer.FindStringSubmatch(text)
 		p.moduleError(e, fmt.Sprintf("this project is written in CUE %s, but this shipit knows CUE up to %s", m[1], m[2]))
@@ -150,9 +153,10 @@ func (p Project) loadError(c cueerrors.Error) *Error {
 		if _, rest, ok := strings.Cut(message, "module.cue: "); ok {
 			message = rest
 		}
-		p.moduleError(e, "CUE does not understand this module file: "+clean(message))
+		p.moduleError(e, "CUE does not understand this module file: "+clean(tokens.ReplaceAllString(message, "")))
 	default:
-		e.Message = "CUE does not understand this: " + clean(message)
+		e.Pos = p.lastPos(c)
+		p.syntaxError(e, message)
 	}
 	return e
 }
@@ -173,15 +177,4 @@ func (p Project) firstPos(c cueerrors.Error) Pos {
 		}
 	}
 	return Pos{}
-}
-
-// lastPos gives the last one: inside of what is imported, not where it is.
-func (p Project) lastPos(c cueerrors.Error) Pos {
-	last := Pos{}
-	for _, t := range cueerrors.Positions(c) {
-		if pos := p.pos(t); pos.IsValid() {
-			last = pos
-		}
-	}
-	return last
 }

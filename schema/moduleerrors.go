@@ -200,7 +200,10 @@ func (p Project) noPackage(e *Error, name string) {
 	case path == own || strings.HasPrefix(path, own+"/"):
 		folder := strings.TrimPrefix(strings.TrimPrefix(path, own), "/")
 		e.Why = fmt.Sprintf("this project is the module %s, and has no CUE in the folder %q", own, folder)
-		if near := p.nearFolder(folder); near != "" {
+		if other := p.packageIn(folder); other != "" {
+			e.Why = fmt.Sprintf("the folder %q has the package %s", folder, other)
+			e.Hint = fmt.Sprintf("write %q, or name the package after the folder", own+"/"+folder+":"+other)
+		} else if near := p.nearFolder(folder); near != "" {
 			e.Hint = fmt.Sprintf("did you mean %q?", own+"/"+near)
 		}
 	default:
@@ -226,6 +229,20 @@ func (p Project) modulePath() string {
 				path, _, _ := strings.Cut(strings.Trim(lit.Value, `"`), "@")
 				return path
 			}
+		}
+	}
+	return ""
+}
+
+// packageIn names the package of a folder of the module, or gives "".
+func (p Project) packageIn(folder string) string {
+	files, err := filepath.Glob(filepath.Join(p.Root, filepath.FromSlash(folder), "*.cue"))
+	if err != nil {
+		return ""
+	}
+	for _, file := range files {
+		if f, err := parser.ParseFile(file, nil, parser.PackageClauseOnly); err == nil && f.PackageName() != "" {
+			return f.PackageName()
 		}
 	}
 	return ""

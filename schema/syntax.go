@@ -7,6 +7,7 @@ import (
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/format"
+	"cuelang.org/go/cue/token"
 )
 
 // syntax is what the user's files say, by place, for errors that need it.
@@ -53,13 +54,16 @@ func (s *syntax) read(p Project, inst *build.Instance, seen map[*build.Instance]
 	}
 }
 
-// refers reports whether the value at a place is only a reference to another.
+// refers reports whether the value at a place is only a reference to another, or
+// something combined, parts of which have places of their own.
 func (s *syntax) refers(p Pos) bool {
 	switch x := s.values[p].(type) {
 	case *ast.Ident:
 		return !slices.Contains([]string{"string", "int", "number", "bool", "bytes", "float", "_"}, x.Name)
 	case *ast.SelectorExpr, *ast.IndexExpr:
 		return true
+	case *ast.BinaryExpr:
+		return x.Op == token.AND
 	}
 	return false
 }

@@ -66,6 +66,7 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	case has("division by zero"):
 		e.Code = Evaluation
 		e.Message = subject(path) + " divides by zero"
+	case t.operation(e, text):
 	default:
 		e.Code = Evaluation
 		e.Message = clean(text)
@@ -83,6 +84,9 @@ func (t *translator) reference(e *Error, name string) {
 	e.Message = fmt.Sprintf("%q is not defined", name)
 	e.Related = nil
 	e.Hint = fmt.Sprintf("define it, or put quotes around a text: %q", name)
+	if word := yamlWords[name]; word != "" {
+		e.Hint = "write " + word
+	}
 	switch name {
 	case "v1":
 		e.Hint = `import "shipit.dev/v1" at the top of this file`
@@ -110,11 +114,14 @@ func (t *translator) undefined(e *Error, text string) {
 	if t.loc.ofChosen[e.Pos] && strings.Contains(t.syntax.source(e.Pos), "services.") {
 		e.Hint = fmt.Sprintf("inside of %s services are its own: write _app: services outside of it, and refer to _app", t.loc.environment.path())
 	}
+	if strings.HasPrefix(name, "_") {
+		e.Hint = "check its spelling; what begins with _ is known in its own package only"
+	}
 	if !strings.HasPrefix(name, "#") {
 		return
 	}
 	e.Hint += "; an App is v1.#App"
-	if near := nearestName(name, t.definitions); near != "" {
+	if near := nearestName(name, t.definitions); near != "" && near != name {
 		e.Hint = fmt.Sprintf("did you mean %s?", near)
 	}
 }
@@ -237,7 +244,7 @@ var tagValue = regexp.MustCompile(`^\((.*)\) & (.*)$`)
 // noneFits is about a value and alternatives none of which takes it.
 func (t *translator) noneFits(e *Error) {
 	e.Code = Conflict
-	_, sources := t.sources(append([]Pos{e.Pos}, e.Related...))
+	places, sources := t.sources(append([]Pos{e.Pos}, e.Related...))
 	all, of := t.sources(t.loc.all[e.Path])
 	if t.environmentConflict(e, all, of) {
 		return
@@ -251,10 +258,31 @@ func (t *translator) noneFits(e *Error) {
 		e.Hint = fmt.Sprintf("give another on the command line: -t %s=…", tag)
 		return
 	}
-	if len(sources) > 1 {
-		e.Message = fmt.Sprintf("%s cannot be both %s", subject(e.Path), strings.Join(sources, " and "))
+	if len(sources) < 2 {
+		places, sources = all, of
 	}
-	e.Hint = "change one of them"
+	var may, is []string
+	var at, also []Pos
+	for i, s := range sources {
+		if strings.Contains(s, " | ") {
+			may, also = append(may, s), append(also, places[i])
+		} else {
+			is, at = append(is, s), append(at, places[i])
+		}
+	}
+	switch {
+	case len(may) > 0 && len(is) > 0:
+		e.Message = fmt.Sprintf("%s is %s, but may be %s", subject(e.Path), strings.Join(is, " and "), strings.Join(may, " and "))
+		e.Pos, e.Related = at[0], slices.Concat(at[1:], also)
+		e.Hint = "write one that it may be, or add yours to them"
+	case len(is) > 1:
+		t.conflict(e)
+	case len(may) > 1:
+		e.Message = fmt.Sprintf("%s may be %s: no value is in both", subject(e.Path), strings.Join(may, ", and also "))
+		e.Hint = "change one of them"
+	default:
+		e.Hint = "change one of them"
+	}
 }
 
 var bound = regexp.MustCompile(`invalid value (.*) \(out of bound (.*)\)`)

@@ -1,0 +1,160 @@
+package schema
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cuelang.org/go/cue/build"
+	cueerrors "cuelang.org/go/cue/errors"
+)
+
+// habit is one from another language that CUE does not understand: it is known
+// by CUE's words, by the line, or by both.
+type habit struct {
+	said, line    *regexp.Regexp
+	message, hint string // the message may be empty: then CUE's words stay
+}
+
+// habits are tried in order.
+var habits = []habit{
+	{line: regexp.MustCompile(`\{\{`), message: "a template of another tool is no CUE",
+		hint: `write an expression, "nginx:\(_tag)", and take values from the command line: _tag: string @tag(tag)`},
+	{line: regexp.MustCompile(`^\s*#[^:{]*$`), message: "a comment begins with //, not with #", hint: "write // instead of #"},
+	{line: regexp.MustCompile(`[“”‘’„]`), message: "these are quotation marks of a word processor", hint: `write " on both sides of a text`},
+	{line: regexp.MustCompile(`:\s*[|>][-+]?\s*$`), message: "a text of several lines is not written as in YAML",
+		hint: `put it between """ and """, each on a line of its own`},
+	{said: regexp.MustCompile(`expected (operand|label)|missing ','`), line: regexp.MustCompile(`^\s*- `), message: "a list is not written with dashes", hint: `write it in brackets: ["a", "b"]`},
+	{said: regexp.MustCompile(`expected label or ':', found|expected ','`), line: regexp.MustCompile(`^\s*import\b`), message: "an import stands before all fields",
+		hint: "move it below the line with package"},
+	{said: regexp.MustCompile(`expected ','|expected label|invalid package|expected package|found 'INT'`), line: regexp.MustCompile(`^\s*package\b`), message: "a package is named with letters, digits and _ only", hint: `write a name such as "package shop"`},
+	{said: regexp.MustCompile(`^else requires|else `), line: regexp.MustCompile(`\belse\b`), message: "CUE has no else", hint: "write a second if with the opposite condition"},
+	{said: regexp.MustCompile(`missing ',' in struct|expected '}'|expected label`), line: regexp.MustCompile(`(^|[\s{,:])[A-Za-z_]\w*(-\w+)+\s*:`), message: "a name with a hyphen needs quotes", hint: `write "my-name": …`},
+	{said: regexp.MustCompile(`expected label or ':'`), line: regexp.MustCompile(`^\s*[\w"-]+\s*=\s*\S`), message: "a value follows a colon, not an equals sign", hint: "write : instead of ="},
+	{line: regexp.MustCompile(`;\s*\w|;\s*$`), said: regexp.MustCompile(`missing ',' in struct|illegal character`), message: "fields are not divided by semicolons", hint: "write a comma, or a new line"},
+	{said: regexp.MustCompile(`missing ',' in struct`), message: "a comma is missing between two fields", hint: "write a comma, or a new line; a text of several words needs quotes"},
+	{said: regexp.MustCompile(`missing ',' in list`), message: "a comma is missing between two items, or the list is not closed", hint: "write ] at the end of the list"},
+	{said: regexp.MustCompile(`expected label or ':', found 'STRING'|expected label or ':', found 'INT'`), message: "a colon is missing between a name and its value", hint: "write NAME: VALUE"},
+	{said: regexp.MustCompile(`string literal not terminated`), hint: `close the text with " on the same line`},
+	{said: regexp.MustCompile(`expected '[]})]', found the end of the file`), hint: "close what is open"},
+	{said: regexp.MustCompile(`expected the end of the file, found`), hint: "remove it, or open what it closes"},
+	{said: regexp.MustCompile(`illegal character NUL`), message: "this file has a NUL in it", hint: "save it as text in UTF-8"},
+	{said: regexp.MustCompile(`invalid quoted string`), message: "the path of an import stands in double quotes", hint: `write import "example.com/shop/platform"`},
+}
+
+// tokens are names that CUE gives to parts of a text.
+var tokens = regexp.MustCompile(`'(?:STRING|IDENT|INT|FLOAT|INTERPOLATION)' ?`)
+
+// syntaxError says what CUE does not understand, and what to write.
+func (p Project) syntaxError(e *Error, message string) {
+	e.Message = "CUE does not understand this: " + clean(tokens.ReplaceAllString(message, ""))
+	if strings.Contains(message, "relative import paths") {
+		e.Code = Import
+		e.Message = "a package is not imported by where it is, but by its name"
+		e.Hint = "write the module's path and the folder: " + `"` + p.modulePath() + `/FOLDER"`
+		return
+	}
+	line, before := p.lines(e.Pos)
+	for _, s := range habits {
+		if s.said != nil && !s.said.MatchString(message) {
+			continue
+		}
+		if s.line != nil && !s.line.MatchString(line) {
+			if !strings.Contains(s.message, "equals sign") || !s.line.MatchString(before) {
+				continue // CUE tells of an equals sign on the line after
+			}
+			e.Pos.Line, e.Pos.Column = e.Pos.Line-1, strings.IndexByte(before, '=')+1
+		}
+		if e.Hint = s.hint; s.message != "" {
+			e.Message = s.message
+		}
+		return
+	}
+}
+
+// lines gives the line of a file of the project, and the one before it.
+func (p Project) lines(at Pos) (line, before string) {
+	if !at.IsValid() || at.Module != "" {
+		return "", ""
+	}
+	data, err := os.ReadFile(filepath.Join(p.Dir, filepath.FromSlash(at.File)))
+	if err != nil || len(data) > maxFile {
+		return "", ""
+	}
+	all := strings.Split(string(data), "\n")
+	if at.Line > len(all) {
+		return "", ""
+	}
+	if line = all[at.Line-1]; at.Line > 1 {
+		before = all[at.Line-2]
+	}
+	return line, before
+}
+
+// withoutConsequences drops what follows from another error of the syntax of the
+// same file: that its end comes too early.
+func withoutConsequences(errs Errors) Errors {
+	said := map[string]bool{}
+	return slices.DeleteFunc(errs, func(e *Error) bool {
+		if e.Code != Syntax {
+			return false
+		}
+		again := said[e.Pos.File] && strings.Contains(e.Raw, "found 'EOF'") || said[e.Pos.String()+e.Message]
+		said[e.Pos.File], said[e.Pos.String()+e.Message] = true, true
+		if e.Message == quotationMarks {
+			again = again || said[e.Pos.File+e.Message]
+			said[e.Pos.File+e.Message] = true
+		}
+		return again
+	})
+}
+
+const quotationMarks = "these are quotation marks of a word processor"
+
+// tagPlace gives the place of the field that a tag sets.
+func (p Project) tagPlace(inst *build.Instance, name string) Pos {
+	var found Pos
+	for pos, tag := range newSyntax(p, inst).tags {
+		if tag == name && (!found.IsValid() || pos.compare(found) < 0) {
+			found = pos
+		}
+	}
+	return found
+}
+
+// excluded tells of a package all files of which @if keeps out.
+func (p Project) excluded(inst *build.Instance, raw string) Errors {
+	e := &Error{
+		Code:    NoApp,
+		Message: "no CUE file here takes part in the package",
+		Why:     "files with @if(…) need a tag, and those that end with _tool.cue or _test.cue never do",
+		Raw:     raw,
+	}
+	for _, f := range inst.IgnoredFiles {
+		if e.Pos.IsValid() {
+			break
+		}
+		e.Pos = Pos{File: p.file(f.Filename), Line: 1, Column: 1}
+		data, err := os.ReadFile(f.Filename)
+		if m := ifTag.FindSubmatch(data); err == nil && m != nil {
+			e.Hint = "give the tag: -t " + string(m[1])
+		}
+	}
+	return Errors{e}
+}
+
+var ifTag = regexp.MustCompile(`(?m)^@if\((\w+)\)`)
+
+// lastPos gives the last place of an error: inside of what is imported, not where
+// it is imported.
+func (p Project) lastPos(c cueerrors.Error) Pos {
+	last := Pos{}
+	for _, t := range cueerrors.Positions(c) {
+		if pos := p.pos(t); pos.IsValid() {
+			last = pos
+		}
+	}
+	return last
+}
