@@ -34,6 +34,9 @@ type Options struct {
 	// Keychain finds credentials; nil is the usual one (DOCKER_CONFIG,
 	// credential helpers, Podman's auth.json).
 	Keychain authn.Keychain
+	// Cache is a folder that keeps what images say of how they run, by digest;
+	// "" keeps nothing.
+	Cache string
 	// UserAgent is put in front of the client's own in every request.
 	UserAgent string
 }
