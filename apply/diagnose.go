@@ -52,6 +52,7 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 	if status := containerStatus(pod, d.Container); status != nil && (status.State.Running != nil || status.LastTerminationState.Terminated != nil || status.State.Terminated != nil) {
 		crashed := d.ExitCode != nil
 		d.Logs = c.tail(ctx, pod.Name, d.Container, crashed && status.State.Running != nil)
+		blameLogs(d, &pod.Spec)
 	}
 	return d, certain
 }

@@ -308,7 +308,7 @@ func containerConfig(w *corev1.ContainerStateWaiting) problem {
 	switch {
 	case strings.Contains(text, "runAsNonRoot") || strings.Contains(text, "non-root"):
 		d.Code, d.Field = CodeAdmissionDenied, "security"
-		d.Hint = "give the image a numeric non-root USER, set security.runAsUser, or allow root"
+		d.Hint = "run it as another user with security: runAsUser: 65532 (or the number of the image's own), or let it be root with security: runAsNonRoot: false"
 	case strings.Contains(text, "configmap") || strings.Contains(text, "secret") || strings.Contains(text, "couldn't find key"):
 		d.Field = "env"
 	}
