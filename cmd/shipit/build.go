@@ -37,7 +37,7 @@ line for each, "SERVICE REFERENCE", with the digest.`,
 			if err != nil {
 				return err
 			}
-			images, err := images(ctx, s, app, services)
+			images, err := images(ctx, s, app, services, deploy.ImageOptions{})
 			if err != nil {
 				return err
 			}
@@ -66,9 +66,9 @@ func (f *projectFlags) registryFor(app *schema.App, t *target) string {
 }
 
 // images makes every service's image and says so on the way.
-func images(ctx context.Context, s streams, app *schema.App, services []*schema.Service) ([]deploy.Image, error) {
+func images(ctx context.Context, s streams, app *schema.App, services []*schema.Service, opts deploy.ImageOptions) ([]deploy.Image, error) {
 	s = s.columns(app)
-	return deploy.Images(ctx, app, services, func(img deploy.Image) {
+	return deploy.Images(ctx, app, services, opts, func(img deploy.Image) {
 		how := "pinned"
 		switch {
 		case img.Built && img.Pushed:

@@ -79,6 +79,7 @@ func TestCluster(t *testing.T) {
 			"kube":       c.kube,
 			"objects":    c.objects,
 			"holds":      c.holds,
+			"image":      c.image,
 		},
 	})
 }

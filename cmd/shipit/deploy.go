@@ -59,8 +59,11 @@ are touched.`,
 			}
 			app.Registry = project.registryFor(app, t)
 			s.note("%s to %s, namespace %s", app.Name, t.label, app.Namespace)
-			built, err := images(ctx, s, app, services)
+			built, err := images(ctx, s, app, services, deploy.ImageOptions{Inspect: true, Cache: imageCache(), Nodes: client.Nodes})
 			if err != nil {
+				return err
+			}
+			if err := s.inspected(app, services, built); err != nil {
 				return err
 			}
 			req.Only = args

@@ -5,13 +5,14 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/shipit-dev/shipit/internal/deploy"
 	"github.com/shipit-dev/shipit/openapi"
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// allRules are those of the language and those of Kubernetes, by name.
+// allRules are those of the language, of images and of Kubernetes, by name.
 func allRules() []schema.Rule {
-	rules := schema.Rules()
+	rules := append(schema.Rules(), deploy.Rules()...)
 	for _, r := range openapi.Rules() {
 		rules = append(rules, schema.Rule{
 			Name: r.Name, Severity: schema.Severity(r.Severity), Silenceable: true,

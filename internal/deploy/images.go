@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -23,6 +24,24 @@ type Image struct {
 	Built     bool   // false: the registry had an image of the same inputs
 	Pushed    bool   // false: the registry had the manifest
 	Took      time.Duration
+
+	// Inspection is what the image says of itself, when ImageOptions ask for it and
+	// it could be read; Unread is why it could not.
+	Inspection *registry.Inspection
+	Unread     error
+	Nodes      []string // the platforms of the nodes that it may run on, nil when they are not known
+}
+
+// ImageOptions say what is wanted of images beside their digests.
+type ImageOptions struct {
+	// Inspect reads what images that are not built here say of how they run, for the
+	// platforms of the nodes that they may run on.
+	Inspect bool
+	// Cache is a folder that keeps what was read; "" keeps nothing.
+	Cache string
+	// Nodes gives the labels of the cluster's nodes, nil when they are not known. It
+	// is called once.
+	Nodes func(context.Context) []map[string]string
 }
 
 // source is where the image of a container comes from.
@@ -30,18 +49,20 @@ type source struct {
 	container string // as in Image
 	image     string // a reference, or
 	build     *schema.Build
+	given     schema.Container
+	service   *schema.Service
 }
 
 // sources lists the containers of services that have an image of their own: each
 // service's, then those beside it.
 func sources(services []*schema.Service) []source {
 	var out []source
-	add := func(path string, c schema.Container) {
-		if c.Image != "" || c.Build != nil {
-			out = append(out, source{path, c.Image, c.Build})
-		}
-	}
 	for _, s := range services {
+		add := func(path string, c schema.Container) {
+			if c.Image != "" || c.Build != nil {
+				out = append(out, source{path, c.Image, c.Build, c, s})
+			}
+		}
 		add(s.Name, s.Container())
 		for _, c := range s.Init {
 			add(s.Name+".init."+c.Name, c)
@@ -97,17 +118,23 @@ func (e *NoRegistryError) Hint() string {
 // side, and calls done as each is ready, from one goroutine at a time. The
 // result has an image for each container that has its own, in the order of the
 // services; the error joins those of all that failed.
-func Images(ctx context.Context, app *schema.App, services []*schema.Service, done func(Image)) ([]Image, error) {
+func Images(ctx context.Context, app *schema.App, services []*schema.Service, opts ImageOptions, done func(Image)) ([]Image, error) {
 	wanted := sources(services)
 	for _, src := range wanted {
 		if src.build != nil && app.Registry == "" {
 			return nil, &NoRegistryError{Service: src.container, Pos: app.Position(src.path())}
 		}
 	}
-	builder, err := registry.New(registry.Options{UserAgent: "shipit"})
+	builder, err := registry.New(registry.Options{UserAgent: "shipit", Cache: opts.Cache})
 	if err != nil {
 		return nil, err
 	}
+	nodes := sync.OnceValue(func() []map[string]string {
+		if opts.Nodes == nil {
+			return nil
+		}
+		return opts.Nodes(ctx)
+	})
 	start := time.Now()
 	images := make([]Image, len(wanted))
 	errs := make([]error, len(wanted))
@@ -133,6 +160,10 @@ func Images(ctx context.Context, app *schema.App, services []*schema.Service, do
 			g.Go(func() error {
 				images[i].Container = src.container
 				images[i].Ref, errs[i] = builder.Resolve(ctx, src.image)
+				if errs[i] == nil && opts.Inspect {
+					images[i].Nodes = src.platforms(nodes())
+					images[i].Inspection, images[i].Unread = builder.Inspect(ctx, images[i].Ref, images[i].Nodes)
+				}
 				ready <- i
 				return nil
 			})

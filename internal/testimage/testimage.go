@@ -23,8 +23,15 @@ import (
 )
 
 // Push builds the program in ./app and pushes it as repository to the plain-HTTP
-// registry at host:port. It returns the reference with its digest.
+// registry at host:port, as an image whose user is not root. It returns the
+// reference with its digest.
 func Push(ctx context.Context, registry, repository string) (string, error) {
+	return PushAs(ctx, registry, repository, "65532:65532")
+}
+
+// PushAs is Push with the USER that the image names, which may be none, and the
+// paths that it declares as volumes.
+func PushAs(ctx context.Context, registry, repository, user string, volumes ...string) (string, error) {
 	dir, err := os.MkdirTemp("", "testimage")
 	if err != nil {
 		return "", err
@@ -36,7 +43,7 @@ func Push(ctx context.Context, registry, repository string) (string, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the test program: %w\n%s", err, out)
 	}
-	img, err := image(binary)
+	img, err := image(binary, user, volumes)
 	if err != nil {
 		return "", err
 	}
@@ -55,7 +62,7 @@ func Push(ctx context.Context, registry, repository string) (string, error) {
 	return ref.String(), nil
 }
 
-func image(binary string) (v1.Image, error) {
+func image(binary, user string, volumes []string) (v1.Image, error) {
 	program, err := os.ReadFile(binary)
 	if err != nil {
 		return nil, err
@@ -88,6 +95,10 @@ func image(binary string) (v1.Image, error) {
 	cfg = cfg.DeepCopy()
 	cfg.OS, cfg.Architecture = "linux", runtime.GOARCH
 	cfg.Config.Entrypoint = []string{"/app"}
-	cfg.Config.User = "65532:65532"
+	cfg.Config.User = user
+	cfg.Config.Volumes = map[string]struct{}{}
+	for _, v := range volumes {
+		cfg.Config.Volumes[v] = struct{}{}
+	}
 	return mutate.ConfigFile(img, cfg)
 }

@@ -2,6 +2,7 @@
 // what its environment says, so that one image can be every kind of release.
 //
 //	EXIT=3       writes two lines and exits with 3 at once
+//	WRITE=/data/x writes that file, and exits with 1 when it cannot
 //	UNREADY=503  /readyz answers 503
 //	IGNORE_TERM=1 does not end on SIGTERM
 //	LISTEN=:8081  serves there
@@ -27,6 +28,12 @@ func main() {
 	if code, err := strconv.Atoi(os.Getenv("EXIT")); err == nil {
 		fmt.Println("fatal: told to exit with", code)
 		os.Exit(code)
+	}
+	if file := os.Getenv("WRITE"); file != "" {
+		if err := os.WriteFile(file, []byte("written"), 0o600); err != nil {
+			fmt.Println("fatal:", err)
+			os.Exit(1)
+		}
 	}
 	if n, err := strconv.Atoi(os.Getenv("SAY")); err == nil {
 		for i := range n {
