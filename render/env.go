@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,8 +14,9 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// env is a container's environment, sorted by name: what the user wrote, and of
-// the variables of calls those that the user did not. What is from whole configs
+// env is a container's environment, sorted by name as far as they do not refer to
+// each other: what the user wrote, and of the variables of calls those that the
+// user did not. What is from whole configs
 // and secrets comes beside it, and gives way to it.
 func (s *service) env(at string, c schema.Container) ([]corev1.EnvVar, []corev1.EnvFromSource, error) {
 	vars := make([]corev1.EnvVar, 0, len(c.Env)+3*len(s.Calls))
@@ -38,7 +40,40 @@ func (s *service) env(at string, c schema.Container) ([]corev1.EnvVar, []corev1.
 		vars = append(vars, single...)
 	}
 	slices.SortStableFunc(vars, func(a, b corev1.EnvVar) int { return cmp.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(vars, func(a, b corev1.EnvVar) bool { return a.Name == b.Name }), from, nil
+	vars = slices.CompactFunc(vars, func(a, b corev1.EnvVar) bool { return a.Name == b.Name })
+	return afterReferences(vars), from, nil
+}
+
+// reference is $(NAME) in the value of a variable; $$ is a single $.
+var reference = regexp.MustCompile(`\$\$|\$\(([^)]+)\)`)
+
+// afterReferences puts each variable behind those that its value refers to, as
+// Kubernetes replaces $(NAME) only by what is defined before. Those that refer to
+// each other in a circle stay as they are.
+func afterReferences(vars []corev1.EnvVar) []corev1.EnvVar {
+	byName := make(map[string]corev1.EnvVar, len(vars))
+	for _, v := range vars {
+		byName[v.Name] = v
+	}
+	ordered := make([]corev1.EnvVar, 0, len(vars))
+	begun := map[string]bool{}
+	var add func(v corev1.EnvVar)
+	add = func(v corev1.EnvVar) {
+		if begun[v.Name] {
+			return
+		}
+		begun[v.Name] = true
+		for _, m := range reference.FindAllStringSubmatch(v.Value, -1) {
+			if other, ok := byName[m[1]]; ok {
+				add(other)
+			}
+		}
+		ordered = append(ordered, v)
+	}
+	for _, v := range vars {
+		add(v)
+	}
+	return ordered
 }
 
 // envFrom makes variables of all keys of a config or a secret. Keys of Secrets

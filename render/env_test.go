@@ -56,6 +56,27 @@ func TestEnvOfTheUserWins(t *testing.T) {
 	}
 }
 
+// Kubernetes replaces $(NAME) only by variables that come before.
+func TestEnvAfterReferences(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct{ name, want string }{
+		{"A=$(DB_URL)/shop DB_URL=x", "DB_URL=x A=$(DB_URL)/shop"},
+		{"A=$(C) B=1 C=$(B)$(B)$(D)", "B=1 C=$(B)$(B)$(D) A=$(C)"},
+		{"A=$$(B) B=1", "A=$$(B) B=1"},
+		{"A=$(B) B=$(A) C=1", "B=$(A) A=$(B) C=1"},
+		{"A=$(A)$() B=1", "A=$(A)$() B=1"},
+	} {
+		s := &schema.Service{}
+		for _, pair := range strings.Fields(test.name) {
+			name, value, _ := strings.Cut(pair, "=")
+			s.Env = append(s.Env, schema.EnvVar{Name: name, Value: value})
+		}
+		if got := strings.Join(variables(t, s), " "); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+	}
+}
+
 // References name the hashed objects, and what exists by its own name.
 func TestEnvReferences(t *testing.T) {
 	t.Parallel()
