@@ -19,6 +19,7 @@ func (d *decoder) across(a *App, app *node) {
 	}
 	d.circles()
 	d.sameHosts()
+	d.versions(a)
 	d.checkObjects(a, d.collisions(a))
 	d.fitLimits(a, app.get("limits"))
 	d.fitQuota(a, app.get("quota"))

@@ -94,6 +94,12 @@ func TestFiles(t *testing.T) {
 func TestWarnings(t *testing.T) {
 	t.Parallel()
 	for body, want := range map[string]string{
+		`services: web: {image: "nginx", ports: http: 80, service: trafficDistribution: "PreferClose"}`:                                                         `services.web.service.trafficDistribution is "PreferClose", which is the old name of "PreferSameZone"`,
+		`services: web: {image: "nginx", ports: http: 80, service: trafficDistribution: "PreferClose"}, kubernetes: "1.33"`:                                     "",
+		`services: web: {image: "nginx", ports: http: 80, service: trafficDistribution: "PreferSameNode"}, kubernetes: "1.34"`:                                  "",
+		`services: web: {image: "nginx", ports: http: 80, service: trafficDistribution: "PreferSameNode"}, kubernetes: "1.33"`:                                  `services.web.service.trafficDistribution is "PreferSameNode", which Kubernetes 1.33 has only with the feature gate PreferSameTrafficDistribution`,
+		`services: web: {image: "nginx", workload: "StatefulSet", rollout: maxUnavailable: 2}`:                                                                  "services.web.rollout.maxUnavailable does nothing unless the cluster has the feature gate MaxUnavailableStatefulSet",
+		`services: web: {image: "nginx", workload: "StatefulSet", rollout: maxUnavailable: 1}`:                                                                  "",
 		`services: web: {image: "nginx", replicas: 4, resources: cpu: 1}, quota: cpu: 4`:                                                                        `shop.cue:1:141: quota.cpu is 4: a rolling update of all services would need 5, and wait for the quota`,
 		`services: web: {image: "nginx", replicas: 4, resources: cpu: 1, rollout: {maxSurge: "26%"}}, quota: pods: 5`:                                           `quota.pods is 5: a rolling update of all services would need 6`,
 		`services: web: {image: "nginx", replicas: 4, resources: cpu: 1, rollout: {maxSurge: 0, maxUnavailable: 1}}, quota: pods: 4`:                            "",

@@ -24,6 +24,9 @@ const (
 	permissionNames = "permission-names"
 
 	privilegedEscalation = "privileged-escalation"
+
+	featureGate     = "feature-gate"
+	deprecatedValue = "deprecated-value"
 )
 
 var workloadRules = []Rule{
@@ -137,5 +140,17 @@ var workloadRules = []Rule{
 		Name: sameObject, Summary: "Two would make the same Kubernetes object",
 		Explanation: "Objects are named after services and what is in them, such as web-app for the config app of web.",
 		Fields:      []string{"objects", "services.config", "services.secrets"},
+	},
+	{
+		Name: featureGate, Severity: SeverityWarning, Silenceable: true, Summary: "A field works only in clusters with a feature gate",
+		Explanation: "Kubernetes has it behind a feature gate that is off by default in the App's version (kubernetes). An API server without the gate drops the field, or refuses the object. Silence it when the cluster has the gate.",
+		Example:     "rollout: maxUnavailable: 2 // shipit:ignore feature-gate MaxUnavailableStatefulSet is on",
+		Fields:      []string{"services.rollout.maxUnavailable", "services.service.trafficDistribution"},
+	},
+	{
+		Name: deprecatedValue, Severity: SeverityWarning, Silenceable: true, Summary: "A value has a newer name in the App's version of Kubernetes",
+		Explanation: "Kubernetes still takes the old one, and will cease to.",
+		Example:     "service: trafficDistribution: \"PreferSameZone\"",
+		Fields:      []string{"services.service.trafficDistribution"},
 	},
 }
