@@ -19,7 +19,7 @@ import (
 func newValidateCommand(s streams) *cobra.Command {
 	var project projectFlags
 	var output, since string
-	var raw, verbose, server bool
+	var raw, verbose, server, images bool
 	var cluster clusterFlags
 	var crds string
 	cmd := &cobra.Command{
@@ -37,7 +37,9 @@ last commit, or the one given, as in --changed=v1.4 or --changed=origin/main...
 
 With --server (or --sandbox), also ask the cluster of each environment, and
 write nothing: a dry run of all that would change, whether pods would be let in,
-what quotas leave, what is referred to and called, and what you may do.
+what quotas leave, what is referred to and called, and what you may do. With
+--images, also ask the registries of images that are not built from source
+whether they are there, and can run as they are to, as a deploy does.
 
 What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 		Args: noArgs,
@@ -57,6 +59,11 @@ What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 			var unchecked error
 			if server || cluster.sandbox != "" {
 				unchecked = cluster.check(cmd.Context(), s, found)
+			}
+			if images {
+				for _, v := range found {
+					unchecked = errors.Join(unchecked, v.CheckImages(cmd.Context(), imageCache()))
+				}
 			}
 			several := since != "" || len(found) != 1 || found[0].Dir != project.dir
 			if several {
@@ -93,6 +100,7 @@ What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 	project.add(cmd)
 	cluster.add(cmd)
 	cmd.Flags().BoolVar(&server, "server", false, "also ask the cluster of each environment; nothing is written")
+	cmd.Flags().BoolVar(&images, "images", false, "also ask registries how images run: as whom, and where they write")
 	cmd.Flags().StringVar(&crds, "crds", "", "a folder with CustomResourceDefinitions that the cluster has (beside the app's crds)")
 	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, sarif, junit or github")
 	cmd.Flags().BoolVar(&raw, "raw", false, "show CUE's own words where it had any")

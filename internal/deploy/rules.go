@@ -9,6 +9,7 @@ const imageConfig schema.Code = "image"
 // The rules about images. Their names are stable: people silence findings by them.
 const (
 	imageNoCommand  = "image-no-command"
+	imageNotFound   = "image-not-found"
 	imagePlatform   = "image-platform"
 	imagePort       = "image-port"
 	imageRunsAsRoot = "image-runs-as-root"
@@ -16,8 +17,9 @@ const (
 	imageWrites     = "image-writes-to-root"
 )
 
-// Rules lists the rules of this package, by name. They are looked at by a deploy,
-// before it changes anything, since the registry has to be asked.
+// Rules lists the rules of this package, by name. As registries have to be asked,
+// they are looked at by a deploy, before it changes anything, and by validate when it
+// is told to.
 func Rules() []schema.Rule {
 	return []schema.Rule{
 		{
@@ -25,6 +27,11 @@ func Rules() []schema.Rule {
 			Summary:     "An image does not say what to run",
 			Explanation: "An image that has neither an entrypoint nor a command only runs with the command that its service gives it.",
 			Example:     "command: [\"/app/server\"]",
+		},
+		{
+			Name: imageNotFound, Severity: schema.SeverityError, Silenceable: true,
+			Summary:     "The registry of an image does not have it",
+			Explanation: "A deploy would end before it changes anything. An image that somebody pushes later can be silenced.",
 		},
 		{
 			Name: imagePlatform, Severity: schema.SeverityError, Silenceable: true,

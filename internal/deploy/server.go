@@ -18,17 +18,20 @@ import (
 // againstCluster is the code of what a cluster would refuse or warn of.
 const againstCluster schema.Code = "cluster"
 
-// UncheckedError says that an environment was not checked against its cluster.
+// UncheckedError says that an environment was not checked against its cluster, or
+// against Other.
 type UncheckedError struct {
 	App, Environment string
+	Other            string // "its registries"
 	Err              error
 }
 
 func (e *UncheckedError) Error() string {
-	if e.Environment == "" {
-		return fmt.Sprintf("%s was not checked against its cluster: %v", e.App, e.Err)
+	what := e.App
+	if e.Environment != "" {
+		what = fmt.Sprintf("environment %s of %s", e.Environment, e.App)
 	}
-	return fmt.Sprintf("environment %s of %s was not checked against its cluster: %v", e.Environment, e.App, e.Err)
+	return fmt.Sprintf("%s was not checked against %s: %v", what, cmp.Or(e.Other, "its cluster"), e.Err)
 }
 
 // Unwrap gives the cause.
