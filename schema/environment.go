@@ -179,6 +179,14 @@ func (p Project) choose(opts Options) (environment, error) {
 // environments gives those of the App by name, and whether they are known: they
 // are not when the App is wrong in a way that leaves them open.
 func (p Project) environments(opts Options) (envs []environment, known bool, err error) {
+	if envs, ok := p.writtenEnvironments(); ok {
+		return envs, true, nil
+	}
+	return p.evaluatedEnvironments(opts)
+}
+
+// evaluatedEnvironments is environments as CUE tells.
+func (p Project) evaluatedEnvironments(opts Options) (envs []environment, known bool, err error) {
 	shapes, err := newShapes()
 	if err != nil {
 		return nil, false, err

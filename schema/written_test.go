@@ -1,0 +1,62 @@
+package schema
+
+import (
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+)
+
+// What is plain to see is what CUE says; and what is not is left to it.
+func TestWrittenEnvironments(t *testing.T) {
+	const app = "package shop\n\nimport \"shipit.dev/v1\"\n\n"
+	for _, test := range []struct {
+		name, text string
+		plain      bool
+	}{
+		{"none", "v1.#App\nname: \"shop\"\nservices: web: image: \"nginx\"", true},
+		{"plain", "v1.#App & {\n\tname: \"shop\"\n\tenvironments: {\n\t\tprod: {namespace: \"shop\", quota: cpu: \"1\"}\n\t\t\"dev-1\": {}\n\t}\n}", true},
+		{"in parts", "v1.#App\nname: \"shop\"\nenvironments: prod: services: [string]: replicas: 3\nenvironments: prod: namespace: \"a\"\nenvironments: dev: namespace: \"shop-\\(name)\"", true},
+		{"conflicting", "v1.#App\nenvironments: prod: namespace: \"a\"\nenvironments: prod: namespace: \"b\"", true},
+		{"not one of a fill's kind", "v1.#App\nenvironments: prod: namespace: 3", false},
+		{"referred to", "v1.#App\n_prod: {namespace: \"a\"}\nenvironments: prod: _prod", false},
+		{"a pattern", "v1.#App\nenvironments: [string]: labels: a: \"b\"\nenvironments: prod: {}", false},
+		{"of a comprehension", "v1.#App\nfor e in [\"a\", \"b\"] {environments: (e): {}}", false},
+		{"a choice", "v1.#App\nenvironments: prod: namespace: *\"a\" | string", false},
+		{"only demanded", "v1.#App\nenvironments: prod!: {}\nenvironments: dev: {}", false},
+		{"embedded", "v1.#App\n_all: environments: prod: {}\n_all", false},
+		{"of a computed name", "v1.#App\n_e: \"environments\"\n(_e): prod: {}", false},
+		{"of a struct with more", "v1.#App\n_b: quota: cpu: \"1\"\nenvironments: prod: {_b, namespace: \"x\"}", false},
+		{"no app", "environments: prod: {}", false},
+		{"for a tag", "@if(x)\nv1.#App\nenvironments: prod: {}", false},
+	} {
+		dir := t.TempDir()
+		text := app + test.text + "\n"
+		if test.name == "for a tag" {
+			text = "@if(x)\n\n" + app + "v1.#App\n"
+		}
+		if err := os.MkdirAll(filepath.Join(dir, "cue.mod"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, text := range map[string]string{moduleFile: "module: \"example.com/shop\"\nlanguage: version: \"v0.17.0\"\n", "shop.cue": text} {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p, err := Find(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, plain := p.writtenEnvironments()
+		if plain != test.plain {
+			t.Errorf("%s: plain is %t", test.name, plain)
+		}
+		if !plain {
+			continue
+		}
+		want, known, err := p.evaluatedEnvironments(Options{})
+		if err != nil || !known || len(got)+len(want) > 0 && !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %v, want %v, %t, %v", test.name, got, want, known, err)
+		}
+	}
+}
