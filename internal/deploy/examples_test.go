@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func TestExamples(t *testing.T) {
 	t.Parallel()
 	const examples = "../../examples"
-	projects := []string{"gateway", "hello", "platform/apps/orders", "platform/apps/reports", "shop", "store", "worker"}
+	projects := []string{"gateway", "hello", "platform/apps/orders", "platform/apps/reports", "sealed", "shop", "store", "worker"}
 	for _, example := range projects {
 		t.Run(example, func(t *testing.T) {
 			t.Parallel()
