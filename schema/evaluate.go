@@ -6,14 +6,12 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"runtime/metrics"
 	"strings"
 	"time"
 	"unicode/utf8"
 
-	cueerrors "cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/scanner"
 	"cuelang.org/go/cue/token"
 )
@@ -167,56 +165,35 @@ func (p Project) size() int64 {
 	return sum
 }
 
-// irregular tells of files of the package that are none which can be read to
-// their end, such as pipes.
-func (p Project) irregular() Errors {
-	entries, err := os.ReadDir(p.Dir)
-	if err != nil {
-		return nil
-	}
-	var errs Errors
-	for _, e := range entries {
-		if !isSource(e.Name()) {
-			continue
-		}
-		if info, err := os.Stat(filepath.Join(p.Dir, e.Name())); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-			errs = append(errs, &Error{Code: Syntax, Pos: Pos{File: e.Name(), Line: 1, Column: 1}, Message: "this is no regular file"})
-		}
-	}
-	return errs
-}
-
 const (
-	limitFormat = "this file is "
-	notUTF8     = "not in UTF-8"
-	maxFile     = 8 << 20
+	bounded = "what is evaluated is bounded, so that no file can take the machine"
+	maxFile = 8 << 20
 	// maxDepth bounds the parts that are inside of each other: brackets, fields of
 	// fields, operands. A parser and an evaluator call themselves for each.
 	maxDepth = 5000
 )
 
-// tooMuch gives an error for a file that is too large or too deep to be read, or no
-// text at all.
-func tooMuch(name string, src any) error {
-	data, ok := src.([]byte)
-	if !ok {
-		return nil // the schema's
-	}
-	at := func(offset int, what string) error {
-		f := token.NewFile(name, -1, max(len(data), 1))
-		f.SetLinesForContent(data)
-		return cueerrors.Newf(f.Pos(offset, token.NoRelPos), limitFormat+"%s", what)
-	}
+// unreadable gives an error for a file that is too large or too deep to be read, or
+// no text at all.
+func unreadable(name string, data []byte, in Pos) *Error {
 	if bad := bytes.IndexRune(data, utf8.RuneError); bad >= 0 { // CUE has put these for what is no UTF-8
 		if raw, err := os.ReadFile(name); err == nil && !utf8.Valid(raw) {
-			return at(bad, notUTF8)
+			return &Error{Code: Syntax, Pos: offsetIn(name, data, bad, in), Message: "this file is not in UTF-8", Hint: "save it as text in UTF-8"}
 		}
 	}
 	if len(data) > maxFile {
-		return at(0, fmt.Sprintf("larger than %d MiB", maxFile>>20))
+		return &Error{Rule: inputLimit, Pos: in, Message: fmt.Sprintf("this file is larger than %d MiB", maxFile>>20), Why: bounded}
 	}
+	if offset, deep := tooDeep(name, data); deep {
+		return &Error{Rule: inputLimit, Pos: offsetIn(name, data, offset, in), Message: "this file is nested too deep here", Why: bounded}
+	}
+	return nil
+}
+
+// tooDeep gives where the parts of a file are too many inside of each other.
+func tooDeep(name string, data []byte) (offset int, deep bool) {
 	if len(data) < maxDepth {
-		return nil
+		return 0, false
 	}
 	var s scanner.Scanner
 	s.Init(token.NewFile(name, -1, len(data)), data, nil, 0)
@@ -232,7 +209,7 @@ func tooMuch(name string, src any) error {
 		sum++
 		switch tok {
 		case token.EOF:
-			return nil
+			return 0, false
 		case token.COMMA:
 			sum, parts[top].tokens = sum-parts[top].tokens, 0
 		case token.INTERPOLATION:
@@ -242,7 +219,7 @@ func tooMuch(name string, src any) error {
 			interpolation = false
 		case token.RBRACE, token.RBRACK, token.RPAREN:
 			if top == 0 {
-				return nil // the parser says so
+				return 0, false // the parser says so
 			}
 			sum -= parts[top].tokens
 			text := parts[top].text
@@ -251,7 +228,7 @@ func tooMuch(name string, src any) error {
 			}
 		}
 		if sum > maxDepth {
-			return at(pos.Offset(), "nested too deep here")
+			return pos.Offset(), true
 		}
 	}
 }

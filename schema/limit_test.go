@@ -30,7 +30,7 @@ func TestInputLimits(t *testing.T) {
 		"long texts": {"package shop\nimport \"shipit.dev/v1\"\nv1.#App & {name: \"shop\", services: web: image: \"nginx\"}\n_x: 1\n_a: {" + strings.Repeat("\"{\\(_x)[(\\(_x)\": 1\n", 2_000) + "}\n", ""},
 	} {
 		dir := project(t, c.text)
-		_, err := schema.Load(t.Context(), dir, schema.Options{})
+		_, err := schema.Load(t.Context(), dir, schema.Options{Limits: schema.Limitations{Time: time.Minute}})
 		var errs schema.Errors
 		switch {
 		case c.want == "" && err != nil:

@@ -7,16 +7,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
-	cueerrors "cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/load"
-	"cuelang.org/go/cue/parser"
-	"cuelang.org/go/cue/token"
 )
 
 // Options say how to load a project.
@@ -149,14 +147,13 @@ func (p Project) instanceWithout(imports map[string]bool, schema map[string][]by
 	if err != nil {
 		return nil, Errors{{Code: NoProject, Message: err.Error()}}.sorted()
 	}
-	if errs := p.irregular(); errs != nil {
-		return nil, errs
-	}
-	module := filepath.Join(p.Root, filepath.FromSlash(moduleFile))
-	if err := inside(real, module); err != nil {
-		return nil, Errors{{Code: Import, Pos: Pos{File: p.file(module), Line: 1, Column: 1}, Message: outsideFormat, Why: "only files of the project are read"}}
-	}
 	overlay := p.overlay(schema)
+	g := &guard{project: p, root: real, overlay: overlay, without: imports, own: sync.OnceValue(p.modulePath), folders: map[string]bool{}}
+	g.moduleFiles()
+	_ = g.folder(p.Dir) // what it refuses it keeps
+	if len(g.refused) > 0 {
+		return nil, g.refused
+	}
 	cfg := &load.Config{
 		ModuleRoot: p.Root,
 		Dir:        p.Dir,
@@ -164,48 +161,17 @@ func (p Project) instanceWithout(imports map[string]bool, schema map[string][]by
 		Overlay:    overlay,
 		Env:        []string{},
 		Registry:   p.modules,
-		ParseFile: func(name string, src any, cfg parser.Config) (*ast.File, error) {
-			if _, ok := overlay[name]; !ok {
-				root := real
-				if _, folder := p.modules.of(name); folder != "" {
-					root = folder
-				}
-				if err := inside(root, name); err != nil {
-					return nil, err
-				}
-			}
-			if err := tooMuch(name, src); err != nil {
-				return nil, err
-			}
-			f, err := parser.ParseFile(name, src, cfg)
-			if f != nil && len(imports) > 0 {
-				removeImports(f, imports)
-			}
-			return f, err
-		},
+		ParseFile:  g.parse,
 	}
 	inst := load.Instances([]string{"."}, cfg)[0]
+	if len(g.refused) > 0 {
+		return nil, g.refused
+	}
 	if inst.Err != nil {
 		return nil, p.loadErrors(inst)
 	}
 	return inst, nil
 }
-
-// inside gives an error when a file is really one outside the folder root.
-func inside(root, name string) error {
-	target, err := filepath.EvalSymlinks(name)
-	if err != nil {
-		return err
-	}
-	if rel, err := filepath.Rel(root, target); err == nil && filepath.IsLocal(rel) {
-		return nil
-	}
-	pos := token.NewFile(name, -1, 1).Pos(0, token.NoRelPos)
-	return cueerrors.Newf(pos, outsideFormat)
-}
-
-// outsideFormat is the message of an error for a file outside the project.
-const outsideFormat = "this is a link to a file outside the project"
 
 // removeImports takes imports out of a file.
 func removeImports(f *ast.File, paths map[string]bool) {

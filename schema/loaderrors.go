@@ -117,21 +117,6 @@ func (p Project) loadError(c cueerrors.Error) *Error {
 		e.Code = Tag
 		e.Message = fmt.Sprintf("the tag %q must be a valid %s", m[2], m[1])
 		e.Hint = fmt.Sprintf("give another on the command line: -t %s=…", m[2])
-	case strings.Contains(text, outsideFormat):
-		e.Code = Import
-		e.Message = outsideFormat
-		e.Why = "only files of the project are read"
-		e.Pos = p.lastPos(c)
-	case strings.Contains(text, notUTF8):
-		e.Message = "this file is " + notUTF8
-		e.Hint = "save it as text in UTF-8"
-		e.Pos = p.lastPos(c)
-	case strings.Contains(text, limitFormat):
-		e.Rule = inputLimit
-		_, what, _ := strings.Cut(text, limitFormat)
-		e.Message = limitFormat + what
-		e.Why = "what is evaluated is bounded, so that no file can take the machine"
-		e.Pos = p.lastPos(c)
 	case p.moduleFailed(e):
 	case strings.Contains(text, "import cycle"):
 		e.Code = Import

@@ -20,7 +20,11 @@ var embedded embed.FS
 const (
 	importPath = "shipit.dev/v1"
 	moduleFile = "cue.mod/module.cue"
-	vendorDir  = "cue.mod/pkg/shipit.dev/v1"
+
+	// localModuleFile replaces modules on one machine.
+	localModuleFile = "cue.mod/local-module.cue"
+
+	vendorDir = "cue.mod/pkg/shipit.dev/v1"
 )
 
 // Project is a directory that holds a CUE package, and the module around it.
