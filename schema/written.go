@@ -36,7 +36,7 @@ func (p Project) writtenEnvironments() ([]environment, bool) {
 			return nil, false
 		}
 		data, err := os.ReadFile(name)
-		if err != nil || tooMuch(name, data) != nil {
+		if err != nil || unreadable(name, data, Pos{}) != nil {
 			return nil, false
 		}
 		f, err := parser.ParseFile(name, data)
