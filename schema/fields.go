@@ -17,12 +17,13 @@ type Field struct {
 	Default  string   `json:"default,omitempty"` // what it is when it is not written; "" says nothing
 	Becomes  string   `json:"becomes,omitempty"` // what it is in Kubernetes, where that is called otherwise
 	Required bool     `json:"required"`
-	Example  string   `json:"example,omitempty"` // in CUE, from the top of the App
-	Kind     string   `json:"kind,omitempty"`    // of a struct: the Part that says what it has
-	See      string   `json:"see,omitempty"`     // in Fields: the path where fields of the same kind of struct are listed
-	Fields   []Field  `json:"fields,omitempty"`  // of a struct, without theirs
-	Aliases  []string `json:"aliases,omitempty"` // what others call it
-	Rules    []string `json:"rules,omitempty"`   // in Explain: the names of rules about it
+	Example  string   `json:"example,omitempty"`   // in CUE, from the top of the App
+	Kind     string   `json:"kind,omitempty"`      // of a struct: the Part that says what it has
+	See      string   `json:"see,omitempty"`       // in Fields: the path where fields of the same kind of struct are listed
+	Fields   []Field  `json:"fields,omitempty"`    // of a struct, without theirs
+	Aliases  []string `json:"aliases,omitempty"`   // what others call it
+	Instead  []string `json:"insteadOf,omitempty"` // words of others that it, or something below it, is written for
+	Rules    []string `json:"rules,omitempty"`     // in Explain: the names of rules about it
 }
 
 // Explain says what a field is, for a path such as "services.probes.readiness", or
@@ -204,7 +205,11 @@ func (s *shapes) describe(f *field, path string) Field {
 		}
 	}
 	for _, aka := range f.aka {
-		d.Aliases = append(d.Aliases, aliasName(aka))
+		if word, _, redirects := strings.Cut(aka, "="); redirects {
+			d.Instead = append(d.Instead, word)
+		} else {
+			d.Aliases = append(d.Aliases, word)
+		}
 	}
 	return d
 }

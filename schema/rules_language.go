@@ -34,7 +34,7 @@ var languageRules = []Rule{
 	{
 		Name: string(Syntax), code: Syntax, Summary: "A file is not CUE",
 		Explanation: "CUE is JSON with less punctuation: fields are name: value, texts have quotes, lists have brackets, and comments begin with //.",
-		Example:     "services: web: {image: \"nginx:1.29\", replicas: 2}",
+		Example:     "services: web: {\n\timage:    \"nginx:1.29\"\n\treplicas: 2\n}",
 	},
 	{
 		Name: string(Import), code: Import, Summary: "An imported package is not there, or may not be read",

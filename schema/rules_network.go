@@ -30,7 +30,7 @@ var networkRules = []Rule{
 	{
 		Name: serviceDisabled, Summary: "A service is named that is not enabled",
 		Explanation: "In this environment it has enabled: false, so nothing would answer.",
-		Example:     "if services.cache.enabled {services: web: calls: cache: {}}",
+		Example:     "services: cache: {\n\tenabled: *true | bool\n\tports: redis: 6379\n}\nif services.cache.enabled {\n\tservices: web: calls: cache: {}\n}",
 		Fields:      []string{"services.enabled", "services.calls", "services.needs"},
 	},
 	{
@@ -42,13 +42,13 @@ var networkRules = []Rule{
 	{
 		Name: sameRoute, Summary: "Two services want the same requests from outside",
 		Explanation: "A host and a path lead to one service. Two versions of a service side by side are one route with weights.",
-		Example:     "expose: public: {host: \"shop.example.com\", gateway: name: \"public\", weights: {web: 90, \"web-next\": 10}}",
+		Example:     "ports: http: 8080\nexpose: public: {\n\thost: \"shop.example.com\"\n\tgateway: {name: \"shared\", namespace: \"infra\"}\n\tweights: {web: 90, \"web-next\": 10}\n}",
 		Fields:      []string{"services.expose"},
 	},
 	{
 		Name: needsGateway, Summary: "A way in says what only a gateway can do, or only an Ingress",
 		Explanation: "An Ingress has hosts, paths and certificates; what else its controller can do are annotations of its own. The Gateway API has words for redirects, weights and headers.",
-		Example:     "expose: public: {host: \"shop.example.com\", gateway: name: \"public\", redirect: https: true}",
+		Example:     "expose: public: {\n\thost: \"shop.example.com\"\n\tgateway: {name: \"shared\", namespace: \"infra\"}\n\tredirect: https: true\n}",
 		Fields:      []string{"services.expose.gateway"},
 	},
 	{
@@ -60,7 +60,7 @@ var networkRules = []Rule{
 	{
 		Name: notOfService, Summary: "A Service has a field that its type does not have",
 		Explanation: "Node ports are of NodePort and LoadBalancer, source ranges of LoadBalancer; a headless Service translates no ports. A Service is made of ports.",
-		Example:     "service: {type: \"LoadBalancer\", externalTrafficPolicy: \"Local\"}",
+		Example:     "ports: http: 8080\nservice: {type: \"LoadBalancer\", externalTrafficPolicy: \"Local\"}",
 		Fields:      []string{"services.service"},
 	},
 	{
@@ -72,7 +72,7 @@ var networkRules = []Rule{
 	{
 		Name: exposeProtocol, Summary: "A port is exposed that does not speak TCP",
 		Explanation: "An Ingress and an HTTPRoute carry HTTP. Other protocols get out through a Service of type LoadBalancer or NodePort.",
-		Example:     "service: type: \"LoadBalancer\"",
+		Example:     "ports: game: {port: 7777, protocol: \"UDP\"}\nservice: type: \"LoadBalancer\"",
 		Fields:      []string{"services.expose.port", "services.ports.protocol"},
 	},
 }

@@ -100,7 +100,7 @@ var workloadRules = []Rule{
 	{
 		Name: cronLine, code: WrongValue, Summary: "A CronJob's schedule or time zone cannot be understood, or never comes",
 		Explanation: "A schedule has five fields: minute, hour, day of the month, month, day of the week (0 is Sunday), or is a word such as @daily. The time zone has a field of its own.",
-		Example:     "schedule: \"30 4 * * mon-fri\"\ntimeZone: \"Europe/Berlin\"",
+		Example:     "workload: \"CronJob\"\nschedule: \"30 4 * * mon-fri\"\ntimeZone: \"Europe/Berlin\"",
 		Fields:      []string{"services.schedule", "services.timeZone"},
 	},
 	{

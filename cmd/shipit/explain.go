@@ -143,7 +143,7 @@ func (f explainedField) text(p *page) string {
 	if f.Required {
 		kind += " (required)"
 	}
-	facts := [][2]string{{"type", kind}, {"names", f.Keys}, {"default", f.Default}, {"becomes", f.Becomes}, {"also called", strings.Join(f.Aliases, ", ")}}
+	facts := [][2]string{{"type", kind}, {"names", f.Keys}, {"default", f.Default}, {"becomes", f.Becomes}, {"also called", strings.Join(f.Aliases, ", ")}, {"instead of", strings.Join(f.Instead, ", ")}}
 	p.table(slices.DeleteFunc(facts, func(row [2]string) bool { return row[1] == "" }))
 	p.fields(f.Fields)
 	if f.Example != "" {

@@ -238,7 +238,7 @@ func (w *languageWriter) rule(r schema.Rule, kubernetes bool) {
 	switch {
 	case kubernetes:
 		language = "yaml"
-	case strings.HasPrefix(r.Example, "shipit ") || strings.HasPrefix(r.Example, "sops "):
+	case strings.HasPrefix(r.Example, "shipit ") || strings.HasPrefix(r.Example, "CUE_REGISTRY=") || strings.HasPrefix(r.Example, "sops "):
 		language = "sh"
 	}
 	w.code("  ", r.Example, language)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,6 +37,30 @@ func TestExamplesOfTheLanguage(t *testing.T) {
 	}
 	if len(seen) < 120 {
 		t.Errorf("only %d examples", len(seen))
+	}
+}
+
+// The examples of rules are valid, too: parts of an App, or of a service.
+func TestExamplesOfRules(t *testing.T) {
+	t.Parallel()
+	app, err := schema.Explain("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range schema.Rules() {
+		word := regexp.MustCompile(`^[\w-]+`).FindString(r.Example)
+		switch {
+		case word == "" || word == "shipit" || word == "sops" || word == "import" || word == "package" || word == "_version" || word == "CUE_REGISTRY":
+			continue
+		}
+		example := r.Example
+		if !slices.ContainsFunc(app.Fields, func(f schema.Field) bool { return f.Name == word }) && word != "if" {
+			example = "services: web: {\n\t" + strings.ReplaceAll(example, "\n", "\n\t") + "\n}"
+		}
+		t.Run(r.Name, func(t *testing.T) {
+			t.Parallel()
+			validExample(t, example)
+		})
 	}
 }
 
