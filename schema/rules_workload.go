@@ -150,7 +150,7 @@ var workloadRules = []Rule{
 	{
 		Name: deprecatedValue, Severity: SeverityWarning, Silenceable: true, Summary: "A value has a newer name in the App's version of Kubernetes",
 		Explanation: "Kubernetes still takes the old one, and will cease to.",
-		Example:     "service: trafficDistribution: \"PreferSameZone\"",
+		Example:     "ports: http: 8080\nservice: trafficDistribution: \"PreferSameZone\"",
 		Fields:      []string{"services.service.trafficDistribution"},
 	},
 }
