@@ -83,7 +83,7 @@ func TestHostile(t *testing.T) {
 		"a pipe of objects":         {objectsOf(`file: "raw.yaml"`), pipe("raw.yaml"), "raw.yaml:1:1: this is no regular file"},
 		"a pipe in a folder":        {objectsOf(`dir: "raw"`), pipe("raw/raw.yaml"), `the file "raw/raw.yaml" is no regular file`},
 		"a pipe of a secret":        {sopsOf("s.yaml"), pipe("s.yaml"), "s.yaml:1:1: this is no regular file"},
-		"a device":                  {objectsOf(`file: "raw.yaml"`), func(t *testing.T, dir string) { _ = os.Symlink("/dev/zero", filepath.Join(dir, "raw.yaml")) }, "raw.yaml:1:1: this is no regular file"},
+		"a device":                  {objectsOf(`file: "raw.yaml"`), func(_ *testing.T, dir string) { _ = os.Symlink("/dev/zero", filepath.Join(dir, "raw.yaml")) }, "raw.yaml:1:1: this is no regular file"},
 		"a huge package":            {importing, file("team/team.cue", "package team\n"+strings.Repeat("// 0123456789\n", 700_000)), "team/team.cue:1:1: this file is larger than 8 MiB"},
 		"a huge module file":        {importing, file("cue.mod/module.cue", "module: \"example.com/hello\"\n"+strings.Repeat("// 0123456789\n", 700_000)), "cue.mod/module.cue:1:1: this file is larger than 8 MiB"},
 		"huge objects":              {objectsOf(`file: "raw.yaml"`), file("raw.yaml", strings.Repeat("# 0123456789\n", 700_000)), `the file "raw.yaml" is larger than`},

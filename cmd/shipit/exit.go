@@ -107,7 +107,8 @@ func isChoice(err error) bool {
 }
 
 // isSource reports whether err is a mistake in what the user wrote outside the
-// CUE: a program that does not compile, or a reference that is none.
+// CUE: a program that does not compile, or a reference that is none; or CUE that
+// takes too much.
 func isSource(err error) bool {
 	var (
 		compile   *registry.CompileError
@@ -115,9 +116,10 @@ func isSource(err error) bool {
 		noModule  *registry.NoModuleError
 		noPackage *registry.NoPackageError
 		reference *registry.BadReferenceError
+		limit     *schema.LimitError
 	)
 	return errors.As(err, &compile) || errors.As(err, &notMain) || errors.As(err, &noModule) ||
-		errors.As(err, &noPackage) || errors.As(err, &reference)
+		errors.As(err, &noPackage) || errors.As(err, &reference) || errors.As(err, &limit)
 }
 
 // outcomeCode maps how a deploy ended to an exit code.
