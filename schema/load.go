@@ -15,6 +15,7 @@ import (
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/load"
+	"golang.org/x/sync/errgroup"
 )
 
 // Options say how to load a project.
@@ -84,12 +85,20 @@ func (p Project) load(opts Options, env environment, pruned bool) (*App, error) 
 		return nil, errs.sorted()
 	}
 	pruned = pruned && prune(strict)
-	shapes, err := newShapes()
-	if err != nil {
-		return nil, err
-	}
+	// Meanwhile the shapes, for which CUE is not needed.
+	var shapes *shapes
+	var reading errgroup.Group
+	reading.Go(func() (err error) {
+		if shapes, err = newShapes(); err == nil {
+			shapes.app()
+		}
+		return err
+	})
 	ctx := cuecontext.New()
 	value := ctx.BuildInstance(strict)
+	if err := reading.Wait(); err != nil {
+		return nil, err
+	}
 	if err := validate(value, env); err != nil || !isApp(value) {
 		return nil, p.explain(opts, shapes, env, err, pruned)
 	}
