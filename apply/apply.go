@@ -63,6 +63,9 @@ func (w *writer) apply(ctx, going context.Context, changes []*change) error {
 			return context.Cause(going)
 		}
 		if n == phaseWorkloads {
+			if err := w.awaitSecrets(going, changes); err != nil {
+				return err
+			}
 			if err := w.unscale(ctx, changes); err != nil {
 				return err
 			}

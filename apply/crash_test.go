@@ -26,6 +26,18 @@ func (e *env) crashApps(t *testing.T) map[string]func(e *env, n int) []apply.Uni
 		"later": func(e *env, n int) []apply.Unit {
 			return []apply.Unit{e.podless("web", fmt.Sprint(n))}
 		},
+		"scaled": func(e *env, n int) []apply.Unit {
+			// An autoscaler comes and goes.
+			u := e.podless("web", fmt.Sprint(n))
+			if n%2 == 1 {
+				u.Objects = append(u.Objects, e.autoscaler("web"))
+			}
+			return []apply.Unit{u}
+		},
+		"hooks": func(e *env, n int) []apply.Unit {
+			name := fmt.Sprint(n)
+			return []apply.Unit{with(e.podless("web", name), e.empty(e.hook("web", "migrate-"+name, "before", "0", "")), e.empty(e.hook("web", "warm-"+name, "after", "0", "")))}
+		},
 	}
 }
 
@@ -74,12 +86,12 @@ func matrix(t *testing.T, each func(n int) bool) {
 // Killed at any of its writing requests, before it is sent or after it was
 // answered, a deploy is found by the next one, which ends as if nothing had been.
 func TestKilledAtEachWrite(t *testing.T) {
-	for _, app := range []string{"first", "later"} {
+	for _, app := range []string{"first", "later", "scaled", "hooks"} {
 		for _, answered := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, answered %v", app, answered), func(t *testing.T) {
 				e := newEnv(t)
 				units := e.crashApps(t)[app]
-				if app == "later" {
+				if app != "first" {
 					e.mustDeploy(units(e, 0)...)
 				}
 				var last []apply.Unit
@@ -103,12 +115,12 @@ func TestKilledAtEachWrite(t *testing.T) {
 // Asked to stop at any of its writing requests, a deploy ends as its outcome
 // says, and the cluster is as it says.
 func TestStoppedAtEachWrite(t *testing.T) {
-	for _, app := range []string{"first", "later"} {
+	for _, app := range []string{"first", "later", "scaled", "hooks"} {
 		for _, answered := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, answered %v", app, answered), func(t *testing.T) {
 				e := newEnv(t)
 				units := e.crashApps(t)[app]
-				if app == "later" {
+				if app != "first" {
 					e.mustDeploy(units(e, 0)...)
 				}
 				seen := map[apply.Outcome]bool{}

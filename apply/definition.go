@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -56,10 +57,58 @@ func (w *writer) establish(ctx context.Context, changes []*change) error {
 		}
 		waited = true
 	}
-	if waited {
-		w.c.kinds.forget()
+	if !waited {
+		return nil
+	}
+	w.c.kinds.forget()
+	for _, ch := range changes {
+		if isDefinition(ch.ref) && ch.applied != nil {
+			if ch.err = w.c.served(ctx, ch.desired); ch.err != nil {
+				return ch.err
+			}
+		}
 	}
 	return nil
+}
+
+// served waits until the API server answers for the kinds of a definition. That
+// it is established is known before, a moment before all of the server knows.
+func (c *Client) served(ctx context.Context, definition *unstructured.Unstructured) error {
+	ref := refOf(definition)
+	ctx, cancel := context.WithTimeoutCause(ctx, establishing, fmt.Errorf("%s: the API server does not serve the kind after %s", ref, establishing))
+	defer cancel()
+	text := func(fields ...string) string {
+		s, _, _ := unstructured.NestedString(definition.Object, fields...)
+		return s
+	}
+	versions, _, _ := unstructured.NestedSlice(definition.Object, "spec", "versions")
+	for _, v := range versions {
+		version, _ := v.(map[string]any)
+		name, _ := version["name"].(string)
+		if version["served"] != true {
+			continue
+		}
+		gvk := schema.GroupVersionKind{Group: text("spec", "group"), Version: name, Kind: text("spec", "names", "kind")}
+		resource := gvk.GroupVersion().WithResource(text("spec", "names", "plural"))
+		for {
+			_, err := c.dyn.Resource(resource).Namespace(c.namespaceOf(text("spec", "scope"))).List(ctx, metav1.ListOptions{Limit: 1})
+			if !apierrors.IsNotFound(err) && !c.kinds.unknown(gvk) {
+				break // it answers, if only that one may not list
+			}
+			if !pause(ctx, 50*time.Millisecond) {
+				return context.Cause(ctx)
+			}
+			c.kinds.forget()
+		}
+	}
+	return nil
+}
+
+func (c *Client) namespaceOf(scope string) string {
+	if scope == "Namespaced" {
+		return c.owner.Namespace
+	}
+	return ""
 }
 
 func (c *Client) established(ctx context.Context, ref Ref) error {

@@ -41,9 +41,13 @@ func (c *Client) Drift(ctx context.Context, unit string, release int) ([]string,
 		out = append(out, fmt.Sprintf("the index says release %d", u.Release))
 	}
 	wanted := map[Ref]bool{}
+	scaled := c.scaledBy([]target{t}, live)
 	for _, o := range t.objects {
 		ref := refOf(o)
 		wanted[ref] = true
+		if scaled[kindName{ref.Kind, ref.Name}] {
+			o = withoutReplicas(o)
+		}
 		if live[ref] == nil {
 			out = append(out, ref.String()+" is missing")
 			continue

@@ -120,6 +120,9 @@ func (m *mover) runHooks(ctx, going context.Context, w *writer, n *node, when st
 		if err := m.prepare(ctx, going, w, withoutHooks(changes)); err != nil {
 			return err
 		}
+		if err := w.awaitSecrets(going, changes); err != nil {
+			return err
+		}
 	}
 	for _, ch := range hooks {
 		if going.Err() != nil {

@@ -44,6 +44,24 @@ func (e *env) hook(unit, name, phase, exit, config string, annotations ...string
 	return o
 }
 
+// empty is a Job that is at its end at once: it has no pods.
+func (e *env) empty(job *unstructured.Unstructured) *unstructured.Unstructured {
+	e.Helper()
+	check(e.T, unstructured.SetNestedField(job.Object, int64(0), "spec", "completions"))
+	check(e.T, unstructured.SetNestedField(job.Object, int64(0), "spec", "parallelism"))
+	return job
+}
+
+// What ran with a deploy is told with the service.
+func TestStatusTellsHooks(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(with(e.podless("web", "1"), e.empty(e.hook("web", "migrate", "before", "0", "")), e.empty(e.hook("web", "warm", "after", "0", ""))))
+	want := []apply.TaskStatus{{Name: "migrate", Phase: "before", State: apply.TaskCompleted}, {Name: "warm", Phase: "after", State: apply.TaskCompleted}}
+	if s := e.status("web"); !slices.Equal(s.Tasks, want) || !s.Ready || s.Pods.Wanted != 0 {
+		t.Errorf("status %+v", s)
+	}
+}
+
 // config is a ConfigMap named by its content.
 func (e *env) config(unit, name string) *unstructured.Unstructured {
 	return e.made(unit, "v1", "ConfigMap", name, map[string]any{"immutable": true, "data": map[string]any{"k": name}})

@@ -30,31 +30,35 @@ type mover struct {
 	missingCalls bool
 	secretsKey   []byte // under which the names of the targets' Secrets were made; nil when there are none
 
-	snap     *snapshot
-	live     map[Ref]*unstructured.Unstructured
-	plan     *plan
-	lock     *lock
-	watcher  *watcher
-	moved    []string              // the targets' units that are not where they should be
-	removals []string              // the units to remove
-	before   map[string]*unitState // what the index said of moved and removals, nil if nothing
-	edges    map[string][]string   // what each unit of the way forward waits for
-	ran      map[string][]Ref      // the hooks of each unit that were run
-	begun    []string              // the moved units of which something may have been written
-	tried    map[string]int        // the release that each moved unit was to get
-	homes    map[string]home       // where each moved unit goes back to
-	asked    bool                  // what the caller may do was looked at
-	called   map[string]bool       // units whose calls were looked at
-	lost     map[string]bool       // units that are there and of which the index knows nothing
-	recorded bool                  // the index has how this ended, and keeps the records
-	undone   map[string][]ObjectResult
-	result   *Result
+	snap          *snapshot
+	live          map[Ref]*unstructured.Unstructured
+	plan          *plan
+	lock          *lock
+	watcher       *watcher
+	moved         []string              // the targets' units that are not where they should be
+	removals      []string              // the units to remove
+	before        map[string]*unitState // what the index said of moved and removals, nil if nothing
+	edges         map[string][]string   // what each unit of the way forward waits for
+	ran           map[string][]Ref      // the hooks of each unit that were run
+	begun         []string              // the moved units of which something may have been written
+	tried         map[string]int        // the release that each moved unit was to get
+	homes         map[string]home       // where each moved unit goes back to
+	madeNamespace bool
+	asked         bool            // what the caller may do was looked at
+	called        map[string]bool // units whose calls were looked at
+	lost          map[string]bool // units that are there and of which the index knows nothing
+	recorded      bool            // the index has how this ended, and keeps the records
+	undone        map[string][]ObjectResult
+	result        *Result
 }
 
 // run moves the units. The Result is complete in every case.
 func (m *mover) run(ctx context.Context) (*Result, error) {
 	m.result = &Result{Outcome: Refused}
 	err := m.steps(ctx)
+	if err != nil && m.madeNamespace && m.lock == nil && m.result.Outcome == Refused {
+		m.takeNamespaceBack(ctx)
+	}
 	m.result.Interrupted = m.result.Interrupted || err != nil && ctx.Err() != nil
 	m.fill()
 	m.result.Took = time.Since(m.em.start)
@@ -142,6 +146,7 @@ func (m *mover) look(ctx context.Context) error {
 		exists, err := m.c.namespaceExists(ctx)
 		if err == nil && !exists {
 			err = m.c.createNamespace(ctx, m.em)
+			m.madeNamespace = err == nil
 		}
 		if err != nil {
 			return err
@@ -178,6 +183,16 @@ func (m *mover) look(ctx context.Context) error {
 		return err
 	}
 	return m.checkCalls(ctx, m.moved)
+}
+
+// takeNamespaceBack removes the namespace that was made for a deploy that was then
+// refused, unless somebody uses it already.
+func (m *mover) takeNamespaceBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
+	defer cancel()
+	if err := m.c.removeNamespace(ctx, m.em); err != nil {
+		m.em.emit(Event{Kind: EventWarning, Message: "namespace " + m.c.owner.Namespace + " was made for this deploy, and stays", Err: err})
+	}
 }
 
 func unitsOf(targets []target) []string {

@@ -172,9 +172,9 @@ func kindsOf(targets []target, more []kindRef) []kindRef {
 func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured) *plan {
 	p := &plan{}
 	definitions := defined(targets)
+	scaled := c.scaledBy(targets, live)
 	for _, t := range targets {
 		wanted := map[Ref]bool{}
-		scaled := scaledBy(t.objects)
 		for _, o := range t.objects {
 			if hookPhase(o) != "" {
 				wanted[refOf(o)] = true

@@ -96,7 +96,7 @@ func (c *Client) newPreflight(p *plan) *preflight {
 			f.resized = f.resized || moves
 		case ch.hook != "" && !moves:
 			continue // it ran before
-		case isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}):
+		case isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}), ch.ref.Kind == "CronJob":
 			t := templateOf(ch.unit, o)
 			if t == nil {
 				continue // the dry run says what is wrong with it
@@ -118,11 +118,18 @@ func (c *Client) newPreflight(p *plan) *preflight {
 
 func inTemplate(p fieldpath.Path) bool {
 	names := fieldNames(p)
-	return len(names) > 0 && names[0] == "spec" && (len(names) == 1 || names[1] == "template")
+	return len(names) > 0 && names[0] == "spec" && (len(names) == 1 || names[1] == "template" || names[1] == "jobTemplate")
 }
 
 func templateOf(unit string, o *unstructured.Unstructured) *podTemplate {
-	m, ok, _ := unstructured.NestedMap(o.Object, "spec", "template")
+	in, count := []string{"spec"}, "replicas"
+	switch o.GetKind() {
+	case "Job":
+		count = "parallelism"
+	case "CronJob":
+		in, count = []string{"spec", "jobTemplate", "spec"}, "parallelism"
+	}
+	m, ok, _ := unstructured.NestedMap(o.Object, append(slices.Clone(in), "template")...)
 	if !ok {
 		return nil
 	}
@@ -131,11 +138,7 @@ func templateOf(unit string, o *unstructured.Unstructured) *podTemplate {
 		return nil
 	}
 	t := &podTemplate{unit: unit, ref: refOf(o), meta: template.ObjectMeta, spec: template.Spec, replicas: 1}
-	count := "replicas"
-	if o.GetKind() == "Job" {
-		count = "parallelism"
-	}
-	if n, ok, _ := unstructured.NestedInt64(o.Object, "spec", count); ok {
+	if n, ok, _ := unstructured.NestedInt64(o.Object, append(slices.Clone(in), count)...); ok {
 		t.replicas = n
 	}
 	claims, _, _ := unstructured.NestedSlice(o.Object, "spec", "volumeClaimTemplates")

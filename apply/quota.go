@@ -119,7 +119,7 @@ func (f *preflight) judge(q quota, name corev1.ResourceName) {
 			f.found = append(f.found, f.about(t, d))
 			continue
 		}
-		if t.ref.Kind == "Job" {
+		if t.ref.Kind == "Job" || t.ref.Kind == "CronJob" {
 			continue // it need not run beside the others
 		}
 		together.Add(need)

@@ -13,7 +13,7 @@ import (
 )
 
 // The number of a workload's pods belongs to an autoscaler when an object of its
-// unit has it as spec.scaleTargetRef. Then spec.replicas counts only for the
+// app has it as spec.scaleTargetRef. Then spec.replicas counts only for the
 // release that creates the workload. Leaving it out of what is applied is not
 // enough: the server removes a field whose last owner stops applying it, and its
 // default is 1. So a second field manager takes the live value first
@@ -35,18 +35,31 @@ const (
 	handBack       // to this app, by force
 )
 
-// scaledBy lists the workloads whose replicas belong to one of the objects.
-func scaledBy(objects []*unstructured.Unstructured) map[kindName]bool {
+// scaledBy lists the workloads whose replicas belong to an object of the targets,
+// or to one of this app's other units that is there.
+func (c *Client) scaledBy(targets []target, live map[Ref]*unstructured.Unstructured) map[kindName]bool {
 	out := map[kindName]bool{}
-	for _, o := range objects {
+	add := func(o *unstructured.Unstructured) {
 		if k, ok := scales(o); ok {
 			out[k] = true
+		}
+	}
+	moves := map[string]bool{}
+	for _, t := range targets {
+		moves[t.unit] = true
+		for _, o := range t.objects {
+			add(o)
+		}
+	}
+	for _, o := range live {
+		if !moves[unitOf(o)] && entry(o, c.owner.Manager()) != nil && o.GetDeletionTimestamp() == nil {
+			add(o)
 		}
 	}
 	return out
 }
 
-// kindName names a workload of the unit as a scaleTargetRef does.
+// kindName names a workload of the namespace as a scaleTargetRef does.
 type kindName struct{ kind, name string }
 
 func scales(o *unstructured.Unstructured) (kindName, bool) {

@@ -21,14 +21,18 @@ var autoscalers = schema.GroupVersionResource{Group: "autoscaling", Version: "v2
 // its pods, so that it leaves the count alone between its bounds.
 func (e *env) scaled(s service) apply.Unit {
 	u := e.unit(s)
-	u.Objects = append(u.Objects, e.made(u.Name, "autoscaling/v2", "HorizontalPodAutoscaler", u.Name, map[string]any{"spec": map[string]any{
+	u.Objects = append(u.Objects, e.autoscaler(u.Name))
+	return u
+}
+
+func (e *env) autoscaler(name string) *unstructured.Unstructured {
+	return e.made(name, "autoscaling/v2", "HorizontalPodAutoscaler", name, map[string]any{"spec": map[string]any{
 		"minReplicas": int64(1), "maxReplicas": int64(5),
-		"scaleTargetRef": map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "name": u.Name},
+		"scaleTargetRef": map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
 		"metrics": []any{map[string]any{"type": "Resource", "resource": map[string]any{
 			"name": "cpu", "target": map[string]any{"type": "Utilization", "averageUtilization": int64(80)},
 		}}},
-	}}))
-	return u
+	}})
 }
 
 // scaleTo does what an autoscaler does.
@@ -193,5 +197,49 @@ func TestScaledSwitchFails(t *testing.T) {
 	}
 	if n := e.replicas("web"); n != 3 {
 		t.Errorf("%d replicas, want 3", n)
+	}
+}
+
+// An autoscaler that is no part of the service's unit owns the count all the same,
+// and in a deploy of the service alone too.
+func TestScaledFromElsewhere(t *testing.T) {
+	e := newEnv(t)
+	scaler := e.autoscaler("web")
+	labels := scaler.GetLabels()
+	delete(labels, "app.kubernetes.io/name")
+	scaler.SetLabels(labels)
+	app := apply.Unit{Name: apply.AppUnit, Objects: []*unstructured.Unstructured{scaler}}
+	web := func(version string) apply.Unit {
+		return e.unit(service{replicas: 1, env: map[string]string{"VERSION": version}})
+	}
+	e.mustDeploy(app, web("1"))
+	e.scaleTo("web", "2")
+	e.mustDeploy(app, web("2"))
+	if n := e.replicas("web"); n != 2 {
+		t.Errorf("%d replicas after a deploy of all", n)
+	}
+	if res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{web("3")}, Only: []string{"web"}}, nil); err != nil || res.Outcome != apply.Deployed {
+		t.Fatalf("%s, %v", res.Outcome, err)
+	}
+	if n := e.replicas("web"); n != 2 {
+		t.Errorf("%d replicas after a deploy of one", n)
+	}
+}
+
+// Autoscaling may be taken out and come back.
+func TestScaledOnOffOn(t *testing.T) {
+	e := newEnv(t)
+	one := map[string]string{"VERSION": "1"}
+	e.mustDeploy(e.scaled(service{replicas: 1, env: one}))
+	e.scaleTo("web", "2")
+	e.mustDeploy(e.unit(service{replicas: 1, env: one}))
+	if n := e.replicas("web"); n != 1 {
+		t.Errorf("%d replicas without the autoscaler", n)
+	}
+	e.mustDeploy(e.scaled(service{replicas: 1, env: one}))
+	e.scaleTo("web", "2")
+	e.mustDeploy(e.scaled(service{replicas: 1, env: map[string]string{"VERSION": "2"}}))
+	if n := e.replicas("web"); n != 2 {
+		t.Errorf("%d replicas with the autoscaler again", n)
 	}
 }

@@ -36,6 +36,39 @@ type UnitStatus struct {
 	Message   string       `json:"message,omitempty"`   // where the rollout is, in kstatus' words
 	Diagnosis *Diagnosis   `json:"diagnosis,omitempty"` // what is wrong, nil when nothing is known to be
 	Lock      *LockedError `json:"lock,omitempty"`      // who moves it now, nil when nobody does
+	Tasks     []TaskStatus `json:"tasks,omitempty"`     // its Jobs before and after that are there
+}
+
+// TaskStatus is a Job that belongs to the deploys of a unit. One that is removed
+// after its end is not listed.
+type TaskStatus struct {
+	Name    string    `json:"name"`
+	Phase   string    `json:"phase"` // before or after
+	State   TaskState `json:"state"`
+	Message string    `json:"message,omitempty"`
+}
+
+// TaskState is where a Job is.
+type TaskState string
+
+// The states of a Job.
+const (
+	TaskRunning   TaskState = "running"
+	TaskCompleted TaskState = "completed"
+	TaskFailed    TaskState = "failed"
+)
+
+func taskStatus(w *workload) TaskStatus {
+	s := TaskStatus{Name: w.object.GetName(), Phase: hookPhase(w.object), State: TaskRunning}
+	v := evaluate(w, 0)
+	s.Message = v.message
+	switch {
+	case v.healthy:
+		s.State, s.Message = TaskCompleted, ""
+	case failedJob(w.object):
+		s.State = TaskFailed
+	}
+	return s
 }
 
 // PodStatus is one pod. Restarts are those of all its containers.
@@ -99,9 +132,6 @@ func (c *Client) workloads(ctx context.Context, kinds []kindRef) ([]*workload, e
 		objects, err := c.live(gctx, kinds)
 		live = map[Ref]*workload{}
 		for ref, o := range objects {
-			if !hasPods(o) {
-				continue
-			}
 			live[ref] = &workload{object: o}
 		}
 		return err
@@ -168,6 +198,10 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 	found := false
 	for _, w := range all {
 		if unitOf(w.object) != name {
+			continue
+		}
+		if hookPhase(w.object) != "" {
+			s.Tasks = append(s.Tasks, taskStatus(w))
 			continue
 		}
 		found = true

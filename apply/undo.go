@@ -95,7 +95,13 @@ func diagnoseWrite(ch *change) *Diagnosis {
 	var conflict *ConflictError
 	var forbidden *ForbiddenError
 	var invalid *InvalidError
+	var secret *SecretNotMadeError
+	if hinter, ok := ch.err.(interface{ Hint() string }); ok {
+		d.Hint = hinter.Hint()
+	}
 	switch {
+	case errors.As(ch.err, &secret):
+		d.Code, d.Field = CodeConfigMissing, "secrets"
 	case errors.As(ch.err, &conflict):
 		d.Code = CodeConflict
 	case errors.As(ch.err, &forbidden):

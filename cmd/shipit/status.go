@@ -90,6 +90,9 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		if u.Lock != nil {
 			s.note("%s", u.Lock)
 		}
+		for _, t := range u.Tasks {
+			s.note("%s: job %s (%s) %s", u.Name, t.Name, t.Phase, strings.TrimSpace(string(t.State)+" "+t.Message))
+		}
 		s.diagnosis(app, u.Diagnosis, nil)
 	}
 	return nil
