@@ -48,6 +48,9 @@ func (c *Client) Drift(ctx context.Context, unit string, release int) ([]string,
 		if scaled[kindName{ref.Kind, ref.Name}] {
 			o = withoutReplicas(o)
 		}
+		if hookPhase(o) != "" {
+			continue // it ran, and may be gone
+		}
 		if live[ref] == nil {
 			out = append(out, ref.String()+" is missing")
 			continue

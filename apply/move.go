@@ -44,6 +44,7 @@ type mover struct {
 	tried         map[string]int        // the release that each moved unit was to get
 	homes         map[string]home       // where each moved unit goes back to
 	madeNamespace bool
+	cleaned       bool            // what only releases refer to that the history will drop is deleted
 	asked         bool            // what the caller may do was looked at
 	called        map[string]bool // units whose calls were looked at
 	lost          map[string]bool // units that are there and of which the index knows nothing

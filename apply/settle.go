@@ -66,6 +66,7 @@ func (m *mover) clean(ctx context.Context, w *writer) error {
 		}
 		m.plan.changes = append(m.plan.changes, m.c.unwanted(t, known, m.live)...)
 	}
+	m.cleaned = true
 	return w.delete(ctx, m.movedChanges())
 }
 
@@ -118,13 +119,17 @@ func (m *mover) settle(ctx context.Context, change func(*index)) error {
 // closeHistory says of the deploys that were taken over how they ended, and
 // drops what is too old.
 func (m *mover) closeHistory(ix *index) {
-	for _, u := range ix.Units {
+	for name, u := range ix.Units {
 		for i := range u.Releases {
 			if r := &u.Releases[i]; r.Outcome == "" && slices.Contains(m.lock.dead, r.Deploy) {
 				r.Outcome, r.Cause = Interrupted, "taken over by deploy "+m.id
 			}
 		}
-		u.trim()
+		if m.cleaned && slices.Contains(m.moved, name) {
+			u.trim()
+		} else {
+			u.trimFailed()
+		}
 	}
 	if len(m.begun) > 0 || len(m.removals) > 0 {
 		ix.Recent = slices.Insert(ix.Recent, 0, m.id)

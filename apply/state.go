@@ -121,11 +121,19 @@ func (u *unitState) retained() []Ref {
 const keepReleases = 10
 
 // trim drops the oldest releases, but never the current or the healthy one.
-func (u *unitState) trim() {
+func (u *unitState) trim() { u.dropOld(func(releaseState) bool { return true }) }
+
+// trimFailed drops of the oldest releases those that were never healthy: nothing
+// is kept for them, so nothing has to be deleted first.
+func (u *unitState) trimFailed() {
+	u.dropOld(func(r releaseState) bool { return r.Outcome != Deployed })
+}
+
+func (u *unitState) dropOld(may func(releaseState) bool) {
 	n := 0
 	u.Releases = slices.DeleteFunc(u.Releases, func(r releaseState) bool {
 		n++
-		return n > keepReleases && r.Number != u.Release && r.Number != u.Healthy
+		return n > keepReleases && r.Number != u.Release && r.Number != u.Healthy && may(r)
 	})
 }
 
