@@ -297,3 +297,39 @@ func TestStatefulSetRollsOut(t *testing.T) {
 		})
 	}
 }
+
+// A DaemonSet is healthy when each node has its pod; nobody waits for a budget, a
+// CronJob's next run, or an autoscaler that has nothing to measure. A broken one
+// is diagnosed like any workload, and put back.
+func TestDaemonSetAndWhatNobodyWaitsFor(t *testing.T) {
+	e := newEnv(t)
+	agent := func(container string) apply.Unit {
+		return apply.Unit{Name: "agent", Objects: []*unstructured.Unstructured{
+			e.account("agent"),
+			e.object("agent", "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: agent}\nspec: {minAvailable: 1, selector: {matchLabels: {app.kubernetes.io/name: agent}}}"),
+			e.made("agent", "batch/v1", "CronJob", "agent", map[string]any{"spec": map[string]any{
+				"schedule": "0 3 * * *",
+				"jobTemplate": map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
+					"restartPolicy": "Never", "containers": []any{map[string]any{"name": "agent", "image": e.image}},
+				}}}},
+			}}),
+			e.object("agent", "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: agent}\nspec:\n  template:\n    spec:\n"+e.pod("agent", servesHTTP+container, "")),
+		}}
+	}
+	res := e.mustDeploy(agent(""), e.scaled(service{}))
+	for _, u := range res.Units {
+		if u.Pods != (apply.Pods{Wanted: 1, Updated: 1, Ready: 1}) {
+			t.Errorf("%s: pods %+v", u.Name, u.Pods)
+		}
+	}
+	broken, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{agent("env: [{name: EXIT, value: \"1\"}]"), e.scaled(service{})}}, nil)
+	if broken.Outcome != apply.RolledBack {
+		t.Fatalf("%s, %v", broken.Outcome, err)
+	}
+	if d := broken.Diagnoses(); len(d) != 1 || d[0].Code != apply.CodeCrashLoop || d[0].Object.Kind != "DaemonSet" {
+		t.Errorf("diagnoses %+v", d)
+	}
+	if s := e.status("agent"); !s.Ready || s.Pods.Ready != 1 {
+		t.Errorf("status %+v", s)
+	}
+}

@@ -18,6 +18,7 @@ func (m *mover) arrive(ctx context.Context) error {
 		}
 	}
 	m.keptClaims(ctx, m.removals)
+	m.refusedRoutes(ctx)
 	err := m.settle(ctx, func(ix *index) {
 		for _, unit := range m.moved {
 			ix.Units[unit].arrived(m.releases == nil)
