@@ -369,3 +369,15 @@ func parseLive(t *testing.T, text string) *unstructured.Unstructured {
 	must(t, o.UnmarshalJSON(data))
 	return o
 }
+
+// A pod of an earlier release whose probe fails keeps a StatefulSet from updating:
+// that is told, and no probe of this release is blamed for it.
+func TestStuckProbeIsDiagnosed(t *testing.T) {
+	t.Parallel()
+	d := Diagnosis{Code: CodeProbeFailing, Container: "db", Message: "the pod is of an earlier release and not ready"}
+	events := []corev1.Event{{Reason: "Unhealthy", Message: "Readiness probe failed: refused"}}
+	want := d.Message
+	if certain := refineByEvents(&d, events, time.Minute); !certain || d.Field != "" || d.Message != want {
+		t.Errorf("certain %v, %+v", certain, d)
+	}
+}

@@ -18,7 +18,10 @@ import (
 func refineByEvents(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
 	switch d.Code {
 	case CodeProbeFailing:
-		probe := strings.TrimPrefix(d.Field, "probes.")
+		probe, ok := strings.CutPrefix(d.Field, "probes.")
+		if !ok {
+			break // of a pod of an earlier release, which no field of this one is to blame for
+		}
 		if said := probeSaid(events, d.Container, probe); said != "" {
 			d.Message = fmt.Sprintf("%s probe: %s", probe, said)
 		}
