@@ -51,6 +51,7 @@ type preflight struct {
 	resized   bool    // a workload or a quota changes
 	made      map[string]*unstructured.Unstructured
 	accounts  map[string]bool // service accounts that are not there yet
+	classes   map[string]bool // priority classes that are not there yet
 	promised  map[string]bool // Secrets that a controller makes of what this deploy makes
 	unfilled  bool            // the Secrets of this deploy have no values
 
@@ -76,7 +77,7 @@ type podTemplate struct {
 
 // newPreflight takes what it needs from the plan before the dry runs write to it.
 func (c *Client) newPreflight(p *plan) *preflight {
-	f := &preflight{c: c, made: map[string]*unstructured.Unstructured{}, held: map[string]held{}, accounts: map[string]bool{}, promised: map[string]bool{}}
+	f := &preflight{c: c, made: map[string]*unstructured.Unstructured{}, held: map[string]held{}, accounts: map[string]bool{}, classes: map[string]bool{}, promised: map[string]bool{}}
 	for _, ch := range p.changes {
 		if name := secretOf(ch.desired); name != "" {
 			f.promised["Secret/"+name] = true
@@ -91,6 +92,8 @@ func (c *Client) newPreflight(p *plan) *preflight {
 			continue
 		case ch.ref.Kind == "ServiceAccount" && ch.live == nil:
 			f.accounts[ch.ref.Name] = true
+		case ch.ref.Kind == "PriorityClass" && ch.live == nil:
+			f.classes[ch.ref.Name] = true
 		case ch.ref.Kind == "ResourceQuota":
 			f.quotas = append(f.quotas, quotaOf(o))
 			f.resized = f.resized || moves
@@ -195,14 +198,17 @@ func (f *preflight) ask(ctx context.Context, g *errgroup.Group, kind, name strin
 }
 
 // dryPod asks whether a pod of the template would be admitted. Its service
-// account may not be there yet: then it is asked for another one's pod, because
-// what is looked at here does not depend on it.
+// account and its priority class may not be there yet: then it is asked for a pod
+// of others, because what is looked at here does not depend on them.
 func (f *preflight) dryPod(ctx context.Context, t *podTemplate) {
 	pod := &corev1.Pod{ObjectMeta: *t.meta.DeepCopy(), Spec: *t.spec.DeepCopy()}
 	pod.Name, pod.GenerateName, pod.Namespace = "", t.ref.Name+"-", f.c.owner.Namespace
 	stand := f.accounts[t.spec.ServiceAccountName]
 	if stand {
 		pod.Spec.ServiceAccountName = ""
+	}
+	if f.classes[t.spec.PriorityClassName] {
+		pod.Spec.PriorityClassName = ""
 	}
 	// The server's warnings about the pod are those about its workload.
 	mute := context.WithValue(ctx, emitterKey{}, nil)

@@ -19,6 +19,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
+	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -26,6 +28,7 @@ import (
 type testCluster struct {
 	kubeconfig, registry, sandbox string
 	client                        dynamic.Interface
+	rest                          rest.Interface
 }
 
 // requireCluster returns the sandbox that SHIPIT_TEST_* name. Without one a test
@@ -51,6 +54,11 @@ func requireCluster(t *testing.T) *testCluster {
 	if c.client, err = dynamic.NewForConfig(config); err != nil {
 		t.Fatal(err)
 	}
+	core, err := corev1.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.rest = core.RESTClient()
 	return c
 }
 
@@ -74,6 +82,7 @@ func TestCluster(t *testing.T) {
 			"load":     load,
 			"http":     httpRequest,
 			"field":    field,
+			"see":      see,
 
 			"eventually": eventually,
 			"kube":       c.kube,

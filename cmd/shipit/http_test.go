@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"time"
 
@@ -78,4 +79,24 @@ func field(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("no string %q in %v", args[1], object)
 	}
 	ts.Setenv(args[2], value)
+}
+
+// see asks the URL in FILE until there is an answer, which must match as a whole:
+// `see FILE PATH REGEXP`.
+func see(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: see FILE PATH REGEXP")
+	}
+	re, err := regexp.Compile("(?s)^(?:" + args[2] + ")\\s*$")
+	ts.Check(err)
+	var answer string
+	matches(ts, "^$", func() string {
+		if answer, err = ask(ts, []string{http.MethodGet, args[0], args[1]}); err != nil {
+			return err.Error()
+		}
+		return ""
+	})
+	if !re.MatchString(answer) {
+		ts.Fatalf("%s is %q, which is not %s", args[1], answer, args[2])
+	}
 }

@@ -25,6 +25,7 @@ import (
 //	kube define FILE    makes CustomResourceDefinitions and waits until they are served
 //	kube get API KIND [NAME]  prints the objects of the namespace as JSON, one a line
 //	kube await API KIND NAME REGEXP  watches an object until its JSON matches
+//	kube logs APP       prints what the pods of a service or of a task wrote
 //	kube start CRONJOB  runs it now, and waits until it is done
 func (c *testCluster) kube(ts *testscript.TestScript, neg bool, args []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
@@ -34,6 +35,8 @@ func (c *testCluster) kube(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("kube cannot be negated")
 	case len(args) == 2 && args[0] == "start":
 		c.startJob(ctx, ts, args[1])
+	case len(args) == 2 && args[0] == "logs":
+		c.logs(ctx, ts, args[1])
 	case len(args) == 5 && args[0] == "await":
 		re, err := regexp.Compile(args[4])
 		ts.Check(err)
@@ -52,7 +55,7 @@ func (c *testCluster) kube(ts *testscript.TestScript, neg bool, args []string) {
 	case len(args) >= 3 && args[0] == "get":
 		c.print(ctx, ts, args[1], args[2], args[3:])
 	default:
-		ts.Fatalf("usage: kube apply|delete|define FILE, get API KIND [NAME], await API KIND NAME REGEXP, start CRONJOB")
+		ts.Fatalf("usage: kube apply|delete|define FILE, get API KIND [NAME], await API KIND NAME REGEXP, logs APP, start CRONJOB")
 	}
 }
 
@@ -91,6 +94,19 @@ func (c *testCluster) startJob(ctx context.Context, ts *testscript.TestScript, n
 	o, err = batch("jobs").Create(ctx, o, metav1.CreateOptions{})
 	ts.Check(err)
 	ts.Check(await(ctx, batch("jobs"), o.GetName(), has("Complete")))
+}
+
+// logs prints the logs of all pods whose names start with one.
+func (c *testCluster) logs(ctx context.Context, ts *testscript.TestScript, prefix string) {
+	out := ts.Stdout()
+	for _, pod := range c.list(ts, schema.GroupVersionResource{Version: "v1", Resource: "pods"}) {
+		if !strings.HasPrefix(pod.GetName(), prefix+"-") {
+			continue
+		}
+		data, err := c.rest.Get().AbsPath("/api/v1/namespaces", pod.GetNamespace(), "pods", pod.GetName(), "log").DoRaw(ctx)
+		ts.Check(err)
+		fmt.Fprintf(out, "%s", data)
+	}
 }
 
 // await watches an object until it is as wanted.

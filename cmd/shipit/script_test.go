@@ -42,6 +42,7 @@ func setup(env *testscript.Env) error {
 		return err
 	}
 	env.Setenv("EXAMPLES", examples)
+	env.Setenv("TABLE", filepath.Join(examples, "..", "testdata", "table"))
 	env.Setenv("GATEWAY_API", filepath.Join(examples, "..", "openapi", "testdata", "crds"))
 	env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 	env.Setenv("NO_COLOR", "1")
