@@ -186,7 +186,7 @@ func (c *callee) wrong() *CallError {
 // noApp says where the app is instead, as far as that may be seen.
 func (c *callee) noApp() *CallError {
 	e := &CallError{Field: "app", Why: fmt.Sprintf("it is not deployed in namespace %s", c.call.Namespace)}
-	if c.call.App == c.of.c.owner.App && c.call.Namespace == c.of.from.Namespace {
+	if c.call.App == c.of.from.App && c.call.Namespace == c.of.from.Namespace {
 		e.Field = "service" // the app is the caller's own
 	}
 	var elsewhere, here []string
