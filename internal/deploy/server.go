@@ -54,7 +54,7 @@ func (v *Validation) CheckServer(ctx context.Context, connect func(*schema.App) 
 		}
 	}
 	severe, mild := Severe(slices.Concat(v.Findings, together(v.Apps, found)))
-	v.Findings = slices.Concat(severe, mild)
+	v.Findings, v.Ignored = slices.Concat(severe, mild), ignored(v.Apps)
 	return errors.Join(errs...)
 }
 
