@@ -40,22 +40,62 @@ func Blame(app *schema.App, d *apply.Diagnosis) (string, schema.Pos) {
 	if s == nil {
 		return "", schema.Pos{}
 	}
+	path := "services." + d.Unit
+	if field := blamed(s, d); field != "" {
+		path += "." + field
+	}
+	return path, app.Position(path)
+}
+
+// blamed is the path of a diagnosis below its service.
+func blamed(s *schema.Service, d *apply.Diagnosis) string {
+	below, c := containerOf(s, d)
 	field := d.Field
 	if name, ok := strings.CutPrefix(field, "env."); ok {
-		field = cmp.Or(behindEnv(s, name), field)
+		if field = behindEnv(s, c.Env, name); field == "" {
+			field = d.Field
+		}
 	}
 	if name, ok := strings.CutPrefix(field, "volumes."); ok {
 		field = cmp.Or(behindVolume(s, name), field)
 	}
-	if field == "command" && len(s.Command)+len(s.Args) == 0 {
+	if field == "command" && len(c.Command)+len(c.Args) == 0 {
 		field = "image" // the command is the image's own
 	}
-	if field == "image" && s.Build != nil {
+	if field == "image" && c.Build != nil {
 		field = "build"
 	}
-	path := "services." + d.Unit
-	if field != "" {
-		path += "." + field
+	switch word, _, _ := strings.Cut(field, "."); word {
+	case "image", "build":
+		if c.Image == s.Image && c.Build == s.Build {
+			return field // a task that runs its service's image
+		}
+		return below + field
+	case "command", "env", "ports", "probes", "resources", "security":
+		return below + field
 	}
-	return path, app.Position(path)
+	return field
+}
+
+// containerOf is the container that a diagnosis is about, and the path that leads
+// to it below the service, with a dot when there is one.
+func containerOf(s *schema.Service, d *apply.Diagnosis) (string, schema.Container) {
+	for phase, tasks := range map[string][]schema.Task{"before": s.Before, "after": s.After} {
+		for _, t := range tasks {
+			if d.Object.Kind == "Job" && t.Name == d.Container {
+				return "jobs." + phase + "." + t.Name + ".", t.Container
+			}
+		}
+	}
+	for _, c := range s.Init {
+		if c.Name == d.Container {
+			return "init." + c.Name + ".", c
+		}
+	}
+	for _, c := range s.Sidecars {
+		if c.Name == d.Container {
+			return "sidecars." + c.Name + ".", c
+		}
+	}
+	return "", s.Container()
 }

@@ -54,7 +54,7 @@ func comparePos(a, b schema.Pos) int {
 // behind returns the path below the service that gives a field of its workload.
 func behind(s *schema.Service, field string) string {
 	if m := regexp.MustCompile(`\.env\[name="([^"]+)"\]`).FindStringSubmatch(field); m != nil {
-		return behindEnv(s, m[1])
+		return behindEnv(s, s.Env, m[1])
 	}
 	if m := regexp.MustCompile(`\.volumes\[name="([^"]+)"\]`).FindStringSubmatch(field); m != nil {
 		return behindVolume(s, m[1])
@@ -87,8 +87,8 @@ func behind(s *schema.Service, field string) string {
 
 // behindEnv is the variable, or what it is taken from: the name of a ConfigMap
 // or Secret changes with its content.
-func behindEnv(s *schema.Service, name string) string {
-	for _, v := range s.Env {
+func behindEnv(s *schema.Service, env []schema.EnvVar, name string) string {
+	for _, v := range env {
 		switch {
 		case v.Name != name:
 		case v.Config != nil:
