@@ -4,7 +4,7 @@ GO    ?= go
 
 GOLANGCI_VERSION := v2.13.2
 
-.PHONY: help build sandbox tools lint demo test unit e2e bench fuzz figures hooks clean
+.PHONY: help build sandbox tools lint demo test unit e2e bench fuzz figures hooks generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ hooks: build ## try the pre-commit hooks in a repository of its own (needs pre-c
 
 lint: ## gofmt, go vet and golangci-lint on every module
 	@scripts/lint.sh $(GOLANGCI_VERSION)
+
+generate: build ## after a change of schema/v1: write the reference and the examples' copies anew
+	UPDATE_SCRIPTS=1 $(GO) test -count=1 ./cmd/shipit -run TestLanguagePage
+	for app in examples/*/cue.mod; do bin/shipit init --update "$$(dirname $$app)"; done
 
 clean: ## remove bin/ (sandboxes and caches stay)
 	rm -rf bin
