@@ -28,9 +28,9 @@ type Field struct {
 
 // Explain says what a field is, for a path such as "services.probes.readiness", or
 // with names "services.web.probes.readiness"; "" is the App. The error is an
-// *UnknownFieldError.
+// *UnknownFieldError. What it gives is shared, and to be read only.
 func Explain(path string) (Field, error) {
-	s, err := newShapes()
+	s, err := told()
 	if err != nil {
 		return Field{}, err
 	}
@@ -38,13 +38,9 @@ func Explain(path string) (Field, error) {
 	if err != nil {
 		return Field{}, err
 	}
-	examples := s.examples()
-	f := s.describe(at, known)
-	f.Example = examples.of(at, known).example
+	f := s.tell(at, known)
 	for _, sub := range below(at).named() {
-		d := s.describe(sub, join(known, sub.name))
-		d.Example = examples.of(sub, d.Path).example
-		f.Fields = append(f.Fields, d)
+		f.Fields = append(f.Fields, s.tell(sub, join(known, sub.name)))
 	}
 	f.Rules = s.rulesAbout(at, known)
 	return f, nil
@@ -54,16 +50,14 @@ func Explain(path string) (Field, error) {
 // by its own, in the order of the schema. The fields of a kind of struct are listed
 // once; Field.See is where.
 func Fields() ([]Field, error) {
-	s, err := newShapes()
+	s, err := told()
 	if err != nil {
 		return nil, err
 	}
-	examples := s.examples()
 	listed := map[string]string{}
 	var all []Field
 	s.walk(func(f *field, path string) bool {
-		d := s.describe(f, path)
-		d.Example = examples.of(f, path).example
+		d := s.tell(f, path)
 		if in := below(f); in.definition != "" && in.structs {
 			if d.See = listed[in.definition]; d.See == "" {
 				listed[in.definition] = path
@@ -90,6 +84,9 @@ func (s *shapes) walk(visit func(f *field, path string) bool) {
 }
 
 func (s *shapes) app() *field {
+	if s.top != nil {
+		return s.top
+	}
 	return &field{shape: s.definition("#App"), remark: remark{example: newRemark(s.definitions["#App"]).example}}
 }
 

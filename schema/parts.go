@@ -27,7 +27,7 @@ type Part struct {
 // Parts gives the parts of the language, those of a subject in the order of the
 // schema.
 func Parts() ([]Part, error) {
-	s, err := newShapes()
+	s, err := told()
 	if err != nil {
 		return nil, err
 	}
@@ -45,11 +45,10 @@ func Parts() ([]Part, error) {
 			at[f] = join(p.Paths[0], f.name)
 		}
 	}
-	examples := s.examples()
 	for i, p := range parts {
 		for _, f := range s.own(s.definition("#" + p.Name)) {
 			if path := at[f]; f.remark.example == "" {
-				parts[i].Shown[path] = at[examples.of(f, path).owner]
+				parts[i].Shown[path] = at[s.examples.of(f, path).owner]
 			}
 		}
 	}

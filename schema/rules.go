@@ -54,22 +54,6 @@ func ruleNamed(name string) (Rule, bool) {
 	return all[i], true
 }
 
-// rulesAbout gives the names of the rules about a field, and about what is below it
-// when it is not as much as a whole service.
-func (s *shapes) rulesAbout(at *field, path string) []string {
-	all := path == "" || path == "services" || path == "environments"
-	var names []string
-	for _, r := range rules() {
-		if slices.ContainsFunc(r.Fields, func(about string) bool {
-			f, known, err := s.find(about)
-			return err == nil && (f == at || known == path || !all && strings.HasPrefix(known, path+"."))
-		}) {
-			names = append(names, r.Name)
-		}
-	}
-	return names
-}
-
 // ruled gives an error what follows from its rule, or the rule from its code.
 func ruled(e *Error) *Error {
 	if e.Rule == "" {

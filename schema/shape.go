@@ -58,6 +58,7 @@ func (s *shape) names() []string {
 type shapes struct {
 	definitions map[string]*ast.Field
 	made        map[string]*shape
+	top         *field // the App, where it is asked for more than once
 }
 
 // newShapes parses the embedded schema.
