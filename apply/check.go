@@ -149,6 +149,7 @@ func (k *checker) live(ctx context.Context, kinds []kindRef) (map[Ref]*unstructu
 func (k *checker) tell(ctx context.Context, changes []*change, pre *preflight) error {
 	for _, ch := range changes {
 		switch {
+		case isDenied(ch.err):
 		case ch.err != nil:
 			if err := k.note(ch.unit, ch.ref, ch.err); err != nil {
 				return err
@@ -157,6 +158,7 @@ func (k *checker) tell(ctx context.Context, changes []*change, pre *preflight) e
 			k.warn(ch.unit, ch.ref, fmt.Sprintf("%s: not checked: its kind is not defined before the deploy", ch.ref))
 		}
 	}
+	pre.deny(changes)
 	if err := pre.conclude(k.em); err != nil {
 		return err
 	}

@@ -40,6 +40,8 @@ func (c *Client) typed(err error, object Ref, live *unstructured.Unstructured) e
 			return &UnreachableError{Host: c.host, Err: rootCause(err)}
 		}
 		return err
+	case deniedBy.MatchString(err.Error()): // with the status code of its choice
+		return &DeniedError{Object: object, Reason: denial(err.Error()), Err: err}
 	case apierrors.IsUnauthorized(err):
 		return &UnauthorizedError{Host: c.host, Err: err}
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
@@ -52,7 +54,7 @@ func (c *Client) typed(err error, object Ref, live *unstructured.Unstructured) e
 			}
 			return f
 		}
-		return &InvalidError{Object: object, Err: err}
+		return &DeniedError{Object: object, Reason: denial(err.Error()), Err: err}
 	case apierrors.IsConflict(err):
 		if conflict := conflictOf(status.Status(), object, live); conflict != nil {
 			return conflict

@@ -1,8 +1,10 @@
 package apply
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -19,7 +21,7 @@ func createProblems(w *workload) []problem {
 		if cond.Type != "ReplicaFailure" || cond.Status != corev1.ConditionTrue {
 			continue
 		}
-		d, grace := denied(cond.Message), graceAdmission
+		d, grace := denied(cond.Message, refOf(w.object)), graceAdmission
 		if d.Code == CodeQuotaExceeded {
 			grace = graceQuota
 		}
@@ -56,9 +58,10 @@ func uncreated(w *workload, wanted int32) []problem {
 	return []problem{{key: "uncreated", Diagnosis: d, grace: graceAsk, unsure: true, uncreated: true}}
 }
 
-// denied says why a pod was not admitted.
-func denied(message string) Diagnosis {
-	d := Diagnosis{Code: CodeAdmissionDenied, Message: denial(message)}
+// denied says why a pod of a workload was not admitted.
+func denied(message string, workload Ref) Diagnosis {
+	d := Diagnosis{Code: CodeAdmissionDenied, Object: workload, Message: denial(message)}
+	d.Hint = deniedHint(d.Message, Ref{Kind: workload.Kind + ": " + templateOfKind(workload.Kind), Namespace: workload.Namespace})
 	switch {
 	case strings.Contains(message, "exceeded quota"):
 		d = quotaExceeded(d.Message)
@@ -118,10 +121,74 @@ func amounts(s string) map[string]string {
 	return out
 }
 
-// denial drops the pod's generated name from an admission message.
+// deniedBy is how the API server says which policy or webhook refused a request.
+var deniedBy = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']+)'.* denied request|admission webhook "([^"]+)" denied the request`)
+
+// denial drops from an admission message which object was refused, and who wanted
+// to make it.
 func denial(message string) string {
 	if _, rest, ok := strings.Cut(message, " is forbidden: "); ok {
 		return rest
 	}
+	if at := deniedBy.FindStringIndex(message); at != nil {
+		return message[at[0]:]
+	}
 	return message
+}
+
+// deniedHint is the way out of the denial of an object by a policy or a webhook;
+// "" of others, which say it themselves.
+func deniedHint(reason string, object Ref) string {
+	m := deniedBy.FindStringSubmatch(reason)
+	if m == nil {
+		return ""
+	}
+	by := "policy " + m[1]
+	if m[2] != "" {
+		by = "webhook " + m[2]
+	}
+	where := "this one"
+	if object.Namespace != "" {
+		where = "namespace " + object.Namespace
+	}
+	return fmt.Sprintf("write what it asks for (`patch: %s: …` reaches what no other field says), or ask whoever keeps %s to leave %s out", object.Kind, by, where)
+}
+
+// templateOfKind is where workloads of the kind have the template of their pods.
+func templateOfKind(kind string) string {
+	if kind == "CronJob" {
+		return "spec: jobTemplate: spec: template"
+	}
+	return "spec: template"
+}
+
+// denials makes one diagnosis for each unit and reason of the changes that were
+// denied: who refuses one object of a service often refuses all of them.
+func denials(changes []*change) []*Diagnosis {
+	var out []*Diagnosis
+	objects := map[*Diagnosis][]string{}
+	reasons := map[*Diagnosis]string{}
+	for _, ch := range changes {
+		var e *DeniedError
+		if !errors.As(ch.err, &e) {
+			continue
+		}
+		i := slices.IndexFunc(out, func(d *Diagnosis) bool { return d.Unit == ch.unit && reasons[d] == e.Reason })
+		if i < 0 {
+			i = len(out)
+			out = append(out, &Diagnosis{Code: CodeAdmissionDenied, Unit: ch.unit, Object: e.Object, Hint: e.Hint()})
+			reasons[out[i]] = e.Reason
+		}
+		d := out[i]
+		if objects[d] = append(objects[d], e.Object.String()); len(objects[d]) > 1 {
+			d.Hint = deniedHint(e.Reason, Ref{Kind: "KIND", Namespace: e.Object.Namespace})
+		}
+		d.Message = strings.Join(objects[d], ", ") + ": " + e.Reason
+	}
+	return out
+}
+
+func isDenied(err error) bool {
+	var e *DeniedError
+	return errors.As(err, &e)
 }

@@ -39,7 +39,7 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 	if pod == nil {
 		events := c.eventsAbout(ctx, w.creator())
 		certain = !pr.uncreated || refineUncreated(d, events, lasted)
-		d.Events = warningLines(events)
+		d.Events = warningLines(events, d.Message)
 		return d, certain
 	}
 	events := c.eventsAbout(ctx, pod.UID)
@@ -48,7 +48,7 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 		certain = c.refineUnscheduled(ctx, d, pod, events, lasted)
 	}
 	blameReference(d, &pod.Spec)
-	d.Events = warningLines(events)
+	d.Events = warningLines(events, d.Message)
 	if status := containerStatus(pod, d.Container); status != nil && (status.State.Running != nil || status.LastTerminationState.Terminated != nil || status.State.Terminated != nil) {
 		crashed := d.ExitCode != nil
 		d.Logs = c.tail(ctx, pod.Name, d.Container, crashed && status.State.Running != nil)
@@ -95,23 +95,33 @@ func eventTime(e corev1.Event) time.Time {
 	return e.CreationTimestamp.Time
 }
 
-// warningLines gives the last warnings as "Reason: message (×3)".
-func warningLines(events []corev1.Event) []string {
+// warningLines gives the last warnings as "Reason: message (×3)", without what
+// was said already. Each pod that is refused has an event of its own, which names
+// it and says the same.
+func warningLines(events []corev1.Event, said string) []string {
 	var out []string
+	times := map[string]int32{}
 	for _, e := range events {
-		if e.Type != corev1.EventTypeWarning {
+		message := strings.TrimSpace(e.Message)
+		if e.Reason == "FailedCreate" {
+			message = denial(message)
+		}
+		if e.Type != corev1.EventTypeWarning || message == said {
 			continue
 		}
-		line := e.Reason + ": " + strings.TrimSpace(e.Message)
+		line := e.Reason + ": " + message
+		if times[line] == 0 {
+			out = append(out, line)
+		}
 		n := e.Count
 		if e.Series != nil {
 			n = e.Series.Count
 		}
-		if n > 1 {
-			line += fmt.Sprintf(" (×%d)", n)
-		}
-		if !slices.Contains(out, line) {
-			out = append(out, line)
+		times[line] += max(n, 1)
+	}
+	for i, line := range out {
+		if n := times[line]; n > 1 {
+			out[i] += fmt.Sprintf(" (×%d)", n)
 		}
 	}
 	return out[max(0, len(out)-eventLines):]

@@ -112,8 +112,8 @@ func (e *NotOursError) Error() string {
 	return s
 }
 
-// InvalidError says that the API server does not accept Object: a value, an
-// immutable field, or an admission rule.
+// InvalidError says that the API server does not accept Object: a value, or an
+// immutable field.
 type InvalidError struct {
 	Object    Ref
 	Field     string // "" when the server names none
@@ -145,6 +145,20 @@ func (e *InvalidError) Hint() string {
 	return "give it another name, or delete it and deploy again, with nothing there in between: " + remove
 }
 func (e *InvalidError) Unwrap() error { return e.Err }
+
+// DeniedError says that admission refuses Object: a policy, a webhook, or a rule
+// of the API server's own.
+type DeniedError struct {
+	Object Ref
+	Reason string // in its own words
+	Err    error
+}
+
+func (e *DeniedError) Error() string { return fmt.Sprintf("%s: %s", e.Object, e.Reason) }
+
+// Hint tells what to do when a policy or a webhook of the cluster's refused it.
+func (e *DeniedError) Hint() string  { return deniedHint(e.Reason, e.Object) }
+func (e *DeniedError) Unwrap() error { return e.Err }
 
 // LockedError says that another deploy of the same unit is running.
 type LockedError struct {

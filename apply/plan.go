@@ -262,10 +262,11 @@ func (c *Client) ask(ctx context.Context, p *plan, changes []*change) error {
 		return terminating
 	}
 	for _, ch := range p.changes {
-		if ch.err != nil {
+		if ch.err != nil && !isDenied(ch.err) {
 			return ch.err
 		}
 	}
+	pre.deny(p.changes)
 	em, _ := ctx.Value(emitterKey{}).(*emitter)
 	return pre.end(em)
 }

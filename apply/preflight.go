@@ -263,9 +263,8 @@ func (f *preflight) refused(ctx context.Context, t *podTemplate, err error) {
 		if len(f.quotas) == 0 {
 			f.warned = append(f.warned, Event{Kind: EventWarning, Unit: t.unit, Message: fmt.Sprintf("%s: there is no room for another pod now: %s", t.unit, denial(err.Error()))})
 		}
-	case apierrors.IsForbidden(err), apierrors.IsInvalid(err):
-		d := denied(err.Error())
-		f.found = append(f.found, f.about(t, d))
+	case isDenied(typed), apierrors.IsInvalid(err):
+		f.found = append(f.found, f.about(t, denied(err.Error(), t.ref)))
 	default:
 		f.warned = append(f.warned, skipped("whether pods of "+t.unit+" would be admitted", typed))
 	}
@@ -278,6 +277,17 @@ func (f *preflight) about(t *podTemplate, d Diagnosis) *Diagnosis {
 
 func skipped(what string, err error) Event {
 	return Event{Kind: EventWarning, Message: "not checked " + what + ": " + err.Error(), Err: err}
+}
+
+// deny takes the denials of the objects' own dry runs. A policy that refuses pods
+// and what makes them says it once.
+func (f *preflight) deny(changes []*change) {
+	for _, d := range denials(changes) {
+		f.found = slices.DeleteFunc(f.found, func(p *Diagnosis) bool {
+			return p.Unit == d.Unit && strings.HasSuffix(d.Message, ": "+p.Message)
+		})
+		f.found = append(f.found, d)
+	}
 }
 
 // end judges the answers. All that is wrong is in one error.
@@ -331,6 +341,9 @@ func (f *preflight) conclude(em *emitter) error {
 	}
 	slices.SortStableFunc(f.found, func(a, b *Diagnosis) int {
 		return strings.Compare(a.Unit+"\x00"+a.Field, b.Unit+"\x00"+b.Field)
+	})
+	f.found = slices.CompactFunc(f.found, func(a, b *Diagnosis) bool { // of a service and of its tasks
+		return a.Code == CodeAdmissionDenied && a.Unit == b.Unit && a.Message == b.Message
 	})
 	return nil
 }

@@ -122,7 +122,7 @@ func refineUncreated(d *Diagnosis, events []corev1.Event, lasted time.Duration) 
 		if e.Reason != "FailedCreate" || eventTime(e).Before(since) {
 			continue
 		}
-		why := denied(e.Message)
+		why := denied(e.Message, d.Object)
 		d.Code, d.Field, d.Message, d.Hint = why.Code, why.Field, why.Message, why.Hint
 		return d.Code != CodeQuotaExceeded || lasted >= graceQuota
 	}

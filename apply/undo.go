@@ -83,9 +83,16 @@ func (m *mover) blame(cause error) {
 	if errors.Is(cause, errNotHealthy) || m.result.Interrupted {
 		return
 	}
+	found := denials(m.plan.changes)
 	for _, ch := range m.plan.changes {
-		if ch.err != nil {
-			m.unit(ch.unit).Diagnosis = diagnoseWrite(ch)
+		if ch.err != nil && !isDenied(ch.err) {
+			found = append(found, diagnoseWrite(ch))
+		}
+	}
+	for _, d := range found {
+		if u := m.unit(d.Unit); u.Diagnosis == nil {
+			u.Diagnosis = d
+			m.em.emit(Event{Kind: EventFailed, Unit: d.Unit, Diagnosis: d})
 		}
 	}
 }

@@ -108,20 +108,42 @@ func (s streams) ending(r *apply.Result, err error) {
 	case apply.Removed:
 		s.fail(fmt.Errorf("the first deploy failed, and what it had made is removed (%s)", short(r.Took)), "")
 	case apply.Interrupted:
-		s.fail(fmt.Errorf("stopped half-way: %w", err), "deploy again: it finishes or replaces this one")
+		s.fail(unsaid("stopped half-way", err), "deploy again: it finishes or replaces this one")
 	default:
-		s.fail(fmt.Errorf("the deploy failed and was left as it is: %w", err), "")
+		failure := unsaid("the deploy failed and was left as it is", err)
+		s.fail(failure, "")
 		for _, u := range r.Units {
+			said := failure.Error()
+			if u.Diagnosis != nil {
+				said += u.Diagnosis.Message
+			}
 			for _, o := range u.Objects {
-				switch {
-				case o.Err != nil:
-					s.note("  %s: %v", o.Object, o.Err)
-				case !o.Done && o.Action != apply.ActionUnchanged:
-					s.note("  %s: %s was not done", o.Object, o.Action)
+				if o.Done || o.Action == apply.ActionUnchanged {
+					continue
 				}
+				line := fmt.Sprintf("%s: %s was not done", o.Object, o.Action)
+				if o.Err != nil {
+					if why := strings.TrimPrefix(o.Err.Error(), o.Object.String()+": "); !strings.Contains(said, why) {
+						line += ": " + why
+					}
+				}
+				s.note("  %s", line)
 			}
 		}
 	}
+}
+
+// unsaid is how a deploy ended, with what of err was not printed as the diagnosis
+// of a service already.
+func unsaid(ending string, err error) error {
+	var rollout *apply.RolloutError
+	if errors.As(err, &rollout) && len(rollout.Diagnoses) > 0 {
+		err = rollout.Err
+	}
+	if err == nil {
+		return errors.New(ending)
+	}
+	return fmt.Errorf("%s: %w", ending, err)
 }
 
 // jsonResult is what -o json prints; times are in seconds.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -22,6 +23,7 @@ import (
 //
 //	kube apply FILE     makes or changes the objects of a file, in which $NS is the namespace
 //	kube delete FILE    removes them
+//	kube refused FILE   waits until the API server refuses an object, for a policy that is new
 //	kube define FILE    makes CustomResourceDefinitions and waits until they are served
 //	kube get API KIND [NAME]  prints the objects of the namespace as JSON, one a line
 //	kube await API KIND NAME REGEXP  watches an object until its JSON matches
@@ -55,7 +57,7 @@ func (c *testCluster) kube(ts *testscript.TestScript, neg bool, args []string) {
 	case len(args) >= 3 && args[0] == "get":
 		c.print(ctx, ts, args[1], args[2], args[3:])
 	default:
-		ts.Fatalf("usage: kube apply|delete|define FILE, get API KIND [NAME], await API KIND NAME REGEXP, logs APP, start CRONJOB")
+		ts.Fatalf("usage: kube apply|delete|define|refused FILE, get API KIND [NAME], await API KIND NAME REGEXP, logs APP, start CRONJOB")
 	}
 }
 
@@ -67,6 +69,15 @@ func (c *testCluster) change(ctx context.Context, how string, o *unstructured.Un
 	switch how {
 	case "delete":
 		return r.Delete(ctx, o.GetName(), metav1.DeleteOptions{})
+	case "refused":
+		for ctx.Err() == nil {
+			_, err = r.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "somebody-else", DryRun: []string{metav1.DryRunAll}})
+			if err != nil && strings.Contains(err.Error(), "denied request") {
+				return nil
+			}
+			time.Sleep(50 * time.Millisecond) // nothing tells when a policy is in force
+		}
+		return fmt.Errorf("%s was never refused: %w", o.GetName(), errors.Join(ctx.Err(), err))
 	case "apply", "define":
 		_, err = r.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "somebody-else", Force: true})
 		if err != nil || how == "apply" {

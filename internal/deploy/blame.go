@@ -34,7 +34,7 @@ func at(app *schema.App, path string, err error) error {
 // is written. A service that is no longer in the CUE has no place.
 func Blame(app *schema.App, d *apply.Diagnosis) (string, schema.Pos) {
 	if d.Unit == render.AppUnit {
-		return "quota", app.Position("quota")
+		return placeOf(app, d.Unit, d.Object, "")
 	}
 	s := app.Service(d.Unit)
 	if s == nil {

@@ -111,6 +111,7 @@ func ruleOf(f apply.Finding) string {
 		notOurs   *apply.NotOursError
 		forbidden *apply.ForbiddenError
 		source    *apply.SourceError
+		denied    *apply.DeniedError
 		invalid   *apply.InvalidError
 	)
 	switch {
@@ -126,6 +127,8 @@ func ruleOf(f apply.Finding) string {
 		return "forbidden"
 	case errors.As(f.Err, &source):
 		return "other-project"
+	case errors.As(f.Err, &denied):
+		return kebab(string(apply.CodeAdmissionDenied))
 	case errors.As(f.Err, &invalid):
 		return "invalid"
 	case f.Warning:
