@@ -102,7 +102,7 @@ func (c *checker) fields(n *node, f *field) {
 		if len(f.shape.fields) == 0 && len(f.shape.patterns) > 0 {
 			key := f.shape.patterns[0].key
 			c.wrong(value, WrongName, fmt.Sprintf("%q cannot be a name in %s: it must be %s", value.name, n.path, key),
-				"", rename(value.name, key))
+				"", cmp.Or(flatSet(n, value), rename(value.name, key)))
 			continue
 		}
 		c.unknown(n, value, f.shape)
@@ -166,9 +166,18 @@ func (c *checker) unknown(parent, n *node, s *shape) {
 			parent.meant = map[string]bool{}
 		}
 		parent.meant[meant] = true
+		if f := s.field(meant); instead == "" && n.kind == cue.ListKind {
+			hint = cmp.Or(namesHint(n, f), foreignValue(n, f), hint)
+		}
 	}
 	if instead != "" {
 		hint = "write " + instead
+	}
+	hint = cmp.Or(foreignField(parent, n), hint)
+	if services := s.field("services"); parent.path == "" && meant == "" && services != nil {
+		hint = cmp.Or(inService(services.shape, n.name), hint)
+	} else if n.name == "resources" && parent.path == "" && (n.get("limits") != nil || n.get("requests") != nil) {
+		hint = "write it in a service: services: NAME: resources: {cpu: …, memory: …}"
 	}
 	if parent.path == "" && slices.Contains([]string{"apiVersion", "kind", "metadata", "spec"}, n.name) {
 		hint = "a Kubernetes object stands in objects: write objects: NAME: {…}, or objects: NAME: file: \"NAME.yaml\""
@@ -195,7 +204,7 @@ func (c *checker) list(n *node, f *field) {
 // misfit says that a value is not what its field must be.
 func (c *checker) misfit(n *node, f *field) {
 	n.bad = true
-	must, hint := f.must, cmp.Or(namesHint(n, f), insteadHint(n, f))
+	must, hint := f.must, cmp.Or(namesHint(n, f), foreignValue(n, f), insteadHint(n, f))
 	if must == "" {
 		must = "a struct"
 		hint = cmp.Or(hint, structHint(f, n.path))
@@ -212,7 +221,7 @@ func (c *checker) misfit(n *node, f *field) {
 	}
 	is := describe(n, c.kinds(f.shape))
 	if isSecret(n.path) {
-		is, why, hint = describe(&node{kind: n.kind, items: n.items, hidden: true}, 0), "", ""
+		is, why, hint = describe(&node{kind: n.kind, items: n.items, hidden: true}, 0), "", secretHint(n, f)
 	}
 	c.wrong(n, WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, must, is), why, hint)
 }

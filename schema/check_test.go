@@ -110,6 +110,10 @@ func TestWarnings(t *testing.T) {
 		`services: web: image: "nginx", environments: prod: services: {for n, s in services {(n): replicas: 2}}`:                                                `this goes through the services of the environment prod alone`,
 		`services: web: image: "nginx", _app: services, environments: prod: services: {for n, s in _app {(n): replicas: 2}}`:                                    "",
 		`services: web: image: "nginx", quota: "limits.memory": "1Gi"`:                                                                                          `services.web does not say how much memory it takes, but quota.limits.memory limits that`,
+		`services: web: {image: "nginx", resources: cpu: 500}`:                                                                                                  `services.web.resources.cpu is 500 cores, which hardly any node has`,
+		`services: web: {image: "nginx", resources: limits: cpu: "250"}`:                                                                                        `services.web.resources.limits.cpu is 250 cores, which hardly any node has`,
+		`services: web: {image: "nginx", resources: cpu: 96}`:                                                                                                   "",
+		`services: web: {image: "nginx", resources: cpu: "500m"}, quota: cpu: 500`:                                                                              "",
 		`services: web: image: "nginx", quota: "requests.nvidia.com/gpu": 1`:                                                                                    "",
 	} {
 		dir := project(t, `package shop, import "shipit.dev/v1", v1.#App & {name: "shop", `+body+"}\n")

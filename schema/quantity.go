@@ -66,15 +66,30 @@ func (d *decoder) quantity(n *node, into *map[string]string) bool {
 	switch {
 	case n.name == "memory" && q.CmpInt64(mebibyte) < 0:
 		d.wrong(n, quantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
-			`memory is counted in bytes, and "m" means thousandths`, `write the unit: "64Mi", "1Gi"`)
+			`memory is counted in bytes, and "m" means thousandths`, mebibytes(n.text))
 	case n.name == "cpu" && q.CmpInt64(10_000) > 0:
 		d.wrong(n, quantityUnit, fmt.Sprintf("%s is %s cores, which no node has", n.path, n.text),
 			"cpu is counted in cores", `write thousandths of a core with "m": "250m"`)
+	case n.name == "cpu" && q.CmpInt64(manyCores) >= 0 && wholeNumber.MatchString(n.text) && strings.Contains(n.path, ".resources."):
+		d.wrong(n, coresMeant, fmt.Sprintf("%s is %s cores, which hardly any node has", n.path, n.text),
+			"cpu is counted in cores", fmt.Sprintf("write thousandths of a core: %q", n.text+"m"))
 	case wholeOnly(n.name) && q.MilliValue()%1000 != 0:
 		d.wrong(n, wrongValue, fmt.Sprintf("%s must be a whole number, not %s", n.path, n.text), "such resources cannot be divided", "")
 	}
 	set(into, n.name, n.text)
 	return true
+}
+
+// manyCores are more than a container asks for: as thousandths they are common.
+const manyCores = 100
+
+// mebibytes writes a number of what was probably meant as mebibytes.
+func mebibytes(text string) string {
+	number := strings.TrimSuffix(text, "m")
+	if !wholeNumber.MatchString(number) {
+		return `write the unit: "64Mi", "1Gi"`
+	}
+	return fmt.Sprintf("write the unit: %q", number+"Mi")
 }
 
 // compare checks a request against its limit.

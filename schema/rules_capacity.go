@@ -3,6 +3,7 @@ package schema
 // The rules about how much there is.
 const (
 	quantityUnit     = "quantity-unit"
+	coresMeant       = "cores-meant"
 	requestOverLimit = "request-over-limit"
 	sameLimit        = "same-limit"
 	quotaNeverFits   = "quota-never-fits"
@@ -17,6 +18,12 @@ var capacityRules = []Rule{
 		Explanation: "cpu is counted in cores, so 250 is 250 cores and \"250m\" a quarter of one; memory and storage are counted in bytes, so \"64m\" is less than one.",
 		Example:     "resources: {cpu: \"250m\", memory: \"64Mi\"}",
 		Fields:      []string{"services.resources", "quota"},
+	},
+	{
+		Name: coresMeant, code: WrongValue, Severity: SeverityWarning, Silenceable: true, Summary: "A container asks for a hundred cores or more",
+		Explanation: "cpu is counted in cores. Where a number such as 500 was meant as thousandths of a core, as in \"500m\", the pod would wait for a node that is not there.",
+		Example:     "resources: {cpu: \"500m\", memory: \"64Mi\"}",
+		Fields:      []string{"services.resources", "services.resources.limits"},
 	},
 	{
 		Name: requestOverLimit, Summary: "A container asks for more than its limit",
