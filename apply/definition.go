@@ -92,7 +92,7 @@ func (c *Client) served(ctx context.Context, definition *unstructured.Unstructur
 		resource := gvk.GroupVersion().WithResource(text("spec", "names", "plural"))
 		for {
 			_, err := c.dyn.Resource(resource).Namespace(c.namespaceOf(text("spec", "scope"))).List(ctx, metav1.ListOptions{Limit: 1})
-			if !apierrors.IsNotFound(err) && !c.kinds.unknown(gvk) {
+			if !apierrors.IsNotFound(err) && !c.kinds.undefined(gvk) {
 				break // it answers, if only that one may not list
 			}
 			if !pause(ctx, 50*time.Millisecond) {

@@ -160,6 +160,25 @@ func (e *DeniedError) Error() string { return fmt.Sprintf("%s: %s", e.Object, e.
 func (e *DeniedError) Hint() string  { return deniedHint(e.Reason, e.Object) }
 func (e *DeniedError) Unwrap() error { return e.Err }
 
+// SilentAPIError says that the server which is to answer for a group of the
+// cluster's APIs does not: what there is of Kind can neither be seen nor written.
+type SilentAPIError struct {
+	Group string // with its version
+	Kind  string
+	Err   error
+}
+
+func (e *SilentAPIError) Error() string {
+	return fmt.Sprintf("the cluster's API %s does not answer, and this app has, or had, objects of its kind %s: %v", e.Group, e.Kind, e.Err)
+}
+
+// Hint tells where its cause is told.
+func (e *SilentAPIError) Hint() string {
+	group, version, _ := strings.Cut(e.Group, "/")
+	return fmt.Sprintf("`kubectl get apiservice %s.%s -o yaml` says in its conditions why; do it again when it answers", version, group)
+}
+func (e *SilentAPIError) Unwrap() error { return e.Err }
+
 // LockedError says that another deploy of the same unit is running.
 type LockedError struct {
 	Unit     string

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"slices"
@@ -38,37 +39,72 @@ func (k *kinds) mapping(gvk schema.GroupVersionKind) (*meta.RESTMapping, error) 
 	if m, err := k.builtin.RESTMapping(gvk.GroupKind(), gvk.Version); err == nil {
 		return m, nil
 	}
-	return k.discovered.RESTMapping(gvk.GroupKind(), gvk.Version)
+	m, err := k.discovered.RESTMapping(gvk.GroupKind(), gvk.Version)
+	if meta.IsNoMatchError(err) {
+		if cause := k.silent()[gvk.GroupVersion()]; cause != nil {
+			return nil, &SilentAPIError{Group: gvk.GroupVersion().String(), Kind: gvk.Kind, Err: cause}
+		}
+	}
+	return m, err
+}
+
+// silent are the groups that another server is to answer for and does not, with
+// the cause. What kinds they have is not known.
+func (k *kinds) silent() map[schema.GroupVersion]error {
+	all, ok := k.discovery.(discovery.AggregatedDiscoveryInterface)
+	if !ok {
+		return nil
+	}
+	_, _, silent, err := all.GroupsAndMaybeResources()
+	if err != nil {
+		return nil
+	}
+	return silent
 }
 
 // forget makes the next kind that is not built in be looked for anew.
 func (k *kinds) forget() { k.discovered.Reset() }
 
-// unknown reports whether the cluster has no such kind.
+// unknown reports whether the cluster has no such kind, for all that is known.
 func (k *kinds) unknown(gvk schema.GroupVersionKind) bool {
 	_, err := k.mapping(gvk)
 	return meta.IsNoMatchError(err)
 }
 
+// undefined is unknown, or of a group that does not answer, as one does for a
+// moment whose first kind was just defined.
+func (k *kinds) undefined(gvk schema.GroupVersionKind) bool {
+	_, err := k.mapping(gvk)
+	var silent *SilentAPIError
+	return meta.IsNoMatchError(err) || errors.As(err, &silent)
+}
+
 // all lists every namespaced resource that somebody could have made, each in the
-// server's preferred version.
-func (k *kinds) all() ([]schema.GroupVersionResource, error) {
+// server's preferred version, and the groups that do not answer, which may have
+// more.
+func (k *kinds) all() (found []schema.GroupVersionResource, silent []string, err error) {
 	lists, err := discovery.ServerPreferredNamespacedResources(k.discovery)
-	if err != nil {
-		return nil, err
+	var failed *discovery.ErrGroupDiscoveryFailed
+	if errors.As(err, &failed) {
+		for group := range failed.Groups {
+			silent = append(silent, group.String())
+		}
+		slices.Sort(silent)
+	} else if err != nil {
+		return nil, nil, err
 	}
 	lists = discovery.FilteredBy(discovery.SupportsAllVerbs{Verbs: []string{"list", "create"}}, lists)
-	found, err := discovery.GroupVersionResources(lists)
+	resources, err := discovery.GroupVersionResources(lists)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return slices.DeleteFunc(slices.Collect(maps.Keys(found)), func(r schema.GroupVersionResource) bool {
+	return slices.DeleteFunc(slices.Collect(maps.Keys(resources)), func(r schema.GroupVersionResource) bool {
 		switch r.Resource {
 		case "endpoints", "endpointslices", "events":
 			return true // derived from what else is there
 		}
 		return false
-	}), nil
+	}), silent, nil
 }
 
 // usual are the kinds that an app's objects may be of when no index tells.

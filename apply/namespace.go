@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -65,13 +66,19 @@ func (c *Client) removeNamespace(ctx context.Context, em *emitter) error {
 	if ns.Annotations[annotationCreatedFor] != c.owner.Manager() || ns.DeletionTimestamp != nil {
 		return nil
 	}
-	left, err := c.leftIn(ctx)
-	if err != nil {
-		em.emit(Event{Kind: EventWarning, Message: "namespace " + ns.Name + " was kept: what is in it could not be listed", Err: err})
-		return nil
+	left, silent, err := c.leftIn(ctx)
+	why := ""
+	switch {
+	case err != nil:
+		why = "what is in it could not be listed: " + err.Error()
+	case len(left) > 0:
+		why = "it has " + left[0].String()
+	case len(silent) > 0:
+		// Kubernetes would not finish deleting it either.
+		why = "nothing is left in it that can be seen, but the cluster's API " + strings.Join(silent, ", ") + " does not answer, and may have something there"
 	}
-	if len(left) > 0 {
-		em.emit(Event{Kind: EventWarning, Message: "namespace " + ns.Name + " was kept: it has " + left[0].String()})
+	if why != "" {
+		em.emit(Event{Kind: EventWarning, Message: "namespace " + ns.Name + " was kept: " + why, Err: err})
 		return nil
 	}
 	err = c.core.Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
@@ -88,11 +95,12 @@ func (c *Client) removeNamespace(ctx context.Context, em *emitter) error {
 }
 
 // leftIn lists what is in the namespace beside what Kubernetes puts there by
-// itself. It asks for every kind that the cluster serves.
-func (c *Client) leftIn(ctx context.Context) ([]Ref, error) {
-	lists, err := c.kinds.all()
+// itself. It asks for every kind that the cluster serves; the groups that do not
+// answer are silent.
+func (c *Client) leftIn(ctx context.Context) (left []Ref, silent []string, err error) {
+	lists, silent, err := c.kinds.all()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	found := make([][]Ref, len(lists))
 	g, gctx := errgroup.WithContext(ctx)
@@ -115,9 +123,9 @@ func (c *Client) leftIn(ctx context.Context) ([]Ref, error) {
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return slices.Concat(found...), nil
+	return slices.Concat(found...), silent, nil
 }
 
 // byKubernetes reports whether nobody made o by hand: it is there in every

@@ -186,7 +186,7 @@ func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured)
 			ch := &change{unit: t.unit, ref: refOf(o), desired: o, live: live[refOf(o)]}
 			ch.scaled = isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}) && scaled[kindName{ch.ref.Kind, ch.ref.Name}]
 			_, soon := definitions[ch.ref.GVK().GroupKind()]
-			ch.undefined = soon && c.kinds.unknown(ch.ref.GVK())
+			ch.undefined = soon && c.kinds.undefined(ch.ref.GVK())
 			wanted[ch.ref] = true
 			c.decide(ch)
 			p.changes = append(p.changes, ch)
