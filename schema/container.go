@@ -66,6 +66,11 @@ func (d *decoder) mounts(n, service *node, s *Service) []Mount {
 		if d.named(f, service, "volumes", "volume", f.name) {
 			i := slices.IndexFunc(s.Volumes, func(v Volume) bool { return v.Name == f.name })
 			m.ReadOnly = f.get("readOnly").bool(i >= 0 && s.Volumes[i].ReadOnly)
+			where := f
+			if f.kind == cue.StructKind {
+				where = f.get("path")
+			}
+			d.fileMount(service.get("volumes").get(f.name), where, f.get("subPath"), service)
 		}
 		if other := at[m.Path]; other != nil && m.Path != "" {
 			d.against(f, other, sameMount, fmt.Sprintf("%s and %s are both mounted on %s", f.path, other.path, m.Path),

@@ -6,6 +6,7 @@ const (
 	configTooLarge = "config-too-large"
 	podField       = "pod-field"
 	sameMount      = "same-mount"
+	fileMount      = "file-mount"
 	notOfVolume    = "not-of-volume"
 	claimShared    = "claim-shared"
 	hostPath       = "host-path"
@@ -39,6 +40,12 @@ var dataRules = []Rule{
 		Name: sameMount, Summary: "Two volumes are mounted on the same path",
 		Explanation: "One would hide the other.",
 		Fields:      []string{"services.volumes.mount"},
+	},
+	{
+		Name: fileMount, Silenceable: true, Summary: "A config or a secret is mounted where a file should be",
+		Explanation: "A config or a secret is mounted as a folder with a file for each of its keys, so \"/etc/app/config.yaml\" would be a folder of that name. With subPath one key is mounted, as a file; what the image has beside it stays. Without it the folder is mounted, which hides what the image has there.",
+		Example:     "config: app: \"config.yaml\": file: \"conf/config.yaml\"\nvolumes: conf: {config: \"app\", mount: \"/etc/app/config.yaml\", subPath: \"config.yaml\"}",
+		Fields:      []string{"services.volumes.mount", "services.volumes.subPath", "services.volumes.config", "services.volumes.secret"},
 	},
 	{
 		Name: notOfVolume, Summary: "A volume has a field that its kind does not have",

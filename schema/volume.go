@@ -70,6 +70,7 @@ func (d *decoder) volume(n, service *node) Volume {
 	if v.Secret != "" {
 		d.named(n.get("secret"), service, "secrets", "secret", v.Secret)
 	}
+	d.fileMount(n, n.get("mount"), n.get("subPath"), service)
 	return v
 }
 
