@@ -10,7 +10,8 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// allRules are those of the language, of images and of Kubernetes, by name.
+// allRules are those of the language, of images, of clusters and of Kubernetes, by
+// name.
 func allRules() []schema.Rule {
 	rules := append(schema.Rules(), deploy.Rules()...)
 	for _, r := range openapi.Rules() {
@@ -26,9 +27,12 @@ func allRules() []schema.Rule {
 // ruleNamed gives a rule by the name that a finding has: that of a policy is
 // "policy/NAME".
 func ruleNamed(name string) (schema.Rule, bool) {
-	name, _, _ = strings.Cut(name, "/")
 	rules := allRules()
+	group, _, _ := strings.Cut(name, "/")
 	i := slices.IndexFunc(rules, func(r schema.Rule) bool { return r.Name == name })
+	if i < 0 {
+		i = slices.IndexFunc(rules, func(r schema.Rule) bool { return r.Name == group })
+	}
 	if i < 0 {
 		return schema.Rule{}, false
 	}
@@ -55,4 +59,4 @@ func explainedBy(e *schema.Error) string {
 }
 
 // ruleAnchor is where the reference of the language has a rule.
-func ruleAnchor(name string) string { return "rule-" + name }
+func ruleAnchor(name string) string { return "rule-" + strings.ReplaceAll(name, "/", "-") }

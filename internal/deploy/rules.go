@@ -17,11 +17,11 @@ const (
 	imageWrites     = "image-writes-to-root"
 )
 
-// Rules lists the rules of this package, by name. As registries have to be asked,
-// they are looked at by a deploy, before it changes anything, and by validate when it
-// is told to.
+// Rules lists the rules of this package. As registries and clusters have to be
+// asked, they are looked at by a deploy, before it changes anything, and by validate
+// when it is told to.
 func Rules() []schema.Rule {
-	return []schema.Rule{
+	return append([]schema.Rule{
 		{
 			Name: imageNoCommand, Severity: schema.SeverityError, Silenceable: true,
 			Summary:     "An image does not say what to run",
@@ -63,5 +63,5 @@ func Rules() []schema.Rule {
 			Explanation: "The root file system of containers is read-only, so that what breaks in cannot change the program; only /tmp can be written to. Images declare the folders that they keep data in as volumes, and some are known to write elsewhere. An emptyDir is enough for caches; data needs a size.",
 			Example:     "volumes: cache: {mount: \"/var/cache/nginx\", emptyDir: {}}",
 		},
-	}
+	}, clusterRules()...)
 }

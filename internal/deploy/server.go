@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -78,7 +77,7 @@ func CheckServer(ctx context.Context, client *apply.Client, app *schema.App) (sc
 
 // inCluster is a finding with its place in the CUE.
 func inCluster(app *schema.App, f apply.Finding) *schema.Error {
-	e := &schema.Error{Code: againstCluster, Rule: "cluster/" + ruleOf(f), Severity: schema.SeverityError, Message: f.Message}
+	e := &schema.Error{Code: againstCluster, Rule: clusterRule(f), Severity: schema.SeverityError, Message: f.Message}
 	if f.Warning {
 		e.Severity = schema.SeverityWarning
 	}
@@ -101,55 +100,6 @@ func inCluster(app *schema.App, f apply.Finding) *schema.Error {
 		e.Path, e.Pos = placeOf(app, f.Unit, f.Object, "")
 	}
 	return e
-}
-
-// ruleOf names the check that found it.
-func ruleOf(f apply.Finding) string {
-	var (
-		call      *apply.CallError
-		conflict  *apply.ConflictError
-		notOurs   *apply.NotOursError
-		forbidden *apply.ForbiddenError
-		source    *apply.SourceError
-		denied    *apply.DeniedError
-		invalid   *apply.InvalidError
-	)
-	switch {
-	case f.Diagnosis != nil:
-		return kebab(string(f.Diagnosis.Code))
-	case errors.As(f.Err, &call):
-		return "call"
-	case errors.As(f.Err, &conflict):
-		return "conflict"
-	case errors.As(f.Err, &notOurs):
-		return "not-ours"
-	case errors.As(f.Err, &forbidden):
-		return "forbidden"
-	case errors.As(f.Err, &source):
-		return "other-project"
-	case errors.As(f.Err, &denied):
-		return kebab(string(apply.CodeAdmissionDenied))
-	case errors.As(f.Err, &invalid):
-		return "invalid"
-	case f.Warning:
-		return "warning"
-	}
-	return "refused"
-}
-
-// kebab writes QuotaExceeded as quota-exceeded.
-func kebab(s string) string {
-	var b strings.Builder
-	for i, r := range s {
-		if 'A' <= r && r <= 'Z' {
-			if i > 0 {
-				b.WriteByte('-')
-			}
-			r += 'a' - 'A'
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
 
 // placeOf is where the CUE says a field of an object, as Kubernetes names it; the
