@@ -44,7 +44,7 @@ var dataRules = []Rule{
 	{
 		Name: fileMount, Silenceable: true, Summary: "A config or a secret is mounted where a file should be",
 		Explanation: "A config or a secret is mounted as a folder with a file for each of its keys, so \"/etc/app/config.yaml\" would be a folder of that name. With subPath one key is mounted, as a file; what the image has beside it stays. Without it the folder is mounted, which hides what the image has there.",
-		Example:     "config: app: \"config.yaml\": file: \"conf/config.yaml\"\nvolumes: conf: {config: \"app\", mount: \"/etc/app/config.yaml\", subPath: \"config.yaml\"}",
+		Example:     "config: app: \"config.yaml\": \"level: info\"\nvolumes: conf: {config: \"app\", mount: \"/etc/app/config.yaml\", subPath: \"config.yaml\"}",
 		Fields:      []string{"services.volumes.mount", "services.volumes.subPath", "services.volumes.config", "services.volumes.secret"},
 	},
 	{

@@ -107,8 +107,12 @@ func (p *progress) pods(e apply.Event) {
 }
 
 // flush prints what was done to unit, or to all of them, in the order of units
-// and actions in which it was done.
+// and actions in which it was done. What belongs to no service was done before: it
+// has no pods, and else would be told last.
 func (p *progress) flush(unit string) {
+	if unit != "" && unit != apply.AppUnit {
+		p.flush(apply.AppUnit)
+	}
 	var rest []written
 	for len(p.written) > 0 {
 		w := p.written[0]
