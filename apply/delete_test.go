@@ -3,17 +3,21 @@ package apply_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
 	"github.com/shipit-dev/shipit/apply"
@@ -104,6 +108,66 @@ func TestDeleteKeepsWhatIsNotOurs(t *testing.T) {
 	check(t, err)
 	if left := e.left(); !slices.Equal(left, []string{"ConfigMap theirs"}) {
 		t.Errorf("left: %v", left)
+	}
+}
+
+// A deletion waits for the pods of what it deleted, through what their controllers
+// made, and for nobody else's: not for a Job made by hand, nor for its pods, though
+// they have the service's labels.
+func TestDeleteWaitsForItsOwn(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{}), apply.Unit{Name: "report", Objects: []*unstructured.Unstructured{
+		e.account("report"),
+		e.made("report", "batch/v1", "CronJob", "report", map[string]any{"spec": map[string]any{
+			"schedule": "0 3 * * *",
+			"jobTemplate": map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
+				"restartPolicy": "Never", "containers": []any{map[string]any{"name": "report", "image": e.image}},
+			}}}},
+		}}),
+	}})
+	jobs := e.dyn.Resource(schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}).Namespace(e.ns)
+	run := func(name string, owner *unstructured.Unstructured) {
+		t.Helper()
+		o := e.job(name, "", "").Objects[1]
+		o.SetName(name)
+		o.SetLabels(nil)
+		check(t, unstructured.SetNestedField(o.Object, "report", "spec", "template", "metadata", "labels", "app.kubernetes.io/name"))
+		check(t, unstructured.SetNestedField(o.Object, "report", "spec", "template", "spec", "serviceAccountName"))
+		if owner != nil {
+			o.SetOwnerReferences([]metav1.OwnerReference{*metav1.NewControllerRef(owner, owner.GroupVersionKind())})
+		}
+		_, err := jobs.Create(e.ctx, o, metav1.CreateOptions{})
+		check(t, err)
+	}
+	cron, err := e.dyn.Resource(schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "cronjobs"}).Namespace(e.ns).Get(e.ctx, "report", metav1.GetOptions{})
+	check(t, err)
+	run("by-hand", nil)
+	run("by-schedule", cron)
+	e.eventually(pods, func() (string, bool) {
+		n := len(e.pods("report"))
+		return fmt.Sprintf("%d pods", n), n == 2
+	})
+	var warned []string
+	res, err := e.client().Delete(e.ctx, apply.DeleteRequest{}, func(ev apply.Event) {
+		if e.log(ev); ev.Kind == apply.EventWarning {
+			warned = append(warned, ev.Message)
+		}
+	})
+	check(t, err)
+	if res.Outcome != apply.Removed || res.Took > busy*10*time.Second {
+		t.Errorf("%s in %s", res.Outcome, res.Took)
+	}
+	left := slices.Collect(maps.Keys(e.pods("report")))
+	if len(left) != 1 || !strings.HasPrefix(left[0], "by-hand-") {
+		t.Errorf("pods left: %v", left)
+	}
+	if len(warned) != 2 || !strings.HasPrefix(warned[0], "Pod "+strings.Join(left, "")+" has its labels") || !strings.Contains(warned[1], "was kept: it has ") {
+		t.Errorf("warned of %q", warned)
+	}
+	for _, name := range e.left() {
+		if !strings.HasPrefix(name, "Pod by-hand-") {
+			t.Errorf("left: %s", name)
+		}
 	}
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -32,8 +34,8 @@ func (m *mover) removeUnit(ctx context.Context, unit string) error {
 	return err
 }
 
-// awaitGone returns when the deleted objects of changes and all pods of the unit
-// are gone.
+// awaitGone returns when the deleted objects of changes are gone, and with them the
+// pods of the unit.
 func (c *Client) awaitGone(ctx context.Context, w *watcher, unit string, changes []*change) error {
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(inFlight)
@@ -45,7 +47,7 @@ func (c *Client) awaitGone(ctx context.Context, w *watcher, unit string, changes
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return w.podsGone(ctx, unit)
+	return w.podsGone(ctx, unit, goesWith(c, changes))
 }
 
 // objectGone watches one object until it is gone. Most are at the first look;
@@ -78,16 +80,21 @@ func (c *Client) objectGone(ctx context.Context, ref Ref, uid types.UID) error {
 	}
 }
 
-// podsGone returns when the unit has no pods and no ReplicaSets.
-func (w *watcher) podsGone(ctx context.Context, unit string) error {
+// podsGone returns when the unit has no pods and no ReplicaSets but those that
+// nothing deletes: somebody else made them, with the unit's labels. Those are
+// warned of.
+func (w *watcher) podsGone(ctx context.Context, unit string, goes *going) error {
 	if err := w.synced(ctx); err != nil {
 		return err
 	}
 	news, stop := w.listen()
 	defer stop()
 	for {
-		left := w.leftOf(unit)
+		left, strangers := w.leftOf(ctx, unit, goes)
 		if len(left) == 0 {
+			if len(strangers) > 0 {
+				w.em.emit(Event{Kind: EventWarning, Unit: unit, Message: strings.Join(strangers, ", ") + " has its labels, was not made by what was deleted, and stays"})
+			}
 			return nil
 		}
 		select {
@@ -101,21 +108,66 @@ func (w *watcher) podsGone(ctx context.Context, unit string) error {
 	}
 }
 
-func (w *watcher) leftOf(unit string) []string {
-	var out []string
+// leftOf lists the pods and ReplicaSets of the unit that are on their way out, and
+// those that are not.
+func (w *watcher) leftOf(ctx context.Context, unit string, goes *going) (left, strangers []string) {
 	for _, s := range []*watched{w.pods, w.replicaSets} {
 		for _, o := range s.List() {
 			m, ok := o.(metav1.Object)
 			if !ok || unitOf(m) != unit {
 				continue
 			}
-			kind := "ReplicaSet "
+			name := "ReplicaSet " + m.GetName()
 			if _, pod := o.(*corev1.Pod); pod {
-				kind = "Pod "
+				name = "Pod " + m.GetName()
 			}
-			out = append(out, kind+m.GetName())
+			if goes.with(ctx, m) {
+				left = append(left, name)
+			} else {
+				strangers = append(strangers, name)
+			}
 		}
 	}
-	slices.Sort(out)
-	return out
+	slices.Sort(left)
+	slices.Sort(strangers)
+	return left, strangers
+}
+
+// going tells what goes with deleted objects, as the garbage collector will find
+// (https://kubernetes.io/docs/concepts/architecture/garbage-collection).
+type going struct {
+	c    *Client
+	gone map[types.UID]bool // what was deleted, and what its owners lead to
+}
+
+func goesWith(c *Client, changes []*change) *going {
+	g := &going{c: c, gone: map[types.UID]bool{}}
+	for _, ch := range changes {
+		if ch.action == ActionDelete && ch.done {
+			g.gone[ch.live.GetUID()] = true
+		}
+	}
+	return g
+}
+
+// with reports whether o is on its way out: it is being deleted, or its controller
+// is, or is no more. One that cannot be looked up is taken to be.
+func (g *going) with(ctx context.Context, o metav1.Object) bool {
+	if o.GetDeletionTimestamp() != nil {
+		return true
+	}
+	owner := metav1.GetControllerOf(o)
+	if owner == nil {
+		return false
+	}
+	if goes, known := g.gone[owner.UID]; known {
+		return goes
+	}
+	goes := true
+	if m, err := g.c.kinds.mapping(schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind)); err == nil {
+		live, err := g.c.metadata.Resource(m.Resource).Namespace(o.GetNamespace()).Get(ctx, owner.Name, metav1.GetOptions{})
+		goes = err != nil || live.UID != owner.UID || g.with(ctx, live)
+	}
+	g.gone[owner.UID] = goes
+	return goes
 }
