@@ -120,17 +120,13 @@ func validations(ctx context.Context, opts deploy.Options, since string) ([]*dep
 
 // check asks the cluster of every environment of what was found.
 func (f *clusterFlags) check(ctx context.Context, s streams, found []*deploy.Validation) error {
-	var errs []error
-	for _, v := range found {
-		errs = append(errs, v.CheckServer(ctx, func(app *schema.App) (*apply.Client, error) {
-			t, err := f.connect(ctx, s, app)
-			if err != nil {
-				return nil, err
-			}
-			return t.client(app)
-		}))
-	}
-	return errors.Join(errs...)
+	return deploy.CheckServer(ctx, found, func(app *schema.App) (*apply.Client, error) {
+		t, err := f.connect(ctx, s, app)
+		if err != nil {
+			return nil, err
+		}
+		return t.client(app)
+	})
 }
 
 // validated prints what was found in words.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/shipit-dev/shipit/apply"
@@ -36,43 +37,63 @@ func (e *UncheckedError) Error() string {
 // Unwrap gives the cause.
 func (e *UncheckedError) Unwrap() error { return e.Err }
 
-// CheckServer adds to v what the clusters of its environments find: all that a
-// deploy looks at before its first write, and nothing is written. connect makes
-// the client of an environment. The error joins an UncheckedError for each
-// environment whose cluster could not be asked.
-func (v *Validation) CheckServer(ctx context.Context, connect func(*schema.App) (*apply.Client, error)) error {
-	var errs []error
-	found := make([]schema.Errors, len(v.Apps))
-	for i, app := range v.Apps {
-		client, err := connect(app)
-		if err == nil {
-			found[i], err = CheckServer(ctx, client, app)
-		}
-		if err != nil {
-			errs = append(errs, &UncheckedError{App: app.Name, Environment: app.Environment, Err: err})
-		}
-	}
-	severe, mild := Severe(slices.Concat(v.Findings, together(v.Apps, found)))
-	v.Findings, v.Ignored = slices.Concat(severe, mild), ignored(v.Apps)
-	return errors.Join(errs...)
+// environmentsAtOnce bounds how many environments are checked at the same time.
+const environmentsAtOnce = 8
+
+// asked is one environment on its way to its cluster.
+type asked struct {
+	app    *schema.App
+	client *apply.Client
+	units  []apply.Unit
+	found  []apply.Finding
+	err    error
 }
 
-// CheckServer says what is wrong with an app in the cluster that it would be
-// deployed to. Images and secrets are not needed: what is built has no digest yet.
-func CheckServer(ctx context.Context, client *apply.Client, app *schema.App) (schema.Errors, error) {
-	units, err := Units(app, Unbuilt(app, app.Services), nil)
-	if err != nil {
-		return nil, err
+// CheckServer adds to validations what the clusters of their environments find:
+// all that a deploy looks at before its first write, and nothing is written. The
+// clusters are asked side by side; findings are in the order of the environments.
+// Images and secrets are not needed: what is built has no digest yet. connect
+// makes the client of an environment. The error joins an UncheckedError for each
+// environment whose cluster could not be asked.
+func CheckServer(ctx context.Context, validations []*Validation, connect func(*schema.App) (*apply.Client, error)) error {
+	var all []*asked
+	for _, v := range validations {
+		for _, app := range v.Apps {
+			a := &asked{app: app}
+			if a.client, a.err = connect(app); a.err == nil {
+				a.units, a.err = Units(app, Unbuilt(app, app.Services), nil)
+			}
+			all = append(all, a)
+		}
 	}
-	found, err := client.Check(ctx, units)
-	if err != nil {
-		return nil, err
+	g := &errgroup.Group{}
+	g.SetLimit(environmentsAtOnce)
+	for _, a := range all {
+		if a.err == nil {
+			g.Go(func() error {
+				a.found, a.err = a.client.Check(ctx, a.units)
+				return nil
+			})
+		}
 	}
-	var errs schema.Errors
-	for _, f := range found {
-		errs = append(errs, app.Silence(schema.Errors{inCluster(app, f)})...)
+	_ = g.Wait() // every error is in its environment
+	var errs []error
+	for _, v := range validations {
+		found := make([]schema.Errors, len(v.Apps))
+		for i, a := range all[:len(v.Apps)] {
+			if a.err != nil {
+				errs = append(errs, &UncheckedError{App: a.app.Name, Environment: a.app.Environment, Err: a.err})
+				continue
+			}
+			for _, f := range a.found {
+				found[i] = append(found[i], a.app.Silence(schema.Errors{inCluster(a.app, f)})...)
+			}
+		}
+		all = all[len(v.Apps):]
+		severe, mild := Severe(slices.Concat(v.Findings, together(v.Apps, found)))
+		v.Findings, v.Ignored = slices.Concat(severe, mild), ignored(v.Apps)
 	}
-	return errs, nil
+	return errors.Join(errs...)
 }
 
 // inCluster is a finding with its place in the CUE.
