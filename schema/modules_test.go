@@ -67,7 +67,7 @@ package bomb
 
 import "list"
 
-_n: list.Range(0, 200, 1)
+_n: list.Range(0, 60, 1)
 size: len([for a in _n for b in _n for c in _n if a*b*c == 1 {a}])
 -- example.com_deep_v0.1.0/cue.mod/module.cue --
 module: "example.com/deep@v0"
@@ -211,7 +211,7 @@ func told(t *testing.T, err error, want, dir string, env []string) {
 func TestModuleBomb(t *testing.T) {
 	t.Parallel()
 	dir := dependent(t, "example.com/bomb@v0", "v0.1.0", "package shop\nimport (\"shipit.dev/v1\", \"example.com/bomb\")\nv1.#App & {name: \"shop\", services: web: {image: \"nginx\", replicas: bomb.size}}\n")
-	_, err := schema.Load(t.Context(), dir, schema.Options{Env: moduleEnv(t, moduleRegistry(t, platform)), Limits: schema.Limitations{Time: 200 * time.Millisecond}})
+	_, err := schema.Load(t.Context(), dir, schema.Options{Env: moduleEnv(t, moduleRegistry(t, platform)), Limits: schema.Limitations{Time: 100 * time.Millisecond}})
 	var limit *schema.LimitError
 	if !errors.As(err, &limit) || limit.What != "time" {
 		t.Errorf("Load gave %v", err)
