@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/internal/deploy"
 	"github.com/shipit-dev/shipit/schema"
 )
 
@@ -76,9 +77,28 @@ var errNoCluster = errors.New("no cluster is configured: there is no kubeconfig,
 // errIncomplete is a kubeconfig that does not lead to a cluster.
 var errIncomplete = errors.New("it is incomplete: no cluster is named by its current context, or by --context")
 
-// client makes the engine's client for app on t.
-func (t *target) client(app *schema.App) (*apply.Client, error) {
-	return apply.New(t.config, apply.Owner{App: app.Name, Namespace: app.Namespace, Source: app.Source, By: whoami(), Version: version})
+// client makes the engine's client for app on t, which must be the cluster that the
+// app's environment says it is in. A sandbox that is asked for is none of those that
+// an environment may mean.
+func (t *target) client(ctx context.Context, app *schema.App) (*apply.Client, error) {
+	client, err := apply.New(t.config, apply.Owner{App: app.Name, Namespace: app.Namespace, Source: app.Source, By: whoami(), Version: version})
+	if err != nil || app.Cluster == "" || t.registry != "" {
+		return client, err
+	}
+	uid, err := client.Cluster(ctx)
+	if err == nil && uid == app.Cluster {
+		return client, nil
+	}
+	path := "environments." + app.Environment + ".cluster"
+	if err == nil {
+		err = hinted{
+			fmt.Errorf("%s leads to the cluster %s, not to this one", t.label, uid),
+			"name the context of this cluster; if the cluster was made anew, write cluster: \"" + uid + "\"",
+		}
+	} else {
+		err = fmt.Errorf("telling which cluster %s leads to: %w", t.label, err)
+	}
+	return nil, &deploy.PlacedError{Pos: app.Position(path), Path: path, Err: err}
 }
 
 // whoami is what somebody who waits for our lock gets to read.

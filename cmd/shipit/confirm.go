@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -18,13 +19,28 @@ func confirmDelete(s streams, app *schema.App, services []string) error {
 	if len(services) > 0 {
 		what = strings.Join(services, ", ") + " of app " + app.Name
 	}
-	if !terminal(s.in) {
-		return usagef("removing %s from namespace %s needs --yes where there is no terminal to ask on", what, app.Namespace)
+	return confirm(s, fmt.Sprintf("removing %s from namespace %s", what, app.Namespace), fmt.Sprintf("Remove %s from namespace %s?", what, app.Namespace), "not removed")
+}
+
+// confirmProtected asks before anything changes in an environment that is protected.
+// A sandbox that is asked for is none.
+func confirmProtected(s streams, app *schema.App, t *target, yes bool) error {
+	if !app.Protected || yes || t.registry != "" {
+		return nil
 	}
-	fmt.Fprintf(s.err, "Remove %s from namespace %s? [y/N] ", what, app.Namespace)
+	where := fmt.Sprintf("app %s in the protected environment %s (%s, namespace %s)", app.Name, app.Environment, t.label, app.Namespace)
+	return confirm(s, "changing "+where, "Change "+where+"?", "not changed")
+}
+
+// confirm asks a person; where there is nobody to ask, --yes has to say it.
+func confirm(s streams, doing, question, refused string) error {
+	if !terminal(s.in) {
+		return usagef("%s needs --yes where there is no terminal to ask on", doing)
+	}
+	fmt.Fprint(s.err, question+" [y/N] ")
 	answer, _ := bufio.NewReader(s.in).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return fmt.Errorf("not removed")
+		return errors.New(refused)
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ func newDeployCommand(s streams) *cobra.Command {
 		cluster clusterFlags
 		req     apply.Request
 		output  string
+		yes     bool
 	)
 	cmd := &cobra.Command{
 		Use:   "deploy [SERVICE...]",
@@ -53,8 +54,11 @@ are touched.`,
 			if err != nil {
 				return err
 			}
-			client, err := t.client(app)
+			client, err := t.client(ctx, app)
 			if err != nil {
+				return err
+			}
+			if err := confirmProtected(s, app, t, yes); err != nil {
 				return err
 			}
 			app.Registry = project.registryFor(app, t)
@@ -75,6 +79,7 @@ are touched.`,
 	project.add(cmd)
 	cluster.add(cmd)
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 0, "how long a service may take to become healthy (default: computed from its probes)")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask, though the environment is protected")
 	cmd.Flags().BoolVar(&req.NoRollback, "no-rollback", false, "leave a failed deploy as it is")
 	cmd.Flags().BoolVar(&req.TakeOver, "take-over", false, "take services that another project deployed until now")
 	cmd.Flags().BoolVar(&req.MissingCalls, "missing-calls", false, "deploy even if a service of another app that is called is not there yet")
@@ -100,6 +105,7 @@ func newRollbackCommand(s streams) *cobra.Command {
 		target deployedFlags
 		req    apply.RollbackRequest
 		output string
+		yes    bool
 	)
 	cmd := &cobra.Command{
 		Use:   "rollback [SERVICE...]",
@@ -117,8 +123,11 @@ history lists both.`,
 			if req.To < 0 {
 				return usagef("--to %d: releases are numbered from 1", req.To)
 			}
-			app, client, err := target.open(cmd.Context(), s)
+			app, t, client, err := target.find(cmd.Context(), s)
 			if err != nil {
+				return err
+			}
+			if err := confirmProtected(s, app, t, yes); err != nil {
 				return err
 			}
 			req.Units = args
@@ -128,6 +137,7 @@ history lists both.`,
 		},
 	}
 	target.add(cmd)
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask, though the environment is protected")
 	cmd.Flags().IntVar(&req.To, "to", 0, "the release to return to (default: the healthy one before the current)")
 	cmd.Flags().StringVar(&req.DeployID, "deploy", "", "the deploy whose releases to return to")
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 0, "how long a service may take to become healthy (default: computed from its probes)")

@@ -44,19 +44,25 @@ func (f *deployedFlags) add(cmd *cobra.Command) {
 
 // open finds the app and makes a client for it.
 func (f *deployedFlags) open(ctx context.Context, s streams) (*schema.App, *apply.Client, error) {
+	app, _, client, err := f.find(ctx, s)
+	return app, client, err
+}
+
+// find is open, and says where the client leads.
+func (f *deployedFlags) find(ctx context.Context, s streams) (*schema.App, *target, *apply.Client, error) {
 	app := &schema.App{Name: f.app, Namespace: cmp.Or(f.namespace(), f.app)}
 	if f.app == "" {
 		var err error
 		if app, err = f.projectFlags.open(ctx, s, f.namespace()); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	t, err := f.connect(ctx, s, app)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	client, err := t.client(app)
-	return app, client, err
+	client, err := t.client(ctx, app)
+	return app, t, client, err
 }
 
 // open loads the project and prints what it warns of. A namespace that is not

@@ -125,7 +125,7 @@ func (f *clusterFlags) check(ctx context.Context, s streams, found []*deploy.Val
 		if err != nil {
 			return nil, err
 		}
-		return t.client(app)
+		return t.client(ctx, app)
 	})
 }
 

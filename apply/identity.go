@@ -1,0 +1,18 @@
+package apply
+
+import (
+	"context"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Cluster gives what tells the cluster from all others, whatever it is called: the
+// UID of its namespace kube-system, which lives as long as the cluster.
+func (c *Client) Cluster(ctx context.Context) (string, error) {
+	const system = "kube-system"
+	ns, err := c.core.Namespaces().Get(ctx, system, metav1.GetOptions{})
+	if err != nil {
+		return "", c.typed(err, Ref{APIVersion: "v1", Kind: "Namespace", Name: system}, nil)
+	}
+	return string(ns.UID), nil
+}
