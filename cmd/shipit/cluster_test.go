@@ -27,6 +27,7 @@ import (
 // testCluster is the sandbox that all tests of a run share.
 type testCluster struct {
 	kubeconfig, registry, sandbox string
+	context, uid                  string // what the kubeconfig calls it, and what tells it from others
 	client                        dynamic.Interface
 	rest                          rest.Interface
 }
@@ -59,6 +60,15 @@ func requireCluster(t *testing.T) *testCluster {
 		t.Fatal(err)
 	}
 	c.rest = core.RESTClient()
+	raw, err := clientcmd.LoadFromFile(c.kubeconfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	system, err := core.Namespaces().Get(t.Context(), "kube-system", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.context, c.uid = raw.CurrentContext, string(system.UID)
 	return c
 }
 
@@ -107,6 +117,8 @@ func (c *testCluster) setup(env *testscript.Env) error {
 	env.Setenv("GUARDED", strings.TrimPrefix(guarded.URL, "http://"))
 	env.Setenv("NS", ns)
 	env.Setenv("SANDBOX", c.sandbox)
+	env.Setenv("CONTEXT", c.context)
+	env.Setenv("CLUSTER", c.uid)
 	env.Setenv("KUBECONFIG", c.kubeconfig)
 	env.Setenv("SHIPIT_NAMESPACE", ns)
 	env.Setenv("SHIPIT_REGISTRY", c.registry+"/"+ns)
