@@ -31,6 +31,10 @@ type goSource struct {
 	listings  []*listing // one for each platform, once they are made
 }
 
+// HostPlatform is what is built for when nothing else is asked for: linux on the
+// architecture of this machine.
+func HostPlatform() string { return "linux/" + runtime.GOARCH }
+
 func newGoSource(spec Build) (*goSource, error) {
 	g := spec.Go
 	s := &goSource{name: spec.Name, pkg: g.Package, project: g.Dir, dir: filepath.Join(g.Dir, filepath.FromSlash(g.Package))}
@@ -55,7 +59,7 @@ func newGoSource(spec Build) (*goSource, error) {
 	}
 	platforms := g.Platforms
 	if len(platforms) == 0 {
-		platforms = []string{"linux/" + runtime.GOARCH}
+		platforms = []string{HostPlatform()}
 	}
 	for _, p := range platforms {
 		parsed, err := parsePlatform(p)

@@ -78,6 +78,9 @@ func images(ctx context.Context, s streams, app *schema.App, services []*schema.
 		case img.Build:
 			how = "unchanged"
 		}
+		if img.CrossBuilt {
+			how += ", for " + strings.Join(img.Nodes, " and ") + ", as the nodes are"
+		}
 		s.step("image", img.Container, fmt.Sprintf("%s  %s  %s", shortRef(img.Ref), how, short(img.Took)))
 	})
 }

@@ -49,6 +49,9 @@ func CheckImages(app *schema.App, services []*schema.Service, images []Image) sc
 		for _, e := range src.check(app, *images[i].Inspection, images[i].Nodes) {
 			// A task that has its service's image is wrong as the service is.
 			key := src.service.Name + " " + src.image + " " + e.Rule
+			if src.build != nil {
+				key += src.build.Go
+			}
 			if !said[key] {
 				said[key] = true
 				errs = append(errs, e)
@@ -94,6 +97,9 @@ func (src source) write(field string) string {
 
 // short is the image without most of its digest, which says nothing to people.
 func (src source) short() string {
+	if src.build != nil {
+		return "what is built here"
+	}
 	name, digest, _ := strings.Cut(src.image, "@sha256:")
 	if len(digest) < 12 {
 		return src.image

@@ -1,6 +1,10 @@
 package deploy
 
 import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -129,5 +133,75 @@ func TestPlatforms(t *testing.T) {
 		if got := strings.Join(src.platforms(nodes), " "); got != want {
 			t.Errorf("%v: got %s, want %s", labels, got, want)
 		}
+	}
+}
+
+// What is built is built for nodes that are all unlike this machine, and warned of
+// when some are.
+func TestBuiltForNodes(t *testing.T) {
+	t.Parallel()
+	host, other := registry.HostPlatform(), "linux/arm64"
+	if host == other {
+		other = "linux/amd64"
+	}
+	web := &schema.Service{Name: "web", Build: &schema.Build{Go: "./web"}}
+	for name, test := range map[string]struct {
+		nodes, built []string
+		cross        bool
+		want         string // part of what is warned of
+	}{
+		"not known": {},
+		"alike":     {nodes: []string{host}},
+		"unlike":    {nodes: []string{"linux/s390x", other}, built: []string{"linux/s390x", other}, cross: true},
+		"some":      {nodes: []string{host, other}, want: "services.web.build: what is built here is not made for " + other + ", as some nodes are"},
+	} {
+		img := Image{Container: "web", Build: true, Nodes: test.nodes}
+		if built := img.crossBuild(); !slices.Equal(built, test.built) || img.CrossBuilt != test.cross {
+			t.Errorf("%s: built for %v, %v", name, built, img.CrossBuilt)
+		}
+		errs := CheckImages(&schema.App{}, []*schema.Service{web}, []Image{img})
+		if len(errs) > 1 || len(errs) == 1 != (test.want != "") {
+			t.Errorf("%s: %v", name, errs)
+		} else if test.want != "" && (errs[0].Rule != imagePlatform || errs[0].Severity != schema.SeverityWarning || !strings.Contains(errs[0].Text(), test.want) || !strings.Contains(errs[0].Hint, `"kubernetes.io/arch": "`+strings.TrimPrefix(host, "linux/"))) {
+			t.Errorf("%s: %s", name, errs[0].Text())
+		}
+	}
+}
+
+// An image for other nodes is in the registry as one.
+func TestImagesForOtherNodes(t *testing.T) {
+	t.Parallel()
+	address := os.Getenv("SHIPIT_TEST_REGISTRY")
+	if address == "" {
+		if os.Getenv("SHIPIT_REQUIRE_NODE") != "" {
+			t.Fatal("SHIPIT_TEST_REGISTRY must name a registry")
+		}
+		t.Skip("SHIPIT_TEST_REGISTRY names no registry")
+	}
+	arch := "arm64"
+	if registry.HostPlatform() == "linux/"+arch {
+		arch = "amd64"
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"go.mod": "module web.example\n", "main.go": "package main\n\nfunc main() {}\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	services := []*schema.Service{{Name: "web", Build: &schema.Build{Go: "."}}}
+	app := &schema.App{Name: "other", Dir: dir, Registry: address + "/other-nodes", Services: services}
+	images, err := Images(t.Context(), app, services, ImageOptions{Inspect: true, Nodes: func(context.Context) []map[string]string {
+		return []map[string]string{{osLabel: "linux", archLabel: arch}}
+	}}, func(Image) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	builder, err := registry.New(registry.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := builder.Inspect(t.Context(), images[0].Ref, nil)
+	if err != nil || !slices.Equal(found.Platforms, []string{"linux/" + arch}) || !images[0].CrossBuilt {
+		t.Errorf("%+v, %v", found, err)
 	}
 }

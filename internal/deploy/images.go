@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -26,16 +27,21 @@ type Image struct {
 	Took      time.Duration
 
 	// Inspection is what the image says of itself, when ImageOptions ask for it and
-	// it could be read; Unread is why it could not.
+	// it could be read; Unread is why it could not. Of one that is built it has the
+	// platforms alone.
 	Inspection *registry.Inspection
 	Unread     error
 	Nodes      []string // the platforms of the nodes that it may run on, nil when they are not known
+	// CrossBuilt says that it is built for Nodes, since none of them is like the
+	// machine that builds.
+	CrossBuilt bool
 }
 
 // ImageOptions say what is wanted of images beside their digests.
 type ImageOptions struct {
 	// Inspect reads what images that are not built here say of how they run, for the
-	// platforms of the nodes that they may run on.
+	// platforms of the nodes that they may run on, and builds the others for nodes
+	// that this machine is unlike.
 	Inspect bool
 	// Cache is a folder that keeps what was read; "" keeps nothing.
 	Cache string
@@ -145,9 +151,16 @@ func Images(ctx context.Context, app *schema.App, services []*schema.Service, op
 		g.SetLimit(16)
 		g.Go(func() error {
 			specs, places := builds(app, wanted)
+			for b, i := range places {
+				images[i] = Image{Container: wanted[i].container, Build: true}
+				if opts.Inspect {
+					images[i].Nodes = wanted[i].platforms(nodes())
+					specs[b].Go.Platforms = images[i].crossBuild()
+				}
+			}
 			builder.BuildAll(ctx, specs, func(b int, r registry.Result, err error) {
 				i := places[b]
-				images[i] = Image{Container: wanted[i].container, Ref: r.Image, Build: true, Built: r.Built, Pushed: r.Pushed}
+				images[i].Ref, images[i].Built, images[i].Pushed = r.Image, r.Built, r.Pushed
 				errs[i] = err
 				ready <- i
 			})
@@ -179,6 +192,19 @@ func Images(ctx context.Context, app *schema.App, services []*schema.Service, op
 		done(images[i])
 	}
 	return images, errors.Join(errs...)
+}
+
+// crossBuild gives the platforms to build for instead of this machine's, which no
+// node is of; nil when it will do, or nothing is known of nodes.
+func (img *Image) crossBuild() []string {
+	host := registry.HostPlatform()
+	img.CrossBuilt = len(img.Nodes) > 0 && !slices.ContainsFunc(img.Nodes, func(node string) bool { return registry.RunsOn(host, node) })
+	if img.CrossBuilt {
+		img.Inspection = &registry.Inspection{Platforms: img.Nodes}
+		return img.Nodes
+	}
+	img.Inspection = &registry.Inspection{Platforms: []string{host}}
+	return nil
 }
 
 // builds gives what is built from source, and the place of each among wanted.

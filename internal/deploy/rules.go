@@ -36,7 +36,7 @@ func Rules() []schema.Rule {
 		{
 			Name: imagePlatform, Severity: schema.SeverityError, Silenceable: true,
 			Summary:     "An image is not made for the nodes that it may run on",
-			Explanation: "A program is made for an architecture, such as amd64 or arm64, and an image may hold it for several. When only some of the nodes are of one that the image lacks, this is a warning.",
+			Explanation: "A program is made for an architecture, such as amd64 or arm64, and an image may hold it for several. When only some of the nodes are of one that the image lacks, this is a warning. What is built from source is for the machine that builds, or, when no node is like it, for the nodes.",
 			Example:     "placement: nodes: \"kubernetes.io/arch\": \"arm64\"",
 		},
 		{
