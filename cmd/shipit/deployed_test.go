@@ -71,6 +71,9 @@ func usesOf(t *testing.T, script, base, app, environment string, tags []string) 
 	if err != nil {
 		t.Fatal(err)
 	}
+	if !strings.Contains(string(archive.Comment), "shipit deploy") {
+		t.Errorf("%s deploys nothing", script)
+	}
 	dir := t.TempDir()
 	if base != "" {
 		if copies := "exec cp -r " + strings.NewReplacer("examples/", "$EXAMPLES/", "testdata/table", "$TABLE").Replace(base) + " "; !strings.Contains(string(archive.Comment), copies) {

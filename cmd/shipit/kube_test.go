@@ -22,6 +22,7 @@ import (
 // kube does to the cluster what somebody else would with kubectl:
 //
 //	kube apply FILE     makes or changes the objects of a file, in which $NS is the namespace
+//	kube status FILE    writes the status of objects, as their controllers would
 //	kube delete FILE    removes them
 //	kube refused FILE   waits until the API server refuses an object, for a policy that is new
 //	kube define FILE    makes CustomResourceDefinitions and waits until they are served
@@ -78,6 +79,9 @@ func (c *testCluster) change(ctx context.Context, how string, o *unstructured.Un
 			time.Sleep(50 * time.Millisecond) // nothing tells when a policy is in force
 		}
 		return fmt.Errorf("%s was never refused: %w", o.GetName(), errors.Join(ctx.Err(), err))
+	case "status":
+		_, err = r.ApplyStatus(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "controller", Force: true})
+		return err
 	case "apply", "define":
 		_, err = r.Apply(ctx, o.GetName(), o, metav1.ApplyOptions{FieldManager: "somebody-else", Force: true})
 		if err != nil || how == "apply" {
