@@ -10,6 +10,7 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/cuecontext"
 )
 
 // checker compares a tree with the schema, and says what does not fit in the
@@ -17,12 +18,19 @@ import (
 // errors in a struct, says it in its own terms, and lets a package that embeds
 // v1.#App add any field.
 type checker struct {
-	root   *shape
-	labels map[string]Pos
-	values bool // check scalars and lists too, which CUE has not yet
+	shapes *shapes
+	loc    *locator
+	ctx    *cue.Context
 	v1     cue.Value
 	keys   map[patternKey]bool
+	values map[valueKey]bool
 	errs   Errors
+}
+
+type valueKey struct {
+	expr ast.Expr
+	kind cue.Kind
+	text string
 }
 
 type patternKey struct {
@@ -30,47 +38,27 @@ type patternKey struct {
 	name    string
 }
 
-// newChecker makes one for values of ctx. With the project's instance, when that
-// was loaded with the real schema, nothing has to be parsed again.
-func newChecker(ctx *cue.Context, s *shapes, loc *locator, project *build.Instance) (*checker, error) {
-	v1 := cue.Value{}
-	if inst := importedSchema(project, map[*build.Instance]bool{}); inst != nil {
-		v1 = ctx.BuildInstance(inst)
-	} else {
-		inst := build.NewContext().NewInstance(importPath, nil)
-		for name, data := range bareSchema() {
-			if err := inst.AddFile(name, data); err != nil { //nolint:staticcheck // there is no other way to give it source
-				return nil, err
-			}
-		}
-		if err := inst.Complete(); err != nil {
+// newChecker makes one, with the schema in a context of its own.
+func newChecker() (*checker, error) {
+	s, err := readShapes()
+	if err != nil {
+		return nil, err
+	}
+	inst := build.NewContext().NewInstance(importPath, nil)
+	for name, data := range bareSchema() {
+		if err := inst.AddFile(name, data); err != nil { //nolint:staticcheck // there is no other way to give it source
 			return nil, err
 		}
-		v1 = ctx.BuildInstance(inst)
 	}
-	return &checker{
-		root: s.definition("#App"), labels: loc.labels, values: project == nil, v1: v1, keys: map[patternKey]bool{},
-	}, v1.Err()
+	if err := inst.Complete(); err != nil {
+		return nil, err
+	}
+	ctx := cuecontext.New()
+	v1 := ctx.BuildInstance(inst)
+	return &checker{shapes: s, ctx: ctx, v1: v1, keys: map[patternKey]bool{}, values: map[valueKey]bool{}}, v1.Err()
 }
 
-// importedSchema finds the schema among all that inst imports.
-func importedSchema(inst *build.Instance, seen map[*build.Instance]bool) *build.Instance {
-	if inst == nil || seen[inst] {
-		return nil
-	}
-	seen[inst] = true
-	for _, i := range inst.Imports {
-		if i.ImportPath == importPath {
-			return i
-		}
-		if found := importedSchema(i, seen); found != nil {
-			return found
-		}
-	}
-	return nil
-}
-
-func (c *checker) app(n *node) { c.check(n, &field{shape: c.root}) }
+func (c *checker) app(n *node) { c.check(n, c.shapes.top) }
 
 // check compares a value with what its field may hold.
 func (c *checker) check(n *node, f *field) {
@@ -80,7 +68,7 @@ func (c *checker) check(n *node, f *field) {
 		c.fields(n, f)
 	case n.kind == cue.ListKind && f.shape.elem != nil:
 		c.list(n, f)
-	case n.kind == cue.StructKind || !f.shape.scalar || c.values && !c.fits(n, f.shape):
+	case n.kind == cue.StructKind || !f.shape.scalar || !c.fits(n, f.shape):
 		c.misfit(n, f)
 	}
 }
@@ -96,7 +84,7 @@ func (c *checker) fields(n *node, f *field) {
 			continue
 		}
 		value.bad = true
-		if p := c.labels[value.path]; p.IsValid() {
+		if p := c.loc.label(value.path, value.value); p.IsValid() {
 			value.pos = p
 		}
 		if len(f.shape.fields) == 0 && len(f.shape.patterns) > 0 {
@@ -128,8 +116,8 @@ func (c *checker) known(s *shape, name string) *field {
 		key := patternKey{p.pattern, name}
 		ok, done := c.keys[key]
 		if !done {
-			pattern := c.context().BuildExpr(p.pattern, cue.Scope(c.v1))
-			ok = pattern.Unify(c.context().Encode(name)).Err() == nil
+			pattern := c.ctx.BuildExpr(p.pattern, cue.Scope(c.v1))
+			ok = pattern.Unify(c.ctx.Encode(name)).Err() == nil
 			c.keys[key] = ok
 		}
 		if ok {
@@ -186,9 +174,6 @@ func (c *checker) unknown(parent, n *node, s *shape) {
 }
 
 func (c *checker) list(n *node, f *field) {
-	if !c.values {
-		return
-	}
 	for i, item := range n.items {
 		if !item.bad && !c.fits(item, f.shape.elem) {
 			n.bad = true
@@ -228,16 +213,21 @@ func (c *checker) misfit(n *node, f *field) {
 
 // fits asks CUE whether a value is one that the schema takes.
 func (c *checker) fits(n *node, s *shape) bool {
-	want := c.context().BuildExpr(s.expr, cue.Scope(c.v1))
-	// Not n.value itself: what it refers to may have errors, told elsewhere.
-	got := n.value
-	switch n.kind {
-	case cue.StringKind:
-		got = c.context().Encode(n.text)
-	case cue.IntKind, cue.FloatKind, cue.BoolKind:
-		got = c.context().CompileString(n.text)
+	key := valueKey{s.expr, n.kind, n.text}
+	ok, done := c.values[key]
+	if done {
+		return ok
 	}
-	return want.Unify(got).Validate(cue.Concrete(true)) == nil
+	want := c.ctx.BuildExpr(s.expr, cue.Scope(c.v1))
+	data := n.data()
+	if n.kind == cue.BytesKind {
+		data = []byte(n.text)
+	}
+	ok = want.Unify(c.ctx.Encode(data)).Validate(cue.Concrete(true)) == nil
+	if n.kind&(cue.StructKind|cue.ListKind) == 0 {
+		c.values[key] = ok
+	}
+	return ok
 }
 
 // kinds gives the kinds of scalars that the schema takes.
@@ -245,7 +235,7 @@ func (c *checker) kinds(s *shape) cue.Kind {
 	if s.expr == nil {
 		return 0
 	}
-	return c.context().BuildExpr(s.expr, cue.Scope(c.v1)).IncompleteKind()
+	return c.ctx.BuildExpr(s.expr, cue.Scope(c.v1)).IncompleteKind()
 }
 
 func (c *checker) wrong(n *node, code Code, message, why, hint string) {
@@ -302,15 +292,10 @@ func quoteHint(n *node, s *shape, c *checker) string {
 	default:
 		return ""
 	}
-	v := c.context().CompileString(other)
-	want := c.context().BuildExpr(s.expr, cue.Scope(c.v1))
+	v := c.ctx.CompileString(other)
+	want := c.ctx.BuildExpr(s.expr, cue.Scope(c.v1))
 	if v.Err() != nil || want.Unify(v).Validate(cue.Concrete(true)) != nil {
 		return ""
 	}
 	return "write " + other
-}
-
-// context is the one that v1 was built in: a scope has to be of the same one.
-func (c *checker) context() *cue.Context {
-	return c.v1.Context() //nolint:staticcheck // deprecated for values of several contexts; here there is one
 }

@@ -4,14 +4,17 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
 	cueerrors "cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/literal"
+	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
 )
 
@@ -63,13 +66,15 @@ var fills = []struct {
 	{"services", cue.StructKind},
 }
 
-// source is a file of the schema's package that fills the environment in: as
-// references inside of #App, they are part of the App before it is evaluated,
-// and whatever refers to a value sees the environment's.
-func (e environment) source() []byte {
+// add puts a file into a project that fills the environment in: as references, its
+// values are part of the App before it is evaluated, and whatever refers to a value
+// sees the environment's. They are in a struct of their own, so that no file of the
+// project can refer to what it does not say itself. The file's place is with the
+// schema, as nobody wrote it.
+func (e environment) add(p Project, inst *build.Instance) error {
 	var b strings.Builder
 	name := literal.String.Quote(e.name)
-	fmt.Fprintf(&b, "package v1\n#App: {\n\tenvironment: %s\n", name)
+	fmt.Fprintf(&b, "package %s\n{\n\tenvironment: %s\n", inst.PkgName, name)
 	if len(e.fields) > 0 {
 		fmt.Fprintf(&b, "\tenvironments: %s: _\n", name)
 	}
@@ -77,7 +82,11 @@ func (e environment) source() []byte {
 		fmt.Fprintf(&b, "\t%s: environments[%s].%s\n", f, name, f)
 	}
 	b.WriteString("}\n")
-	return []byte(b.String())
+	f, err := parser.ParseFile(filepath.Join(p.Root, filepath.FromSlash(vendorDir), "environment.cue"), b.String())
+	if err != nil {
+		return err
+	}
+	return inst.AddSyntax(f)
 }
 
 // path is where the environment is written, or "" for none.
@@ -111,9 +120,9 @@ func (e environment) tolerates(err *Error) bool {
 		parts[1] != e.name && err.Code == NoValue
 }
 
-// fill combines an evaluated App with the environment, as source does before the
-// evaluation. The relaxed schema needs it: in a definition of its own source
-// would close the App's structs to all other fields.
+// fill combines an evaluated App with the environment, where add cannot: with an
+// error inside of the environment, all that add refers to is that error, and nothing
+// says where it is.
 func (e environment) fill(app cue.Value) cue.Value {
 	env, _ := app.LookupPath(cue.MakePath(cue.Str("environments"), cue.Str(e.name))).Default()
 	for _, f := range e.fields {
@@ -130,9 +139,13 @@ func Environments(ctx context.Context, dir string, opts Options) ([]string, erro
 		return nil, err
 	}
 	envs, err := within(ctx, p, opts.Limits, func() ([]environment, error) {
-		envs, known, err := p.environments(opts)
+		inst, errs := p.instance(opts)
+		if errs != nil {
+			return nil, errs.sorted()
+		}
+		envs, known, err := p.environments(opts, inst)
 		if err == nil && !known {
-			err = p.broken(opts)
+			_, err = p.load(opts, inst, environment{})
 		}
 		return envs, err
 	})
@@ -147,19 +160,13 @@ func environmentNames(envs []environment) []string {
 	return names
 }
 
-// broken gives what is wrong with a project whose environments cannot be told.
-func (p Project) broken(opts Options) error {
-	opts.Environment = ""
-	_, err := p.loadIn(opts, environment{})
-	return err
-}
-
-// choose gives the environment that opts ask for.
-func (p Project) choose(opts Options) (environment, error) {
+// choose gives the environment that opts ask for. When it gives an error, inst may
+// be used up.
+func (p Project) choose(opts Options, inst *build.Instance) (environment, error) {
 	if opts.Environment == "" {
 		return environment{}, nil
 	}
-	envs, known, err := p.environments(opts)
+	envs, known, err := p.environments(opts, inst)
 	if err != nil {
 		return environment{}, err
 	}
@@ -169,7 +176,7 @@ func (p Project) choose(opts Options) (environment, error) {
 		}
 	}
 	if !known {
-		if err := p.broken(opts); err != nil {
+		if _, err := p.load(opts, inst, environment{}); err != nil {
 			return environment{}, err
 		}
 	}
@@ -178,8 +185,8 @@ func (p Project) choose(opts Options) (environment, error) {
 
 // environments gives those of the App by name, and whether they are known: they
 // are not when the App is wrong in a way that leaves them open.
-func (p Project) environments(opts Options) (envs []environment, known bool, err error) {
-	if envs, ok := p.writtenEnvironments(); ok {
+func (p Project) environments(opts Options, inst *build.Instance) (envs []environment, known bool, err error) {
+	if envs, ok := writtenEnvironments(inst.Files); ok {
 		return envs, true, nil
 	}
 	return p.evaluatedEnvironments(opts)
@@ -187,14 +194,10 @@ func (p Project) environments(opts Options) (envs []environment, known bool, err
 
 // evaluatedEnvironments is environments as CUE tells.
 func (p Project) evaluatedEnvironments(opts Options) (envs []environment, known bool, err error) {
-	shapes, err := newShapes()
-	if err != nil {
-		return nil, false, err
-	}
 	// First without what the services are, which is almost all there is to
 	// evaluate, and with it only when the environments depend on that.
 	for _, bare := range []bool{true, false} {
-		inst, errs := p.instance(shapes.relaxed(), opts)
+		inst, errs := p.instance(opts)
 		if errs != nil {
 			return nil, false, errs.sorted()
 		}

@@ -56,10 +56,10 @@ func (s *shapes) examples() examples {
 	add := func(owner *field, path string) {
 		file, err := parser.ParseFile("", owner.remark.example)
 		if err == nil && owner.remark.example != "" {
-			x.add(s.app(), "", file.Decls, use{example: owner.remark.example, owner: owner, ownerAt: path})
+			x.add(s.top, "", file.Decls, use{example: owner.remark.example, owner: owner, ownerAt: path})
 		}
 	}
-	add(s.app(), "")
+	add(s.top, "")
 	seen := map[*field]bool{}
 	s.walk(func(f *field, path string) bool {
 		if seen[f] {

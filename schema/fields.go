@@ -80,19 +80,12 @@ func (s *shapes) walk(visit func(f *field, path string) bool) {
 			}
 		}
 	}
-	in(s.app(), "")
-}
-
-func (s *shapes) app() *field {
-	if s.top != nil {
-		return s.top
-	}
-	return &field{shape: s.definition("#App"), remark: remark{example: newRemark(s.definitions["#App"]).example}}
+	in(s.top, "")
 }
 
 // find goes along a path, and gives the field and its path without names.
 func (s *shapes) find(path string) (*field, string, error) {
-	at, known := s.app(), ""
+	at, known := s.top, ""
 	e := &UnknownFieldError{Path: path}
 	for names := strings.FieldsFunc(path, func(r rune) bool { return r == '.' }); len(names) > 0; names = names[1:] {
 		name, last := names[0], len(names) == 1

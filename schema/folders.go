@@ -69,7 +69,7 @@ func inRepository(dir string) bool {
 // folder of a package that it imports. When the project cannot be parsed, every
 // file of the module can.
 func (p Project) Reads(opts Options) func(file string) bool {
-	inst, errs := p.instance(bareSchema(), opts)
+	inst, errs := p.instance(opts)
 	if errs != nil {
 		return func(file string) bool { return isBelow(p.Root, file) }
 	}

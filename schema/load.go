@@ -51,11 +51,15 @@ func Load(ctx context.Context, dir string, opts Options) (*App, error) {
 		return nil, err
 	}
 	return within(ctx, p, opts.Limits, func() (*App, error) {
-		env, err := p.choose(opts)
+		inst, errs := p.instance(opts)
+		if errs != nil {
+			return nil, errs.sorted()
+		}
+		env, err := p.choose(opts, inst)
 		if err != nil {
 			return nil, err
 		}
-		return p.loadIn(opts, env)
+		return p.load(opts, inst, env)
 	})
 }
 
@@ -66,64 +70,110 @@ func find(ctx context.Context, dir string, opts Options) (Project, error) {
 	return p, err
 }
 
-// loadIn loads the project with an environment filled in.
-func (p Project) loadIn(opts Options, env environment) (*App, error) {
-	app, err := p.load(opts, env, true)
-	if errors.Is(err, errNotSeen) {
-		return p.load(opts, env, false)
+// load evaluates a project, with an environment filled in, and takes its instance
+// for that. CUE knows of the schema only its definitions' names, and so finds what is
+// wrong in the project itself: references, conflicts, missing values. All else is
+// data, which is compared with the schema field by field. So all errors are found at
+// once and none is told in CUE's words; and what there is to evaluate grows with what
+// is written, not with all that might be.
+//
+// Only where a project makes definitions of the schema's does CUE need the whole
+// schema: which fields they allow depends on what is in that.
+func (p Project) load(opts Options, inst *build.Instance, env environment) (*App, error) {
+	if !redefines(inst) {
+		return p.evaluate(inst, env, nil)
 	}
-	return app, err
-}
-
-// errNotSeen says that CUE refuses what nothing is seen to be wrong with, which
-// may be for what was taken out of the schema.
-var errNotSeen = errors.New("nothing is seen to be wrong")
-
-func (p Project) load(opts Options, env environment, pruned bool) (*App, error) {
-	strict, errs := p.instance(withEnvironment(bareSchema(), env), opts)
+	if err := p.giveSchema(inst); err != nil {
+		return nil, err
+	}
+	app, err := p.evaluate(inst, env, nil)
+	var refused Errors
+	if !errors.As(err, &refused) {
+		return app, err
+	}
+	inst, errs := p.instance(opts)
 	if errs != nil {
 		return nil, errs.sorted()
 	}
-	pruned = pruned && prune(strict)
-	// Meanwhile the shapes, for which CUE is not needed.
-	var shapes *shapes
+	return p.evaluate(inst, env, refused)
+}
+
+// evaluate is load for an instance with or without the schema. Without it, refused
+// are the errors with it, where these matter: only fields that are among them are
+// really not allowed by a definition.
+func (p Project) evaluate(inst *build.Instance, env environment, refused Errors) (*App, error) {
+	files := slices.Clip(inst.Files) // those of the user
+	if err := env.add(p, inst); err != nil {
+		return nil, err
+	}
+	// What CUE is not needed for happens meanwhile.
+	var loc *locator
+	var ignored *ignores
+	var check *checker
 	var reading errgroup.Group
+	reading.Go(func() error {
+		loc, ignored = newLocator(p, files, env), newIgnores(p, inst)
+		return nil
+	})
 	reading.Go(func() (err error) {
-		if shapes, err = newShapes(); err == nil {
-			shapes.app()
-		}
+		check, err = newChecker()
 		return err
 	})
-	ctx := cuecontext.New()
-	value := ctx.BuildInstance(strict)
+	value := cuecontext.New().BuildInstance(inst)
 	if err := reading.Wait(); err != nil {
 		return nil, err
 	}
-	if err := validate(value, env); err != nil || !isApp(value) {
-		return nil, p.explain(opts, shapes, env, err, pruned)
+	check.loc = loc
+	t := &translator{project: p, inst: inst, loc: loc, shapes: check.shapes}
+	invalid := validate(value, env)
+	if invalid != nil && len(env.fields) > 0 {
+		inst.Files = files
+		if err := (environment{name: env.name}).add(p, inst); err != nil {
+			return nil, err
+		}
+		value = env.fill(cuecontext.New().BuildInstance(inst))
 	}
-	loc := newLocator(p, strict.Files, env)
+	if err := value.Err(); err != nil && value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {
+		return nil, t.translate(err).sorted()
+	}
+	if !isApp(value) {
+		return nil, t.notApp(value).sorted()
+	}
 	b := newTreeBuilder(loc)
+	var errs Errors
+	if invalid != nil {
+		t.tolerates = env.tolerates
+		errs = t.translate(value.Validate(cue.Concrete(true)))
+		for _, e := range errs {
+			b.broken[e.Path] = true
+		}
+	}
 	tree := b.tree(value, "", "")
-	check, err := newChecker(ctx, shapes, loc, strict)
-	if err != nil {
-		return nil, err
+	for _, err := range b.errs {
+		errs = append(errs, t.translate(err)...)
 	}
+	errs = dropConsequences(errs)
 	check.app(tree)
-	if errs := tolerate(check.errs, tree, env); len(errs) > 0 || tree.bad {
-		return nil, p.explain(opts, shapes, env, errs, pruned)
-	}
+	errs = slices.DeleteFunc(errs, func(e *Error) bool {
+		return e.Code == UnknownField && (refused != nil && !refused.unknown(e.Path) || check.errs.unknown(e.Path))
+	})
 	d := &decoder{project: p, loc: loc}
 	app := d.app(tree)
-	app.ignores = newIgnores(p, strict)
-	if errs := app.Silence(d.errs); len(errs) > 0 {
+	app.ignores = ignored
+	errs = tolerate(slices.Concat(errs, check.errs, app.Silence(d.errs)), tree, env)
+	if len(errs) == 0 && invalid != nil {
+		if errs = refused; errs == nil {
+			errs = t.translateAnyway(invalid)
+		}
+	}
+	if len(errs) > 0 {
 		return nil, errs.sorted()
 	}
 	app.Dir = p.Dir
-	app.Source, _, _ = strings.Cut(strict.Module, "@")
+	app.Source, _, _ = strings.Cut(inst.Module, "@")
 	app.positions = b.positions
 	maps.Copy(app.positions, d.places)
-	app.Warnings = slices.Concat(p.unread(strict), p.stale(), p.ownServices(strict.Files), d.warnings, app.ignores.bad())
+	app.Warnings = slices.Concat(p.unread(inst), p.stale(), p.ownServices(files), d.warnings, ignored.bad())
 	for _, w := range app.Warnings {
 		_ = ruled(w) // the same one
 	}
@@ -132,13 +182,13 @@ func (p Project) load(opts Options, env environment, pruned bool) (*App, error) 
 }
 
 // instance loads the syntax of the project's package and all it imports.
-func (p Project) instance(schema map[string][]byte, opts Options) (*build.Instance, Errors) {
+func (p Project) instance(opts Options) (*build.Instance, Errors) {
 	// CUE stops at the first import that it does not find: take it out and go
 	// on, to find the others.
 	var missing Errors
 	without := map[string]bool{}
 	for {
-		inst, errs := p.instanceWithout(without, schema, opts)
+		inst, errs := p.instanceWithout(without, opts)
 		name := missingImport(errs)
 		if name == "" || without[name] {
 			if errs = append(missing, errs...); len(errs) > 0 {
@@ -151,12 +201,12 @@ func (p Project) instance(schema map[string][]byte, opts Options) (*build.Instan
 	}
 }
 
-func (p Project) instanceWithout(imports map[string]bool, schema map[string][]byte, opts Options) (*build.Instance, Errors) {
+func (p Project) instanceWithout(imports map[string]bool, opts Options) (*build.Instance, Errors) {
 	real, err := filepath.EvalSymlinks(p.Root)
 	if err != nil {
 		return nil, Errors{{Code: NoProject, Message: err.Error()}}.sorted()
 	}
-	overlay := p.overlay(schema)
+	overlay := p.overlay(relaxedSchema())
 	g := &guard{project: p, root: real, overlay: overlay, without: imports, own: sync.OnceValue(p.modulePath), folders: map[string]bool{}}
 	g.moduleFiles()
 	_ = g.folder(p.Dir) // what it refuses it keeps
@@ -193,6 +243,11 @@ func removeImports(f *ast.File, paths map[string]bool) {
 			d.Specs = slices.DeleteFunc(d.Specs, gone)
 		}
 	}
+}
+
+// unknown reports whether one of errors is about an unknown field at a path.
+func (e Errors) unknown(path string) bool {
+	return slices.ContainsFunc(e, func(e *Error) bool { return e.Code == UnknownField && e.Path == path })
 }
 
 // isApp reports whether a value has v1.#App in it.

@@ -21,14 +21,20 @@ func LoadAll(ctx context.Context, dir string, opts Options) ([]*App, error) {
 		return nil, err
 	}
 	return within(ctx, p, opts.Limits, func() ([]*App, error) {
-		envs, known, err := p.environments(opts)
+		inst, errs := p.instance(opts)
+		if errs != nil {
+			return nil, errs.sorted()
+		}
+		envs, known, err := p.environments(opts, inst)
 		switch {
 		case err != nil:
 			return nil, err
 		case !known:
-			if err := p.broken(opts); err != nil {
+			app, err := p.load(opts, inst, environment{})
+			if err != nil {
 				return nil, err
 			}
+			return []*App{app}, nil
 		}
 		if len(envs) == 0 {
 			envs = []environment{{}}
@@ -47,7 +53,14 @@ func LoadAll(ctx context.Context, dir string, opts Options) ([]*App, error) {
 						err = panicError(p, r)
 					}
 				}()
-				apps[i], err = p.loadIn(opts, env)
+				inst := inst
+				if i > 0 { // one is used up by each evaluation
+					var errs Errors
+					if inst, errs = p.instance(opts); errs != nil {
+						return errs.sorted()
+					}
+				}
+				apps[i], err = p.load(opts, inst, env)
 				if errors.As(err, &failed[i]) {
 					return nil
 				}

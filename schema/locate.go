@@ -142,7 +142,23 @@ func (l *locator) pos(path string, v cue.Value) Pos {
 	if p, ok := l.written[path]; ok {
 		return p
 	}
+	if f, ok := v.Source().(*ast.Field); ok {
+		if _, ok := f.Value.(*ast.StructLit); !ok {
+			return l.place(f.Value.Pos())
+		}
+	}
 	return l.place(v.Pos())
+}
+
+// label gives the place of the name of the field at path, or an invalid Pos.
+func (l *locator) label(path string, v cue.Value) Pos {
+	if p, ok := l.labels[path]; ok {
+		return p
+	}
+	if f, ok := v.Source().(*ast.Field); ok {
+		return l.place(f.Label.Pos())
+	}
+	return Pos{}
 }
 
 // nearest gives the place of path or of its nearest written ancestor.

@@ -151,7 +151,7 @@ func TestModules(t *testing.T) {
 	if front.Replicas != 4 || front.Resources.Requests["memory"] != "64Mi" || front.Ports[0].Port != 8080 || app.Labels["team"] != "checkout" {
 		t.Errorf("front is %+v, the labels are %v", front, app.Labels)
 	}
-	if got := app.Position("services.front.resources.memory").String(); got != "example.com/platform@v0.1.0/platform.cue:5:13" {
+	if got := app.Position("services.front.resources.memory").String(); got != "example.com/platform@v0.1.0/platform.cue:5:44" {
 		t.Errorf("resources.memory was found at %s", got)
 	}
 	broken := app.CheckPolicies("front", []map[string]any{{"kind": "Deployment", "metadata": map[string]any{"name": "front"}, "spec": map[string]any{"replicas": 4}}})
@@ -172,7 +172,7 @@ func TestModuleErrors(t *testing.T) {
 	host := moduleRegistry(t, platform)
 	for name, c := range map[string]struct{ module, text, want string }{
 		"value": {"example.com/platform@v0", `import "example.com/platform/wrong"
-v1.#App & {name: "shop", services: web: wrong.service}`, "example.com/platform@v0.1.0/wrong/wrong.cue:5:2: services.web.replicas must be"},
+v1.#App & {name: "shop", services: web: wrong.service}`, "example.com/platform@v0.1.0/wrong/wrong.cue:5:12: services.web.replicas must be"},
 		"conflict": {"example.com/platform@v0", `import "example.com/platform"
 v1.#App & {name: "shop", labels: platform.labels, labels: team: "web", services: web: image: "nginx"}`, "shop.cue:4:65: labels.team is both \"web\" and \"checkout\"\n    CUE combines what is said about a field; it never overrides\n    also: example.com/platform@v0.1.0/platform.cue:8:15\n"},
 		"deep": {"example.com/deep@v0", `import "example.com/deep"

@@ -92,7 +92,7 @@ func (s *shapes) paths() map[string][]string {
 			in(sub, path, append(inside, is.definition))
 		}
 	}
-	in(s.app(), "", nil)
+	in(s.top, "", nil)
 	for _, all := range paths {
 		slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(strings.Count(a, "."), strings.Count(b, ".")) })
 	}

@@ -91,9 +91,13 @@ func (a *App) broken(p policy, unit string, object map[string]any, err error) *E
 	if pos := a.Position(p.path); pos.IsValid() {
 		e.Related = []Pos{pos}
 	}
+	var of []string // where the rule is, which may be in another package
+	for _, s := range p.rule.Path().Selectors() {
+		of = append(of, s.String())
+	}
 	var why []string
 	for _, c := range cueerrors.Errors(err) {
-		path := strings.Split(strings.TrimPrefix(strings.TrimPrefix(plainPath(c.Path()), p.path+".rule"), "."), ".")
+		path := strings.Split(strings.TrimPrefix(strings.TrimPrefix(plainPath(c.Path()), plainPath(of)), "."), ".")
 		if line := p.violation(object, path, c.Error()); !slices.Contains(why, line) {
 			why = append(why, line)
 		}

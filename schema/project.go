@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/token"
@@ -184,11 +185,28 @@ func bareSchema() map[string][]byte {
 	return files
 }
 
-// withEnvironment adds what fills an environment in to the schema's files.
-func withEnvironment(schema map[string][]byte, env environment) map[string][]byte {
-	schema["environment_filled_in.cue"] = env.source()
-	return schema
-}
+// relaxedSchema is the schema with the same definitions, all of them open: with it
+// CUE evaluates what the user wrote and finds only what is wrong in itself.
+var relaxedSchema = sync.OnceValue(func() map[string][]byte {
+	b := []byte("package v1\n")
+	for _, data := range schemaFiles() {
+		for line := range bytes.Lines(data) {
+			name, value, ok := bytes.Cut(line, []byte(": "))
+			switch {
+			case !ok || name[0] != '#':
+				continue
+			case string(name) == "#App":
+				value = fmt.Appendf(nil, "{_schema: %q, environment: *\"\" | string, ...}\n", importPath)
+			case string(value) == "{\n":
+				value = []byte("{...}\n")
+			default:
+				value = []byte("_\n")
+			}
+			b = append(append(append(b, name...), ": "...), value...)
+		}
+	}
+	return map[string][]byte{"relaxed.cue": b}
+})
 
 // overlay is what CUE's loader finds below cue.mod instead of what is on disk:
 // the given schema, whole. Other files of the same package there (a stale

@@ -1,8 +1,8 @@
 package schema
 
 import (
-	"fmt"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/literal"
@@ -58,11 +58,11 @@ func (s *shape) names() []string {
 type shapes struct {
 	definitions map[string]*ast.Field
 	made        map[string]*shape
-	top         *field // the App, where it is asked for more than once
+	top         *field // the App
 }
 
-// newShapes parses the embedded schema.
-func newShapes() (*shapes, error) {
+// readShapes parses the embedded schema, once; what it gives is only looked at.
+var readShapes = sync.OnceValues(func() (*shapes, error) {
 	s := &shapes{definitions: map[string]*ast.Field{}, made: map[string]*shape{}}
 	for name, data := range schemaFiles() {
 		f, err := parser.ParseFile(name, data, parser.ParseComments)
@@ -77,8 +77,12 @@ func newShapes() (*shapes, error) {
 			}
 		}
 	}
+	for name := range s.definitions {
+		s.definition(name)
+	}
+	s.top = &field{shape: s.definition("#App"), remark: remark{example: newRemark(s.definitions["#App"]).example}}
 	return s, nil
-}
+})
 
 // unresolve takes out what the parser found names to refer to, so that parts of
 // the syntax can be evaluated by themselves.
@@ -201,22 +205,4 @@ func unquoteAll(body string) []string {
 		}
 	}
 	return words
-}
-
-// relaxed is the schema with the same definitions, all of them open: with it
-// CUE evaluates what the user wrote and finds only what is wrong in itself.
-func (s *shapes) relaxed() map[string][]byte {
-	var b strings.Builder
-	b.WriteString("package v1\n")
-	for _, name := range sortedKeys(s.definitions) {
-		body := "_"
-		if _, ok := s.definitions[name].Value.(*ast.StructLit); ok {
-			body = "{...}"
-		}
-		if name == "#App" {
-			body = fmt.Sprintf("{_schema: %q, environment: *\"\" | string, ...}", importPath)
-		}
-		fmt.Fprintf(&b, "%s: %s\n", name, body)
-	}
-	return map[string][]byte{"relaxed.cue": []byte(b.String())}
 }

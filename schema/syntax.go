@@ -20,7 +20,9 @@ type syntax struct {
 func newSyntax(p Project, inst *build.Instance) *syntax {
 	s := &syntax{values: map[Pos]ast.Expr{}, tags: map[Pos]string{}}
 	for _, f := range inst.Files {
-		s.files = append(s.files, p.file(f.Filename))
+		if !p.isSchema(f.Filename) {
+			s.files = append(s.files, p.file(f.Filename))
+		}
 	}
 	s.read(p, inst, map[*build.Instance]bool{})
 	return s
@@ -33,6 +35,9 @@ func (s *syntax) read(p Project, inst *build.Instance, seen map[*build.Instance]
 	}
 	seen[inst] = true
 	for _, f := range inst.Files {
+		if p.isSchema(f.Filename) {
+			continue
+		}
 		ast.Walk(f, func(n ast.Node) bool {
 			f, ok := n.(*ast.Field)
 			if !ok {

@@ -9,14 +9,10 @@ import (
 // told is what the schema says, read once, and from then on only looked at:
 // Explain, Fields and Parts may be called from any goroutine.
 var told = sync.OnceValues(func() (*said, error) {
-	s, err := newShapes()
+	s, err := readShapes()
 	if err != nil {
 		return nil, err
 	}
-	for name := range s.definitions {
-		s.definition(name)
-	}
-	s.top = s.app()
 	l := &said{shapes: s, examples: s.examples(), fields: map[*field]Field{s.top: s.describe(s.top, "")}}
 	for _, all := range s.made {
 		for _, f := range slices.Concat(all.fields, all.patterns) {

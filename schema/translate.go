@@ -108,10 +108,10 @@ func (t *translator) undefined(e *Error, text string) {
 		e.Message = fmt.Sprintf("%s refers to %q, which is not there", e.Path, name)
 	}
 	e.Hint = "check its spelling, or define it"
-	if slices.Contains(t.fields, name) {
+	if t.shapes.definition("#Service").field(name) != nil || t.shapes.definition("#App").field(name) != nil {
 		e.Hint = fmt.Sprintf("check its spelling, or write it there: %s has no value as long as it is not written", name)
 	}
-	if t.loc.ofChosen[e.Pos] && strings.Contains(t.syntax.source(e.Pos), "services.") {
+	if t.loc.ofChosen[e.Pos] && strings.Contains(t.syntax().source(e.Pos), "services.") {
 		e.Hint = fmt.Sprintf("inside of %s services are its own: write _app: services outside of it, and refer to _app", t.loc.environment.path())
 	}
 	if strings.HasPrefix(name, "_") {
@@ -121,7 +121,7 @@ func (t *translator) undefined(e *Error, text string) {
 		return
 	}
 	e.Hint += "; an App is v1.#App"
-	if near := nearestName(name, t.definitions); near != "" && near != name {
+	if near := nearestName(name, sortedKeys(t.shapes.definitions)); near != "" && near != name {
 		e.Hint = fmt.Sprintf("did you mean %s?", near)
 	}
 }
@@ -138,7 +138,7 @@ func (t *translator) conflict(e *Error) {
 		e.Path = e.Path[:i] // an item: the lists as they are written say more
 		values, sources = t.sources(t.loc.all[e.Path])
 	}
-	if own := slices.DeleteFunc(slices.Clone(values), t.syntax.refers); len(own) > 1 {
+	if own := slices.DeleteFunc(slices.Clone(values), t.syntax().refers); len(own) > 1 {
 		values, sources = t.sources(own) // where the values are written, not where they are used
 	}
 	e.Message = subject(e.Path) + " has values that exclude each other"
@@ -165,7 +165,7 @@ func (t *translator) conflict(e *Error) {
 // sources gives those of places that are values, and how they are written.
 func (t *translator) sources(places []Pos) (values []Pos, sources []string) {
 	for _, p := range places {
-		if s := t.syntax.source(p); s != "" {
+		if s := t.syntax().source(p); s != "" {
 			values, sources = append(values, p), append(sources, s)
 		}
 	}
@@ -250,7 +250,7 @@ func (t *translator) noneFits(e *Error) {
 		return
 	}
 	e.Message = subject(e.Path) + " is none of the values it may be"
-	if tag := t.syntax.tags[e.Pos]; tag != "" {
+	if tag := t.syntax().tags[e.Pos]; tag != "" {
 		e.Message = fmt.Sprintf("the tag %q is none of the values it may be", tag)
 		if m := tagValue.FindStringSubmatch(sources[0]); m != nil {
 			e.Message = fmt.Sprintf("the tag %q is %s, but may be %s", tag, m[2], m[1])
@@ -301,7 +301,7 @@ func (t *translator) noValue(e *Error) {
 	e.Code = NoValue
 	e.Message = subject(e.Path) + " has no value"
 	for _, p := range append([]Pos{e.Pos}, e.Related...) {
-		if tag := t.syntax.tags[p]; tag != "" {
+		if tag := t.syntax().tags[p]; tag != "" {
 			e.Message = fmt.Sprintf("%s needs the tag %q", subject(e.Path), tag)
 			e.Hint = fmt.Sprintf("give it on the command line: -t %s=…", tag)
 			return
@@ -319,7 +319,7 @@ func (t *translator) noValue(e *Error) {
 		}
 		return
 	}
-	switch s := t.syntax.source(e.Pos); {
+	switch s := t.syntax().source(e.Pos); {
 	case strings.Contains(s, " | "):
 		e.Message = subject(e.Path) + " is not decided: it may be " + s
 		e.Hint = "write one of them, or mark the default with *"

@@ -129,7 +129,7 @@ type treeBuilder struct {
 }
 
 func newTreeBuilder(loc *locator) *treeBuilder {
-	return &treeBuilder{loc: loc, positions: map[string]Pos{}}
+	return &treeBuilder{loc: loc, positions: map[string]Pos{}, broken: map[string]bool{}}
 }
 
 func (b *treeBuilder) tree(v cue.Value, path, name string) *node {

@@ -1,49 +1,23 @@
 package schema
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
-	"cuelang.org/go/cue/literal"
-	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
 )
 
 // writtenEnvironments gives the App's environments when it is plain to see in its
 // files which there are: which is so for almost all projects, and takes no
 // evaluation. It reports false when CUE has to tell.
-func (p Project) writtenEnvironments() ([]environment, bool) {
-	if p.Dir != p.Root { // files of folders above may be of the same package
-		return nil, false
-	}
-	entries, err := os.ReadDir(p.Dir)
-	if err != nil {
-		return nil, false
-	}
+func writtenEnvironments(files []*ast.File) ([]environment, bool) {
 	w := written{fields: map[string][]string{}}
-	pkg := ""
-	for _, e := range entries {
-		if !isSource(e.Name()) {
-			continue
-		}
-		name := filepath.Join(p.Dir, e.Name())
-		info, err := os.Lstat(name)
-		if err != nil || !info.Mode().IsRegular() || info.Size() > maxFile || strings.HasSuffix(name, "_tool.cue") || strings.HasSuffix(name, "_test.cue") {
+	for _, f := range files {
+		if !w.file(f) {
 			return nil, false
 		}
-		data, err := os.ReadFile(name)
-		if err != nil || unreadable(name, data, Pos{}) != nil {
-			return nil, false
-		}
-		f, err := parser.ParseFile(name, data)
-		if err != nil || f.PackageName() == "" || pkg != "" && f.PackageName() != pkg || !w.file(f) {
-			return nil, false
-		}
-		pkg = f.PackageName()
 	}
 	if !w.app {
 		return nil, false
@@ -71,16 +45,7 @@ type written struct {
 // file reads a file of the package. It reports false when it may say something of
 // environments that is not plain to see.
 func (w *written) file(f *ast.File) bool {
-	w.v1 = ""
-	for s := range f.ImportSpecs() {
-		path, err := literal.Unquote(s.Path.Value)
-		if err == nil && path == importPath {
-			w.v1 = "v1"
-			if s.Name != nil {
-				w.v1 = s.Name.Name
-			}
-		}
-	}
+	w.v1 = schemaName(f)
 	return w.decls(f.Decls, true)
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
-// CUE is given the words of the schema that occur in the project. One that is put
-// together of parts is a word all the same, and its values are checked.
+// A name that is put together of parts is a word of the language all the same, and
+// its values are checked.
 func TestComputedWords(t *testing.T) {
 	t.Parallel()
 	load := func(body string) (*schema.App, error) {

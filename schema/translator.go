@@ -7,78 +7,9 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
-	"cuelang.org/go/cue/cuecontext"
+	"cuelang.org/go/cue/build"
 	cueerrors "cuelang.org/go/cue/errors"
 )
-
-// explain says what is wrong with a project that CUE refused with err, or that
-// is no App when err is nil. It evaluates the project once more, without the
-// schema's constraints: what fails then is wrong in itself (references,
-// conflicts, missing values), and the rest is data that is compared with the
-// schema field by field, so that all errors are found at once and none is told
-// in CUE's words. With a pruned schema the error is errNotSeen when nothing is
-// found.
-func (p Project) explain(opts Options, shapes *shapes, env environment, err error, pruned bool) error {
-	inst, errs := p.instance(withEnvironment(shapes.relaxed(), environment{name: env.name}), opts)
-	if errs != nil {
-		return errs.sorted()
-	}
-	ctx := cuecontext.New()
-	value := ctx.BuildInstance(inst)
-	t := &translator{
-		project: p, syntax: newSyntax(p, inst), loc: newLocator(p, inst.Files, env),
-		definitions: sortedKeys(shapes.definitions), fields: slices.Concat(shapes.definition("#Service").names(), shapes.definition("#App").names()),
-	}
-	if err := value.Err(); err != nil && value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {
-		return t.translate(err).sorted()
-	}
-	value = env.fill(value)
-	t.tolerates = env.tolerates
-	if !isApp(value) {
-		errs := t.translate(value.Validate(cue.Concrete(true)))
-		if !slices.ContainsFunc(errs, func(e *Error) bool { return e.Code == Reference }) {
-			errs = t.noApp(value)
-		}
-		return errs.sorted()
-	}
-	errs = t.translate(value.Validate(cue.Concrete(true)))
-
-	b := newTreeBuilder(t.loc)
-	b.broken = map[string]bool{}
-	for _, e := range errs {
-		b.broken[e.Path] = true
-	}
-	tree := b.tree(value, "", "")
-	check, cerr := newChecker(ctx, shapes, t.loc, nil)
-	if cerr != nil {
-		return cerr
-	}
-	for _, err := range b.errs {
-		errs = append(errs, t.translate(err)...)
-	}
-	errs = dropConsequences(errs)
-	check.app(tree)
-	d := &decoder{project: p, loc: t.loc}
-	d.app(tree)
-	told, _ := newIgnores(p, inst).silence(d.errs)
-	errs = tolerate(slices.Concat(errs, check.errs, told), tree, env)
-	if len(errs) == 0 && pruned {
-		return errNotSeen
-	}
-	if len(errs) == 0 {
-		// The schema refuses something that the comparison does not see.
-		errs = t.translate(err)
-	}
-	if len(errs) == 0 {
-		// What matters nothing in this environment, CUE cannot leave out.
-		t.tolerates = nil
-		errs = t.translate(err)
-	}
-	if len(errs) == 0 {
-		errs = t.noApp(value)
-	}
-	return errs.sorted()
-}
 
 // childrenOnly reports whether a value is wrong only in some of its fields.
 func childrenOnly(v cue.Value) bool {
@@ -88,12 +19,41 @@ func childrenOnly(v cue.Value) bool {
 
 // translator puts CUE's errors into words for people who do not know CUE.
 type translator struct {
-	project     Project
-	syntax      *syntax
-	loc         *locator
-	definitions []string          // of the schema
-	fields      []string          // of services and the App
-	tolerates   func(*Error) bool // what is not to be told; nil is nothing
+	project   Project
+	inst      *build.Instance
+	loc       *locator
+	shapes    *shapes
+	tolerates func(*Error) bool // what is not to be told; nil is nothing
+
+	read *syntax // for syntax
+}
+
+// syntax is what the project's files say.
+func (t *translator) syntax() *syntax {
+	if t.read == nil {
+		t.read = newSyntax(t.project, t.inst)
+	}
+	return t.read
+}
+
+// notApp says what is wrong with a package without v1.#App.
+func (t *translator) notApp(value cue.Value) Errors {
+	errs := t.translate(value.Validate(cue.Concrete(true)))
+	if slices.ContainsFunc(errs, func(e *Error) bool { return e.Code == Reference }) {
+		return errs // it may be that of v1
+	}
+	return t.noApp(value)
+}
+
+// translateAnyway tells of an error even when that matters nothing in this
+// environment: CUE cannot leave it out.
+func (t *translator) translateAnyway(err error) Errors {
+	errs := t.translate(err)
+	if len(errs) == 0 {
+		t.tolerates = nil
+		errs = t.translate(err)
+	}
+	return errs
 }
 
 // noApp says that a package is no App, and where one is instead.
@@ -103,8 +63,8 @@ func (t *translator) noApp(v cue.Value) Errors {
 		Message: "this package is no App: it does not use v1.#App",
 		Hint:    "import \"shipit.dev/v1\" and put everything into v1.#App & {…}",
 	}
-	if len(t.syntax.files) > 0 {
-		e.Pos = Pos{File: t.syntax.files[0], Line: 1, Column: 1}
+	if len(t.syntax().files) > 0 {
+		e.Pos = Pos{File: t.syntax().files[0], Line: 1, Column: 1}
 	}
 	fields, err := v.Fields(cue.Definitions(true), cue.Hidden(true))
 	if err != nil {
@@ -209,7 +169,7 @@ func (t *translator) places(path string, errs []cueerrors.Error) []Pos {
 			p := t.project.pos(tp)
 			switch {
 			case !p.IsValid() || slices.Contains(values, p) || slices.Contains(others, p):
-			case t.syntax.values[p] != nil:
+			case t.syntax().values[p] != nil:
 				values = append(values, p)
 			default:
 				others = append(others, p)
