@@ -76,13 +76,16 @@ func shop() (*schema.App, Options) {
 	ready := schema.Probes{Readiness: &schema.Probe{HTTP: &schema.HTTPProbe{Path: "/readyz"}}}
 	small := schema.Resources{Requests: map[string]string{"cpu": "50m", "memory": "64Mi"}}
 	return &schema.App{
-		Name:      "shop",
-		Namespace: "shop-prod",
-		Network:   schema.Network{Policy: true},
-		Labels:    map[string]string{"team": "store", "app.kubernetes.io/version": "7"},
-		Quota:     map[string]string{"requests.cpu": "8000m", "requests.memory": "16384Mi", "pods": "40", "count/jobs.batch": "5"},
+		Name:        "shop",
+		Namespace:   "shop-prod",
+		Network:     schema.Network{Policy: true},
+		Labels:      map[string]string{"team": "store", "app.kubernetes.io/version": "7"},
+		Annotations: map[string]string{"linkerd.io/inject": "enabled", "example.com/owner": "app"},
+		Quota:       map[string]string{"requests.cpu": "8000m", "requests.memory": "16384Mi", "pods": "40", "count/jobs.batch": "5"},
 		Services: []*schema.Service{{
 			Name: "web", Image: image("web"), Resources: small, Replicas: 2, Ports: http, Probes: ready,
+			Labels:      map[string]string{"tier": "front"},
+			Annotations: map[string]string{"example.com/owner": "web", "example.com/note": "a: b"},
 			Env: []schema.EnvVar{
 				{Name: "POD_IP", Field: "status.podIP"},
 				{Name: "LEVEL", Config: &schema.KeyRef{Name: "app", Key: "level"}},

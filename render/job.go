@@ -31,7 +31,7 @@ func (s *service) jobSpec(template corev1.PodTemplateSpec) batchv1.JobSpec {
 }
 
 func (s *service) job(template corev1.PodTemplateSpec) (*unstructured.Unstructured, error) {
-	return s.hashedJob(&batchv1.Job{ObjectMeta: s.meta(s.Name), Spec: s.jobSpec(template)})
+	return s.hashedJob(&batchv1.Job{ObjectMeta: s.workloadMeta(), Spec: s.jobSpec(template)})
 }
 
 // hashedJob is named by what it runs, after its own name: a Job cannot be
@@ -70,7 +70,7 @@ func (s *service) cronJob(template corev1.PodTemplateSpec) (*batchv1.CronJob, er
 	}
 	job := &batchv1.CronJob{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "batch/v1", Kind: "CronJob"},
-		ObjectMeta: s.meta(s.Name),
+		ObjectMeta: s.workloadMeta(),
 		Spec: batchv1.CronJobSpec{
 			Schedule:                   s.Schedule.Cron,
 			ConcurrencyPolicy:          batchv1.ConcurrencyPolicy(cmp.Or(s.Schedule.ConcurrencyPolicy, string(batchv1.ForbidConcurrent))),

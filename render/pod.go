@@ -24,10 +24,12 @@ func (s *service) podTemplate() (corev1.PodTemplateSpec, error) {
 	if err != nil {
 		return corev1.PodTemplateSpec{}, err
 	}
-	annotations, err := s.scrapeAnnotations()
+	scrape, err := s.scrapeAnnotations()
 	if err != nil {
 		return corev1.PodTemplateSpec{}, err
 	}
+	annotations := s.annotations()
+	maps.Copy(annotations, scrape)
 	return corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: s.labels, Annotations: annotations}, Spec: *pod}, nil
 }
 
@@ -125,6 +127,14 @@ func seccomp(profile string) *corev1.SeccompProfile {
 		return &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault}
 	}
 	return &corev1.SeccompProfile{Type: corev1.SeccompProfileType(profile)}
+}
+
+// annotations are those of the workload and its pods; never nil, and the caller's.
+func (s *service) annotations() map[string]string {
+	all := make(map[string]string, len(s.app.Annotations)+len(s.Annotations))
+	maps.Copy(all, s.app.Annotations)
+	maps.Copy(all, s.Annotations)
+	return all
 }
 
 // scrapeAnnotations tell a Prometheus without its operator where the metrics are.

@@ -52,6 +52,8 @@ func newService(app *schema.App, given *schema.Service, opts Options, callees ma
 	s.Pull = sorted(s.Pull, func(name string) string { return name })
 	selector := map[string]string{LabelName: s.Name, LabelPartOf: app.Name}
 	labels := appLabels(app)
+	maps.Copy(labels, s.Labels)
+	labels[LabelManagedBy] = ManagedBy
 	maps.Copy(labels, selector)
 	return &service{Service: &s, app: app, images: opts.Images, values: opts.Secrets, callees: callees, selector: selector, labels: labels}
 }
@@ -124,6 +126,13 @@ func (s *service) kind() string { return cmp.Or(s.Workload, schema.Deployment) }
 // meta is that of an object with the service's labels.
 func (s *service) meta(name string) metav1.ObjectMeta {
 	return metav1.ObjectMeta{Name: name, Namespace: namespace(s.app), Labels: s.labels}
+}
+
+// workloadMeta is that of the service's workload.
+func (s *service) workloadMeta() metav1.ObjectMeta {
+	meta := s.meta(s.Name)
+	meta.Annotations = s.annotations()
+	return meta
 }
 
 // wrong is an error at a path within the service.

@@ -68,7 +68,7 @@ func (s *service) deployment(template corev1.PodTemplateSpec) *appsv1.Deployment
 	}
 	return &appsv1.Deployment{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
-		ObjectMeta: s.meta(s.Name),
+		ObjectMeta: s.workloadMeta(),
 		Spec:       spec,
 	}
 }
@@ -124,7 +124,7 @@ func (s *service) statefulSet(template corev1.PodTemplateSpec) (*appsv1.Stateful
 	}
 	set := &appsv1.StatefulSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "StatefulSet"},
-		ObjectMeta: s.meta(s.Name),
+		ObjectMeta: s.workloadMeta(),
 		Spec: appsv1.StatefulSetSpec{
 			ServiceName:          s.headless(),
 			Replicas:             ptr.To(s.Replicas),
@@ -178,7 +178,7 @@ func (s *service) daemonSet(template corev1.PodTemplateSpec) *appsv1.DaemonSet {
 	}
 	return &appsv1.DaemonSet{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "DaemonSet"},
-		ObjectMeta: s.meta(s.Name),
+		ObjectMeta: s.workloadMeta(),
 		Spec: appsv1.DaemonSetSpec{
 			RevisionHistoryLimit: s.revisions(),
 			Selector:             &metav1.LabelSelector{MatchLabels: s.selector},

@@ -44,6 +44,7 @@ type App struct {
 	Kubernetes  string            // the version of the cluster, MAJOR.MINOR as in "1.34"; "" is the newest that shipit knows
 	Registry    string            // where builds are pushed, host[:port][/path]; may be empty
 	Labels      map[string]string // on every object and pod, beside shipit's own
+	Annotations map[string]string // on the workload and the pods of every service; the service's own win
 	Quota       map[string]string // hard limits of the namespace by ResourceQuota name ("requests.cpu", "pods"); nil has none
 	Limits      *Limits           // a LimitRange of the namespace; nil has none
 	Monitoring  string            // what watches the services: Annotations (default) or Operator

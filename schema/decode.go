@@ -61,6 +61,7 @@ func (d *decoder) app(n *node) *App {
 		Namespace:   n.get("namespace").str(),
 		Registry:    n.get("registry").str(),
 		Labels:      d.labels(n.get("labels")),
+		Annotations: d.annotations(n.get("annotations")),
 		Quota:       d.quota(n.get("quota")),
 		Monitoring:  cmp.Or(n.get("monitoring").str(), Annotations),
 		Kubernetes:  n.get("kubernetes").str(),
@@ -136,6 +137,8 @@ func (d *decoder) service(n *node) *Service {
 		Pull:     names(n.get("pull")),
 		Security: d.security(n.get("security")),
 
+		Labels:      d.labels(n.get("labels")),
+		Annotations: d.annotations(n.get("annotations")),
 		Placement:   d.placement(n.get("placement")),
 		Permissions: d.permissions(n.get("permissions")),
 		Patch:       patches(n.get("patch")),

@@ -54,6 +54,7 @@ var fills = []struct {
 	{"namespace", cue.StringKind},
 	{"registry", cue.StringKind},
 	{"labels", cue.StructKind},
+	{"annotations", cue.StructKind},
 	{"quota", cue.StructKind},
 	{"monitoring", cue.StringKind},
 	{"kubernetes", cue.StringKind},

@@ -10,19 +10,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// labels decodes those of the App.
-func (d *decoder) labels(n *node) map[string]string {
-	var m map[string]string
-	for _, f := range sorted(n) {
-		switch f.name {
-		case "app.kubernetes.io/name", "app.kubernetes.io/part-of", "app.kubernetes.io/managed-by":
-			d.wrong(f, reservedLabel, fmt.Sprintf("%s is shipit's own: objects are found by it", f.path), "", "use another label")
-		}
-		set(&m, f.name, f.str())
-	}
-	return m
-}
-
 // quota decodes the limits of the namespace.
 func (d *decoder) quota(n *node) map[string]string {
 	var m map[string]string

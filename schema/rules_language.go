@@ -118,9 +118,10 @@ var languageRules = []Rule{
 		Fields:      []string{"environments.services"},
 	},
 	{
-		Name: reservedLabel, Summary: "A label is shipit's own",
-		Explanation: "shipit finds its objects by some labels, and sets them itself.",
-		Fields:      []string{"labels"},
+		Name: reservedLabel, Summary: "A label or an annotation is set by shipit itself, or by Kubernetes",
+		Explanation: "shipit finds its objects by some labels and annotations, those of shipit.dev/ among them, and monitor writes those of prometheus.io/.",
+		Example:     "annotations: \"linkerd.io/inject\": \"enabled\"",
+		Fields:      []string{"labels", "annotations", "services.labels", "services.annotations"},
 	},
 	{
 		Name: patchConflict, code: Conflict, Summary: "A patch contradicts the object that it is for",

@@ -48,6 +48,8 @@ type Service struct {
 	Pull         []string     // Secrets with credentials of registries
 	Resources    Resources
 	Security     Security
+	Labels       map[string]string // on its objects and pods, beside the App's; they win
+	Annotations  map[string]string // on its workload and pods
 	Patch        []Patch // for App.Patch, by kind
 }
 
