@@ -14,6 +14,7 @@ func (d *decoder) across(a *App, app *node) {
 		m.s.Expose = d.exposes(a, app, m)
 		d.neighbours(m)
 		d.scraped(a, m)
+		d.unsaid(a, m)
 		for _, need := range m.s.Needs {
 			d.other(m.n.get("needs").get(need), need, "needs")
 		}

@@ -12,6 +12,7 @@ const (
 	unknownGateway  = "unknown-gateway"
 	notOfService    = "not-of-service"
 	notOfCall       = "not-of-call"
+	callUnsaid      = "call-unsaid"
 )
 
 var networkRules = []Rule{
@@ -68,6 +69,12 @@ var networkRules = []Rule{
 		Explanation: "A namespace is of another App; a service of another App needs the App's name.",
 		Example:     "calls: invoices: {app: \"billing\", port: 8080}",
 		Fields:      []string{"services.calls", "services.callers"},
+	},
+	{
+		Name: callUnsaid, Severity: SeverityWarning, Silenceable: true, Summary: "A service names another as a host, but does not call it",
+		Explanation: "Its command, its arguments or its variables have the other's host name in them, as in \"http://catalog:8080\". The network policies allow what calls says, so the connection would hang. With calls there is the variable CATALOG_URL, too.",
+		Example:     "calls: catalog: {}",
+		Fields:      []string{"services.calls", "services.env", "services.args", "services.command"},
 	},
 	{
 		Name: exposeProtocol, Summary: "A port is exposed that does not speak TCP",
