@@ -9,6 +9,7 @@ import (
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
 )
 
 // CUE evaluates an App without what the schema says, and the checker compares what
@@ -17,7 +18,7 @@ import (
 func TestCheckerAgrees(t *testing.T) {
 	t.Parallel()
 	c := must(newChecker())
-	c.loc = newLocator(Project{}, nil, environment{})
+	c.loc = newLocator(Project{}, &build.Instance{}, environment{})
 	values := []string{
 		`""`, `"a"`, `"A b"`, `"1"`, `"80%"`, `"101%"`, `"/"`, `"/a"`, `"/a/b c"`, `"a/b"`, `"a:b"`, `"500m"`, `"64Mi"`, `"true"`, `"-1"`, `"example.com"`, `"*.example.com"`, `"nginx:1.29"`, `"10.0.0.0/8"`, `"2s"`,
 		`"RollingUpdate"`, `"TCP"`, `"HTTP"`, `"None"`, `"Always"`, `"ReadWriteOnce"`, `"NoSchedule"`, `"localhost/a"`,

@@ -22,6 +22,7 @@ type checker struct {
 	loc    *locator
 	ctx    *cue.Context
 	v1     cue.Value
+	wanted map[ast.Expr]cue.Value
 	keys   map[patternKey]bool
 	values map[valueKey]bool
 	errs   Errors
@@ -55,7 +56,7 @@ func newChecker() (*checker, error) {
 	}
 	ctx := cuecontext.New()
 	v1 := ctx.BuildInstance(inst)
-	return &checker{shapes: s, ctx: ctx, v1: v1, keys: map[patternKey]bool{}, values: map[valueKey]bool{}}, v1.Err()
+	return &checker{shapes: s, ctx: ctx, v1: v1, wanted: map[ast.Expr]cue.Value{}, keys: map[patternKey]bool{}, values: map[valueKey]bool{}}, v1.Err()
 }
 
 func (c *checker) app(n *node) { c.check(n, c.shapes.top) }
@@ -116,8 +117,7 @@ func (c *checker) known(s *shape, name string) *field {
 		key := patternKey{p.pattern, name}
 		ok, done := c.keys[key]
 		if !done {
-			pattern := c.ctx.BuildExpr(p.pattern, cue.Scope(c.v1))
-			ok = pattern.Unify(c.ctx.Encode(name)).Err() == nil
+			ok = c.want(p.pattern).Unify(c.ctx.Encode(name)).Err() == nil
 			c.keys[key] = ok
 		}
 		if ok {
@@ -211,6 +211,16 @@ func (c *checker) misfit(n *node, f *field) {
 	c.wrong(n, WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, must, is), why, hint)
 }
 
+// want gives the value of an expression of the schema.
+func (c *checker) want(x ast.Expr) cue.Value {
+	v, known := c.wanted[x]
+	if !known {
+		v = c.ctx.BuildExpr(x, cue.Scope(c.v1))
+		c.wanted[x] = v
+	}
+	return v
+}
+
 // fits asks CUE whether a value is one that the schema takes.
 func (c *checker) fits(n *node, s *shape) bool {
 	key := valueKey{s.expr, n.kind, n.text}
@@ -218,12 +228,11 @@ func (c *checker) fits(n *node, s *shape) bool {
 	if done {
 		return ok
 	}
-	want := c.ctx.BuildExpr(s.expr, cue.Scope(c.v1))
 	data := n.data()
 	if n.kind == cue.BytesKind {
 		data = []byte(n.text)
 	}
-	ok = want.Unify(c.ctx.Encode(data)).Validate(cue.Concrete(true)) == nil
+	ok = c.want(s.expr).Unify(c.ctx.Encode(data)).Validate(cue.Concrete(true)) == nil
 	if n.kind&(cue.StructKind|cue.ListKind) == 0 {
 		c.values[key] = ok
 	}
@@ -235,7 +244,7 @@ func (c *checker) kinds(s *shape) cue.Kind {
 	if s.expr == nil {
 		return 0
 	}
-	return c.ctx.BuildExpr(s.expr, cue.Scope(c.v1)).IncompleteKind()
+	return c.want(s.expr).IncompleteKind()
 }
 
 func (c *checker) wrong(n *node, code Code, message, why, hint string) {
@@ -293,8 +302,7 @@ func quoteHint(n *node, s *shape, c *checker) string {
 		return ""
 	}
 	v := c.ctx.CompileString(other)
-	want := c.ctx.BuildExpr(s.expr, cue.Scope(c.v1))
-	if v.Err() != nil || want.Unify(v).Validate(cue.Concrete(true)) != nil {
+	if v.Err() != nil || c.want(s.expr).Unify(v).Validate(cue.Concrete(true)) != nil {
 		return ""
 	}
 	return "write " + other

@@ -112,7 +112,7 @@ func (p Project) evaluate(inst *build.Instance, env environment, refused Errors)
 	var check *checker
 	var reading errgroup.Group
 	reading.Go(func() error {
-		loc, ignored = newLocator(p, files, env), newIgnores(p, inst)
+		loc, ignored = newLocator(p, inst, env), newIgnores(p, inst)
 		return nil
 	})
 	reading.Go(func() (err error) {
@@ -140,6 +140,7 @@ func (p Project) evaluate(inst *build.Instance, env environment, refused Errors)
 		return nil, t.notApp(value).sorted()
 	}
 	b := newTreeBuilder(loc)
+	b.whole = invalid == nil
 	var errs Errors
 	if invalid != nil {
 		t.tolerates = env.tolerates

@@ -6,6 +6,7 @@ import (
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/token"
 )
 
@@ -24,16 +25,38 @@ type locator struct {
 	outside     map[string]bool // paths that are written outside of it too
 }
 
-// newLocator finds the places in files. What the chosen environment says of the
+// knowFiles makes places in the files of an instance, and of all that it imports, quick
+// to give.
+func (l *locator) knowFiles(inst *build.Instance) {
+	for _, f := range inst.Files {
+		if _, known := l.names[f.Filename]; known {
+			return
+		}
+		at := Pos{}
+		if !l.project.isSchema(f.Filename) {
+			at = l.project.in(f.Filename)
+			at.Line = 1 // it is one
+		}
+		l.names[f.Filename] = at
+	}
+	for _, i := range inst.Imports {
+		l.knowFiles(i)
+	}
+}
+
+// newLocator finds the places in an instance. What the chosen environment says of the
 // App is the App's too: its values before those that it has from elsewhere, its
 // structs after.
-func newLocator(p Project, files []*ast.File, env environment) *locator {
+func newLocator(p Project, inst *build.Instance, env environment) *locator {
 	l := &locator{
 		project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}, names: map[string]Pos{},
 		environment: env, ofChosen: map[Pos]bool{}, outside: map[string]bool{},
 	}
-	for _, f := range files {
-		l.decls("", f.Decls)
+	l.knowFiles(inst)
+	for _, f := range inst.Files {
+		if !p.isSchema(f.Filename) {
+			l.decls("", f.Decls)
+		}
 	}
 	if env.name == "" {
 		return l
@@ -126,7 +149,6 @@ func (l *locator) place(t token.Pos) Pos {
 	in, ok := l.names[file]
 	if !ok {
 		in = l.project.pos(t)
-		l.names[file] = in
 	}
 	if !in.IsValid() {
 		return Pos{}

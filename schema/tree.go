@@ -2,11 +2,15 @@ package schema
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 
 	"cuelang.org/go/cue"
+	"golang.org/x/sync/errgroup"
 )
 
 // node is a value that CUE evaluated, as plain data that knows its place.
@@ -126,6 +130,7 @@ type treeBuilder struct {
 	positions map[string]Pos
 	broken    map[string]bool // paths with an error of CUE's
 	errs      []error         // of values that are not broken, but have no value
+	whole     bool            // nothing is wrong with the value: it can be read side by side
 }
 
 func newTreeBuilder(loc *locator) *treeBuilder {
@@ -161,9 +166,13 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 		if err != nil {
 			return b.fail(n, err)
 		}
-		for fields.Next() {
-			name := fields.Selector().Unquoted()
-			n.fields = append(n.fields, b.field(fields.Value(), join(path, name), name))
+		if path == "services" && b.whole {
+			b.services(n, fields)
+		} else {
+			for fields.Next() {
+				name := fields.Selector().Unquoted()
+				n.fields = append(n.fields, b.field(fields.Value(), join(path, name), name))
+			}
 		}
 		b.adopt(n)
 	case cue.ListKind:
@@ -183,6 +192,49 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 		n.text = text
 	}
 	return n
+}
+
+// services builds the trees of services, as many at a time as there are processors.
+func (b *treeBuilder) services(n *node, fields *cue.Iterator) {
+	type service struct {
+		name  string
+		value cue.Value
+	}
+	var all []service
+	for fields.Next() {
+		all = append(all, service{fields.Selector().Unquoted(), fields.Value()})
+	}
+	n.fields = make([]*node, len(all))
+	workers := min(runtime.GOMAXPROCS(0), len(all))
+	parts := make([]*treeBuilder, workers)
+	var g errgroup.Group
+	for w := range workers {
+		part := newTreeBuilder(b.loc)
+		for _, path := range []string{"", n.path} {
+			if p, ok := b.positions[path]; ok {
+				part.positions[path] = p
+			}
+		}
+		parts[w] = part
+		g.Go(func() (err error) {
+			defer func() {
+				if r := recover(); r != nil {
+					err = fmt.Errorf("%v", r)
+				}
+			}()
+			for i := w; i < len(all); i += workers {
+				n.fields[i] = part.field(all[i].value, join(n.path, all[i].name), all[i].name)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		panic(err) // here, where it is expected of CUE
+	}
+	for _, part := range parts {
+		maps.Copy(b.positions, part.positions)
+		b.errs = append(b.errs, part.errs...)
+	}
 }
 
 // field is tree for a field of a struct. The services of environments are only
