@@ -112,7 +112,16 @@ func stuck(w *workload) []problem {
 		}
 		d := Diagnosis{Code: CodeDeadlineExceeded, Pod: p.Name, Hint: "delete the pod: kubectl -n " + p.Namespace + " delete pod " + p.Name}
 		d.Message = "the pod is of an earlier release and not ready, and a StatefulSet updates only while all its pods are ready"
-		if of := podProblems(p); len(of) > 0 {
+		of := podProblems(p)
+		for _, s := range p.Status.ContainerStatuses {
+			if !s.Ready && s.LastTerminationState.Terminated != nil && s.LastTerminationState.Terminated.ExitCode != 0 {
+				pr := crash(s) // also while it runs again, up to the next time
+				pr.Container = s.Name
+				of = []problem{pr}
+				break
+			}
+		}
+		if len(of) > 0 {
 			d.Code, d.Container, d.ExitCode = of[0].Code, of[0].Container, of[0].ExitCode
 			d.Message += ": " + of[0].Message
 		}

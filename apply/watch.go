@@ -290,6 +290,9 @@ func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods [
 		owner = w.replicaSet.UID
 	case "StatefulSet", "DaemonSet":
 		revision, _, _ := unstructured.NestedString(o.Object, "status", "updateRevision")
+		if o.GetKind() == "DaemonSet" {
+			revision = daemonRevision(o, pods)
+		}
 		match = func(p *corev1.Pod) bool {
 			return revision == "" || p.Labels[appsv1.ControllerRevisionHashLabelKey] == revision
 		}
@@ -307,6 +310,24 @@ func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods [
 		return compareRefs(Ref{Name: a.Name}, Ref{Name: b.Name})
 	})
 	return w
+}
+
+// daemonRevision is that of a DaemonSet's pods of the template as it is now, which
+// its status does not have: a pod that the controller made of the template tells.
+// It is no pod's before there is one, and "" when all that are to be there are.
+func daemonRevision(o *unstructured.Unstructured, pods []*corev1.Pod) string {
+	generation := o.GetAnnotations()[appsv1.DeprecatedTemplateGeneration]
+	for _, p := range pods {
+		if ownedBy(p, o.GetUID()) && p.Labels["pod-template-generation"] == generation {
+			return p.Labels[appsv1.ControllerRevisionHashLabelKey]
+		}
+	}
+	observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
+	n := countPods(o)
+	if generation == "" || observed >= o.GetGeneration() && n.Updated >= n.Wanted {
+		return ""
+	}
+	return "none yet"
 }
 
 // sameTemplate reports whether the ReplicaSet is of the Deployment's template as

@@ -40,3 +40,53 @@ func TestWorkloadOfAnotherTemplate(t *testing.T) {
 		}
 	}
 }
+
+// On the way back, the broken pod of a DaemonSet is there until the controller
+// takes it: it is not of the template that is gone back to.
+func TestDaemonSetOfAnotherTemplate(t *testing.T) {
+	t.Parallel()
+	set := func(generation string, updated int64) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "apps/v1", "kind": "DaemonSet",
+			"metadata": map[string]any{"name": "agent", "uid": "d", "generation": int64(3), "annotations": map[string]any{appsv1.DeprecatedTemplateGeneration: generation}},
+			"status":   map[string]any{"observedGeneration": int64(3), "desiredNumberScheduled": int64(2), "updatedNumberScheduled": updated},
+		}}
+	}
+	pod := func(name, generation, hash string) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
+			Name: name, OwnerReferences: []metav1.OwnerReference{{UID: "d", Controller: ptrTo(true)}},
+			Labels: map[string]string{"pod-template-generation": generation, appsv1.ControllerRevisionHashLabelKey: hash},
+		}}
+	}
+	old, broken := pod("old", "1", "one"), pod("broken", "2", "two")
+	for _, test := range []struct {
+		set  *unstructured.Unstructured
+		pods []*corev1.Pod
+		want int
+	}{
+		{set("2", 1), []*corev1.Pod{old, broken}, 1},
+		{set("3", 1), []*corev1.Pod{old, broken}, 0},                   // gone back, nothing replaced yet
+		{set("3", 2), []*corev1.Pod{old, pod("new", "3", "one")}, 2},   // gone back
+		{set("3", 2), []*corev1.Pod{old, pod("other", "1", "one")}, 2}, // changed and back before any pod was
+		{set("", 0), []*corev1.Pod{old, broken}, 2},                    // not known
+	} {
+		if w := newWorkload(test.set, nil, test.pods); len(w.pods) != test.want {
+			t.Errorf("%v: %d pods, want %d", test.set.Object["metadata"], len(w.pods), test.want)
+		}
+	}
+}
+
+// A pod that is in the way for its crashes is so also while it runs once more.
+func TestStuckPodRunsAgain(t *testing.T) {
+	t.Parallel()
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "db-1", Namespace: "shop"}}
+	p.Spec.Containers = []corev1.Container{{Name: "db", ReadinessProbe: &corev1.Probe{}}}
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{
+		Name: "db", RestartCount: 2, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
+		LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3}},
+	}}
+	w := &workload{object: &unstructured.Unstructured{Object: map[string]any{"kind": "StatefulSet"}}, all: []*corev1.Pod{p}}
+	if ps := stuck(w); len(ps) != 1 || ps[0].Code != CodeCrashLoop || ps[0].Container != "db" || ps[0].ExitCode == nil || *ps[0].ExitCode != 3 {
+		t.Errorf("%+v", ps)
+	}
+}
