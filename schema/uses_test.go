@@ -45,7 +45,7 @@ v1.#App & {
 	want := []string{
 		"environments", "environments.registry", "environments.services", "labels", "name", "registry", "services",
 		"services.config", "services.config.file", "services.env", "services.env.config", "services.image",
-		"services.ports", "services.ports.port", "services.replicas", "services.resources",
+		"services.ports", "services.ports.port", "services.replicas", "services.resources", "services.resources.cpu",
 		"services.volumes", "services.volumes.emptyDir", "services.volumes.mount",
 	}
 	if !slices.Equal(got, want) {
