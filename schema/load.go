@@ -125,6 +125,11 @@ func (p Project) evaluate(inst *build.Instance, env environment, refused Errors)
 	}
 	check.loc = loc
 	t := &translator{project: p, inst: inst, loc: loc, shapes: check.shapes}
+	nowhere := t.nowhere(value.Err(), files)
+	if nowhere != nil {
+		inst.Err = nil // that of the first time
+		value = cuecontext.New().BuildInstance(inst)
+	}
 	invalid := validate(value, env)
 	if invalid != nil && len(env.fields) > 0 {
 		inst.Files = files
@@ -134,7 +139,13 @@ func (p Project) evaluate(inst *build.Instance, env environment, refused Errors)
 		value = env.fill(cuecontext.New().BuildInstance(inst))
 	}
 	if err := value.Err(); err != nil && value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {
+		if nowhere != nil {
+			return nil, nowhere.sorted()
+		}
 		return nil, t.translate(err).sorted()
+	}
+	if nowhere != nil && !isApp(value) {
+		return nil, nowhere.sorted()
 	}
 	if !isApp(value) {
 		return nil, t.notApp(value).sorted()
@@ -166,6 +177,9 @@ func (p Project) evaluate(inst *build.Instance, env environment, refused Errors)
 		if errs = refused; errs == nil {
 			errs = t.translateAnyway(invalid)
 		}
+	}
+	if nowhere != nil {
+		errs = append(withoutValues(errs), nowhere...)
 	}
 	if len(errs) > 0 {
 		return nil, errs.sorted()

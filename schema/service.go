@@ -50,7 +50,7 @@ type Service struct {
 	Security     Security
 	Labels       map[string]string // on its objects and pods, beside the App's; they win
 	Annotations  map[string]string // on its workload and pods
-	Patch        []Patch // for App.Patch, by kind
+	Patch        []Patch           // for App.Patch, by kind
 }
 
 // Container gives the service's own container, as one like its sidecars.

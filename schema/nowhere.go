@@ -1,0 +1,49 @@
+package schema
+
+import (
+	"slices"
+
+	"cuelang.org/go/cue/ast"
+	cueerrors "cuelang.org/go/cue/errors"
+)
+
+// nowhere takes the references that lead nowhere out of the files of a package, so
+// that what else is wrong in it can be found, and gives an error for each; none when
+// that is not what is wrong with it.
+func (t *translator) nowhere(err error, files []*ast.File) Errors {
+	if err == nil {
+		return nil
+	}
+	at := map[Pos]bool{}
+	for _, c := range cueerrors.Errors(err) {
+		if !referenceName.MatchString(c.Error()) {
+			return nil
+		}
+		at[t.project.pos(c.Position())] = true
+	}
+	var names []*ast.Ident
+	for _, f := range files {
+		ast.Walk(f, func(n ast.Node) bool {
+			if x, ok := n.(*ast.Ident); ok && x.Node == nil && at[t.project.pos(x.Pos())] {
+				names = append(names, x)
+			}
+			return true
+		}, nil)
+	}
+	if len(names) < len(at) {
+		return nil // some are in packages that it imports
+	}
+	told := t.translate(err)
+	for _, x := range names {
+		x.Name = "_"
+	}
+	return told
+}
+
+// withoutValues drops what has no value, or cannot be computed, perhaps for a
+// reference that leads nowhere.
+func withoutValues(errs Errors) Errors {
+	return slices.DeleteFunc(errs, func(e *Error) bool {
+		return e.Code == NoValue || e.Code == Evaluation
+	})
+}
