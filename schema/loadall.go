@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -85,6 +86,8 @@ func inEnvironments(envs []environment, failed []Errors) Errors {
 		path, message string
 	}
 	known := map[key]*Error{}
+	// What differs in numbers alone, as the environments do, is told for the first.
+	alike := map[key]*Error{}
 	var errs Errors
 	for i, list := range failed {
 		for _, e := range list {
@@ -92,9 +95,16 @@ func inEnvironments(envs []environment, failed []Errors) Errors {
 				continue
 			}
 			k := key{e.Code, e.Pos, e.Path, e.Message}
+			same := key{e.Code, e.Pos, e.Path, e.Rule + "\n" + numbers.ReplaceAllString(e.Message, "0")}
+			if first := alike[same]; known[k] == nil && first != nil && e.Pos.IsValid() && !slices.Contains(first.Environments, envs[i].name) {
+				if first.Environments = append(first.Environments, envs[i].name); !strings.Contains(first.Why, ownNumbers) {
+					first.Why = sentence(first.Why, ownNumbers+first.Environments[0])
+				}
+				continue
+			}
 			if known[k] == nil {
 				told := *e
-				known[k] = &told
+				known[k], alike[same] = &told, &told
 				errs = append(errs, &told)
 			}
 			known[k].Environments = append(known[k].Environments, envs[i].name)
@@ -108,6 +118,11 @@ func inEnvironments(envs []environment, failed []Errors) Errors {
 	slices.SortStableFunc(errs, inOrder)
 	return errs
 }
+
+// numbers are what may differ in errors that are told once.
+var numbers = regexp.MustCompile(`[0-9]+(\.[0-9]+)?`)
+
+const ownNumbers = "these are the numbers of "
 
 // toldByItself reports whether an error is about an environment that tells it
 // too, as one about the App.
