@@ -114,6 +114,16 @@ func (e Errors) sorted() Errors {
 		_ = ruled(err) // the same one
 	}
 	slices.SortStableFunc(e, inOrder)
+	// What an environment says is told as the App's, when it is the chosen one.
+	slices.SortStableFunc(e, func(a, b *Error) int {
+		switch of := ofEnvironments(a); {
+		case a.Pos.compare(b.Pos) != 0 || of == ofEnvironments(b):
+			return a.Pos.compare(b.Pos)
+		case of:
+			return 1
+		}
+		return -1
+	})
 	type key struct {
 		pos   Pos
 		code  Code
@@ -129,7 +139,7 @@ func (e Errors) sorted() Errors {
 		case !err.Pos.IsValid() || known == nil || known.Path == err.Path && known.Message != err.Message:
 			first[k] = err
 			return false
-		case known.Path != err.Path:
+		case known.Path != err.Path && !ofEnvironments(err):
 			more[known]++
 		}
 		return true
@@ -143,6 +153,8 @@ func (e Errors) sorted() Errors {
 	}
 	return e
 }
+
+func ofEnvironments(e *Error) bool { return strings.HasPrefix(e.Path, "environments.") }
 
 // inOrder compares errors by where they are.
 func inOrder(a, b *Error) int {
