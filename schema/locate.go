@@ -164,6 +164,15 @@ func (l *locator) pos(path string, v cue.Value) Pos {
 	if p, ok := l.written[path]; ok {
 		return p
 	}
+	p := l.source(v)
+	if !p.IsValid() && l.environment.name != "" {
+		p = l.source(cue.Dereference(v)) // the environment's, filled in
+	}
+	return p
+}
+
+// source gives where CUE knows a value to be written.
+func (l *locator) source(v cue.Value) Pos {
 	if f, ok := v.Source().(*ast.Field); ok {
 		if _, ok := f.Value.(*ast.StructLit); !ok {
 			return l.place(f.Value.Pos())
