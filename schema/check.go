@@ -21,7 +21,7 @@ type checker struct {
 	shapes *shapes
 	loc    *locator
 	ctx    *cue.Context
-	v1     cue.Value
+	v1     cue.Value // the schema, as far as scalars need it: structs are compared by their shapes
 	wanted map[ast.Expr]cue.Value
 	keys   map[patternKey]bool
 	values map[valueKey]bool
@@ -39,14 +39,14 @@ type patternKey struct {
 	name    string
 }
 
-// newChecker makes one, with the schema in a context of its own.
+// newChecker makes one, with a context of its own.
 func newChecker() (*checker, error) {
 	s, err := readShapes()
 	if err != nil {
 		return nil, err
 	}
 	inst := build.NewContext().NewInstance(importPath, nil)
-	for name, data := range bareSchema() {
+	for name, data := range scalarSchema() {
 		if err := inst.AddFile(name, data); err != nil { //nolint:staticcheck // there is no other way to give it source
 			return nil, err
 		}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/token"
@@ -187,26 +186,36 @@ func bareSchema() map[string][]byte {
 
 // relaxedSchema is the schema with the same definitions, all of them open: with it
 // CUE evaluates what the user wrote and finds only what is wrong in itself.
-var relaxedSchema = sync.OnceValue(func() map[string][]byte {
+func relaxedSchema() map[string][]byte {
+	return definitions(fmt.Sprintf("{_schema: %q, environment: *\"\" | string, ...}", importPath), "_")
+}
+
+// scalarSchema is the schema with its definitions of scalars, and structs that are
+// open.
+func scalarSchema() map[string][]byte { return definitions("{...}", "") }
+
+// definitions gives the schema's, those of structs open: with what #App is, and what
+// is no struct, where that is not what it says itself.
+func definitions(app, scalar string) map[string][]byte {
 	b := []byte("package v1\n")
 	for _, data := range schemaFiles() {
 		for line := range bytes.Lines(data) {
-			name, value, ok := bytes.Cut(line, []byte(": "))
+			name, value, ok := strings.Cut(string(line), ": ")
 			switch {
 			case !ok || name[0] != '#':
 				continue
-			case string(name) == "#App":
-				value = fmt.Appendf(nil, "{_schema: %q, environment: *\"\" | string, ...}\n", importPath)
-			case string(value) == "{\n":
-				value = []byte("{...}\n")
-			default:
-				value = []byte("_\n")
+			case name == "#App":
+				value = app
+			case value == "{\n":
+				value = "{...}"
+			case scalar != "":
+				value = scalar
 			}
-			b = append(append(append(b, name...), ": "...), value...)
+			b = fmt.Appendf(b, "%s: %s\n", name, value)
 		}
 	}
-	return map[string][]byte{"relaxed.cue": b}
-})
+	return map[string][]byte{"definitions.cue": b}
+}
 
 // overlay is what CUE's loader finds below cue.mod instead of what is on disk:
 // the given schema, whole. Other files of the same package there (a stale
