@@ -1,9 +1,10 @@
 package render
 
 import (
+	"reflect"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 )
 
 // convert gives an object's fields without those that say nothing.
@@ -11,8 +12,8 @@ func convert(object any) (*unstructured.Unstructured, error) {
 	if c, ok := object.(customObject); ok {
 		return &unstructured.Unstructured{Object: c.fields()}, nil
 	}
-	fields, err := runtime.DefaultUnstructuredConverter.ToUnstructured(object)
-	if err != nil {
+	fields := map[string]any{}
+	if err := plainFields(reflect.ValueOf(object).Elem(), fields); err != nil {
 		return nil, err
 	}
 	delete(fields, "status")
