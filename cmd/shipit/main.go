@@ -13,13 +13,14 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
+
+	_ "github.com/shipit-dev/shipit/internal/heap"
 )
 
 // version is set by the linker.
 var version = "unknown"
 
 func main() {
-	spareMemory()
 	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 

@@ -29,7 +29,7 @@ type room struct {
 func rooms() []room {
 	four := []string{"schema", "render", "registry", "apply"}
 	return []room{
-		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/nearest", "internal/testimage")},
+		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/heap", "internal/nearest", "internal/testimage")},
 		{folder: "internal/deploy", imports: append(four, "openapi", "internal/revision", "internal/sops")},
 		{folder: "render", imports: []string{"schema"}},
 		{folder: "schema", imports: []string{"internal/nearest", "internal/sops"}},
@@ -37,6 +37,7 @@ func rooms() []room {
 		{folder: "apply", imports: []string{"internal/nearest"}, tests: []string{"internal/testimage"}},
 		{folder: "openapi", imports: []string{"internal/nearest"}},
 		{folder: "internal/sops", imports: []string{"internal/nearest"}},
+		{folder: "internal/heap"},
 		{folder: "internal/testimage"},
 		{folder: "internal/nearest"},
 		{folder: "internal/revision"},
@@ -82,13 +83,14 @@ func reservations() []reserved {
 		{what: "os.Stdout", rooms: append(cmd, "internal/bench/processes"), tests: everyone},
 		{what: "os.Stderr", rooms: append(cmd, "internal/bench/processes"), tests: everyone},
 		{what: "os.Getenv", rooms: programs, tests: everyone},
-		{what: "os.LookupEnv", rooms: programs, tests: everyone},
+		{what: "os.LookupEnv", rooms: append(programs, "internal/heap"), tests: everyone},
 		{what: "os.Environ", rooms: []string{"cmd", "internal/testimage"}, tests: everyone},
 		{what: "fmt.Print", rooms: programs, tests: everyone},
 		{what: "fmt.Printf", rooms: programs, tests: everyone},
 		{what: "fmt.Println", rooms: programs, tests: everyone},
 		{what: "log", rooms: programs, tests: everyone},
-		{what: "func init"},
+		// The heap has to be right before other packages fill it.
+		{what: "func init", rooms: []string{"internal/heap"}},
 	}
 }
 

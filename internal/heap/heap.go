@@ -1,0 +1,35 @@
+// Package heap suits Go's heap to a process that is over within a second. It is
+// imported for its effect, which begins before most other packages are initialized.
+// What GOGC says goes before.
+package heap
+
+import (
+	"os"
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+func init() {
+	if _, ok := os.LookupEnv("GOGC"); ok {
+		return
+	}
+	useHugePages(64 << 20)
+	spareMemory()
+}
+
+// spareMemory lets the heap grow to 40 MB before garbage is collected: most commands
+// are over by then, where Go would begin at 4 MB, and spend a fifth of its time on
+// a project of 50 services. A larger heap is collected a little later than Go would,
+// which still keeps a thousand services below 400 MB.
+func spareMemory() {
+	const (
+		spare = 40 << 20
+		usual = 150 // percent of what is in use that it may grow by
+	)
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	metrics.Read(live)
+	debug.SetGCPercent(max(usual, spare*100/max(int(live[0].Value.Uint64()), spare/11)-100))
+	// Once more after the next collection, which finds this.
+	runtime.AddCleanup(new([64]byte), func(struct{}) { spareMemory() }, struct{}{})
+}
