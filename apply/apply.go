@@ -20,6 +20,7 @@ const retryFor = 30 * time.Second
 const (
 	phaseKinds     = iota // what defines kinds
 	phaseFirst            // what pods need
+	phaseBindings         // of roles, which must be there
 	phaseWorkloads        // the pods' workloads
 	phaseLast             // what acts on workloads
 	phases
@@ -31,6 +32,8 @@ func phase(ref Ref) int {
 		return phaseKinds
 	case isWorkload(kindRef{ref.APIVersion, ref.Kind}), ref.Kind == "CronJob":
 		return phaseWorkloads
+	case isBinding(ref.Kind):
+		return phaseBindings
 	case ref.Kind == "HorizontalPodAutoscaler":
 		return phaseLast
 	}
@@ -152,6 +155,9 @@ func (w *writer) write(ctx context.Context, ch *change, desired *unstructured.Un
 		}
 		if err == nil {
 			ch.applied, ch.done = got, true
+		}
+		if roleMissing(ch.ref, err) {
+			return &unseenRoleError{err}
 		}
 		return err
 	})

@@ -201,10 +201,10 @@ func (k *checker) withoutNamespace(ctx context.Context) error {
 			return err
 		}
 	}
-	definitions := defined(k.m.targets)
+	definitions, roles := defined(k.m.targets), rolesOf(k.m.targets)
 	for _, t := range k.m.targets {
 		for _, o := range t.objects {
-			ch := &change{unit: t.unit, ref: refOf(o), desired: o, action: ActionCreate}
+			ch := &change{unit: t.unit, ref: refOf(o), desired: o, action: ActionCreate, binds: bindsOne(o, roles)}
 			_, ch.undefined = definitions[ch.ref.GVK().GroupKind()]
 			if !k.c.kinds.unknown(ch.ref.GVK()) {
 				m, err := k.c.kinds.mapping(ch.ref.GVK())

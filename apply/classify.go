@@ -136,7 +136,8 @@ func isNetwork(err error) bool {
 
 // isTransient reports whether the same request may succeed a moment later.
 func isTransient(err error) bool {
-	return apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
+	var unseen *unseenRoleError
+	return errors.As(err, &unseen) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
 		apierrors.IsInternalError(err) || apierrors.IsTimeout(err)
 }
 

@@ -128,7 +128,7 @@ var deniedBy = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']+)'.* denied 
 // to make it.
 func denial(message string) string {
 	if _, rest, ok := strings.Cut(message, " is forbidden: "); ok {
-		return rest
+		return strings.ReplaceAll(rest, "\n", " ")
 	}
 	if at := deniedBy.FindStringIndex(message); at != nil {
 		return message[at[0]:]
@@ -136,9 +136,12 @@ func denial(message string) string {
 	return message
 }
 
-// deniedHint is the way out of the denial of an object by a policy or a webhook;
-// "" of others, which say it themselves.
+// deniedHint is the way out of the denial of an object by a policy or a webhook,
+// or of a Role by its rules; "" of others, which say it themselves.
 func deniedHint(reason string, object Ref) string {
+	if escalates(reason) {
+		return escalationHint
+	}
 	m := deniedBy.FindStringSubmatch(reason)
 	if m == nil {
 		return ""
@@ -178,6 +181,9 @@ func denials(changes []*change) []*Diagnosis {
 			i = len(out)
 			out = append(out, &Diagnosis{Code: CodeAdmissionDenied, Unit: ch.unit, Object: e.Object, Hint: e.Hint()})
 			reasons[out[i]] = e.Reason
+			if escalates(e.Reason) {
+				out[i].Field = "permissions"
+			}
 		}
 		d := out[i]
 		if objects[d] = append(objects[d], e.Object.String()); len(objects[d]) > 1 {

@@ -96,7 +96,7 @@ func withoutHooks(changes []*change) []*change {
 func (m *mover) prepare(ctx, going context.Context, w *writer, changes []*change) error {
 	var fresh []*change
 	for _, ch := range changes {
-		if ch.action == ActionCreate && phase(ch.ref) == phaseFirst && !exposes(ch.ref) {
+		if ch.action == ActionCreate && (phase(ch.ref) == phaseFirst || phase(ch.ref) == phaseBindings) && !exposes(ch.ref) {
 			fresh = append(fresh, ch)
 		}
 	}

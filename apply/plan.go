@@ -53,6 +53,7 @@ type change struct {
 	scaled    bool                       // its replicas belong to an autoscaler
 	hand      hand
 	undefined bool                       // its kind is one that this deploy defines
+	binds     bool                       // it is a binding of a Role that this deploy has
 	hook      string                     // the phase of a hook
 	applied   *unstructured.Unstructured // the object as the server answered
 	done      bool
@@ -171,7 +172,7 @@ func kindsOf(targets []target, more []kindRef) []kindRef {
 // plan compares targets with what is live.
 func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured) *plan {
 	p := &plan{}
-	definitions := defined(targets)
+	definitions, roles := defined(targets), rolesOf(targets)
 	scaled := c.scaledBy(targets, live)
 	for _, t := range targets {
 		wanted := map[Ref]bool{}
@@ -187,6 +188,7 @@ func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured)
 			ch.scaled = isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}) && scaled[kindName{ch.ref.Kind, ch.ref.Name}]
 			_, soon := definitions[ch.ref.GVK().GroupKind()]
 			ch.undefined = soon && c.kinds.undefined(ch.ref.GVK())
+			ch.binds = bindsOne(o, roles)
 			wanted[ch.ref] = true
 			c.decide(ch)
 			p.changes = append(p.changes, ch)
@@ -316,6 +318,9 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		return nil
 	}
 	dry, err := c.dryRun(ctx, r, ch)
+	if ch.binds && ch.live == nil && roleMissing(ch.ref, err) {
+		return nil // a dry run of the Role makes none
+	}
 	if err != nil {
 		return ch.named(c.typed(err, ch.ref, ch.live))
 	}
