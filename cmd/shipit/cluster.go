@@ -45,7 +45,11 @@ type target struct {
 // the app's environment. It starts a sandbox, and does not talk to others.
 func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) (*target, error) {
 	if f.sandbox != "" {
-		return sandboxTarget(ctx, s, f.sandbox)
+		t, err := sandboxTarget(ctx, s, f.sandbox)
+		if err == nil {
+			err = f.kube.over(t.config)
+		}
+		return t, err
 	}
 	kube := f.kube // the next environment may have another context
 	kube.context = cmp.Or(kube.context, app.Context)

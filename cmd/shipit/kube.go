@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/spf13/pflag"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 )
 
@@ -36,15 +37,31 @@ func (f *kubeFlags) loader() clientcmd.ClientConfig {
 	overrides.Context.Namespace = f.namespace
 	overrides.AuthInfo.Impersonate = f.as
 	overrides.AuthInfo.ImpersonateGroups = f.asGroups
+	overrides.AuthInfo.ImpersonateUserExtra = f.extra()
+	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
+}
+
+// extra are the values of --as-user-extra by their keys.
+func (f *kubeFlags) extra() map[string][]string {
+	var out map[string][]string
 	for _, extra := range f.asExtra {
 		key, value, ok := strings.Cut(extra, "=")
 		if !ok {
 			continue
 		}
-		if overrides.AuthInfo.ImpersonateUserExtra == nil {
-			overrides.AuthInfo.ImpersonateUserExtra = map[string][]string{}
+		if out == nil {
+			out = map[string][]string{}
 		}
-		overrides.AuthInfo.ImpersonateUserExtra[key] = append(overrides.AuthInfo.ImpersonateUserExtra[key], value)
+		out[key] = append(out[key], value)
 	}
-	return clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, overrides)
+	return out
+}
+
+// over lays what the flags say of requests over a config that comes from elsewhere:
+// a sandbox's.
+func (f *kubeFlags) over(config *rest.Config) error {
+	timeout, err := clientcmd.ParseTimeout(f.timeout)
+	config.Timeout = timeout
+	config.Impersonate = rest.ImpersonationConfig{UserName: f.as, Groups: f.asGroups, Extra: f.extra()}
+	return err
 }
