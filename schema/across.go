@@ -119,10 +119,10 @@ func (d *decoder) collisions(a *App) map[object]owner {
 		})
 		switch {
 		case m.s.Name == "default":
-			d.wrong(m.n, wrongName, m.n.path+" would take the place of the ServiceAccount \"default\"",
+			d.wrong(m.n, WrongName, m.n.path+" would take the place of the ServiceAccount \"default\"",
 				"every namespace has one, and pods without a ServiceAccount run as it", "give the service another name")
 		case m.s.Name == "kubernetes" && a.Namespace == "default":
-			d.wrong(m.n, wrongName, m.n.path+" would take the place of the Service \"kubernetes\"",
+			d.wrong(m.n, WrongName, m.n.path+" would take the place of the Service \"kubernetes\"",
 				"it is how pods find the API server, in the namespace default", "give the service or the namespace another name")
 		}
 	}

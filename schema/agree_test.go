@@ -10,6 +10,7 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
+	v1 "github.com/shipit-dev/shipit/schema/v1"
 )
 
 // CUE evaluates an App without what the schema says, and the checker compares what
@@ -20,7 +21,7 @@ func TestCheckerAgrees(t *testing.T) {
 	c := must(newChecker())
 	c.loc = newLocator(Project{}, &build.Instance{}, environment{})
 	inst := build.NewContext().NewInstance(importPath, nil)
-	for name, data := range schemaFiles() {
+	for name, data := range v1.Files() {
 		if err := inst.AddFile(name, data); err != nil { //nolint:staticcheck // there is no other way to give it source
 			t.Fatal(err)
 		}

@@ -41,13 +41,13 @@ func (d *decoder) horizontal(n *node, a *Autoscale) {
 	looks := slices.DeleteFunc([]*node{n.get("cpu"), n.get("memory"), n.get("metrics")}, func(f *node) bool { return f == nil })
 	switch {
 	case n.missing("max") && n.missing("vertical"):
-		d.wrong(n, missingField, n.path+" does not say up to how many pods it scales", "", "write max: 10")
+		d.wrong(n, MissingField, n.path+" does not say up to how many pods it scales", "", "write max: 10")
 	case n.missing("max") && (len(looks) > 0 || n.get("min") != nil || n.get("behavior") != nil):
 		at := slices.Concat(looks, []*node{n.get("min"), n.get("behavior")})
 		at = slices.DeleteFunc(at, func(f *node) bool { return f == nil })
-		d.wrong(at[0], missingField, fmt.Sprintf("%s is of a count that is scaled, but %s.max is not there", at[0].path, n.path), "vertical alone changes no count", "write max: 10")
+		d.wrong(at[0], MissingField, fmt.Sprintf("%s is of a count that is scaled, but %s.max is not there", at[0].path, n.path), "vertical alone changes no count", "write max: 10")
 	case a.Max > 0 && len(looks) == 0 && n.missing("cpu") && n.missing("memory") && n.missing("metrics"):
-		d.wrong(n, missingField, n.path+" does not say what it looks at", "", "write cpu: 80 for 80 percent of what the pods ask for, memory: …, or metrics: …")
+		d.wrong(n, MissingField, n.path+" does not say what it looks at", "", "write cpu: 80 for 80 percent of what the pods ask for, memory: …, or metrics: …")
 	case a.Max > 0 && a.Min > a.Max:
 		d.against(n.get("min"), n.get("max"), scaleRange, fmt.Sprintf("%s.min is %d, more than its max of %d", n.path, a.Min, a.Max), "", "raise max, or lower min")
 	}
@@ -82,7 +82,7 @@ func (d *decoder) amount(n *node) string {
 		return ""
 	}
 	if _, err := resource.ParseQuantity(n.text); err != nil {
-		d.wrong(n, wrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as 100 or "500m"`)
+		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as 100 or "500m"`)
 	}
 	return n.text
 }

@@ -85,7 +85,7 @@ func (d *decoder) mounts(n, service *node, s *Service) []Mount {
 // subPath decodes a path inside of a volume.
 func (d *decoder) subPath(n *node) string {
 	if text := n.str(); text != "" && !filepath.IsLocal(text) {
-		d.wrong(n, wrongValue, fmt.Sprintf("%s leaves the volume: %q", n.path, text), "", "write a path without .. in it")
+		d.wrong(n, WrongValue, fmt.Sprintf("%s leaves the volume: %q", n.path, text), "", "write a path without .. in it")
 	}
 	return n.str()
 }
@@ -226,7 +226,7 @@ func (d *decoder) pod(n *node, s *Service) {
 	}
 	for _, v := range sorted(n.get("volumes")) {
 		if v.is(cue.StructKind) && v.missing("mount") && !mounted[v.name] {
-			d.wrong(v, missingField, v.path+" is mounted nowhere", "mount is where in the container it is",
+			d.wrong(v, MissingField, v.path+" is mounted nowhere", "mount is where in the container it is",
 				`write mount: "/data", or mount it in a sidecar or an init container`)
 		}
 	}

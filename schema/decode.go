@@ -78,7 +78,7 @@ func (d *decoder) app(n *node) *App {
 		a.Cluster = env.get("cluster").str()
 		a.Protected = env.get("protected").bool(false)
 		if a.Protected && env.missing("cluster") {
-			d.wrong(env.get("protected"), missingField, env.path+" is protected, but does not say which cluster it is in", "a context is only a name, which may lead anywhere",
+			d.wrong(env.get("protected"), MissingField, env.path+" is protected, but does not say which cluster it is in", "a context is only a name, which may lead anywhere",
 				"write cluster: \"…\": kubectl get namespace kube-system -o jsonpath={.metadata.uid}")
 		}
 	}
@@ -110,10 +110,10 @@ func (d *decoder) app(n *node) *App {
 func (d *decoder) anyService(services *node) {
 	switch {
 	case len(services.fields) == 0:
-		d.wrong(services, missingField, "services is empty", "an App has at least one service",
+		d.wrong(services, MissingField, "services is empty", "an App has at least one service",
 			`write one, such as services: web: image: "nginx:1.29"`)
 	case len(d.disabled) == len(services.fields):
-		d.wrong(services, missingField, "every service is disabled", "an App has at least one service", "enable one of them")
+		d.wrong(services, MissingField, "every service is disabled", "an App has at least one service", "enable one of them")
 	}
 }
 
@@ -223,7 +223,7 @@ func (d *decoder) oneOf(n *node, kinds []string, tooMany, why, none, hint string
 	}
 	// An unknown field was meant to be one of them.
 	if missing && !slices.ContainsFunc(n.fields, func(f *node) bool { return f.bad }) {
-		d.wrong(n, missingField, n.path+" "+none, "", hint)
+		d.wrong(n, MissingField, n.path+" "+none, "", hint)
 	}
 }
 

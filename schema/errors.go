@@ -7,36 +7,9 @@ import (
 	"strings"
 )
 
-// Code names a kind of Error, for programs that read errors.
+// Code names a kind of Error, for programs that read errors: the rule of the language
+// itself that it breaks, or rule.Contradicts.
 type Code string
-
-// The codes of errors.
-const (
-	NoProject    Code = "no-project"
-	NoApp        Code = "no-app"
-	Syntax       Code = "syntax"
-	Import       Code = "import"
-	Tag          Code = "tag"
-	Reference    Code = "reference"
-	Conflict     Code = "conflict"
-	NoValue      Code = "no-value"
-	Evaluation   Code = "evaluation"
-	UnknownField Code = "unknown-field"
-	MissingField Code = "missing-field"
-	WrongValue   Code = "wrong-value"
-	WrongName    Code = "wrong-name"
-	Contradicts  Code = "contradicts" // values that are fine alone, but not together
-	StaleSchema  Code = "stale-schema"
-)
-
-// Severity says how much an Error matters.
-type Severity string
-
-// The severities. The zero value is an error too.
-const (
-	SeverityError   Severity = "error"
-	SeverityWarning Severity = "warning"
-)
 
 // Error is one thing that the user wrote wrong.
 type Error struct {
@@ -163,4 +136,22 @@ func inOrder(a, b *Error) int {
 
 func (p Pos) compare(q Pos) int {
 	return cmp.Or(cmp.Compare(p.Module, q.Module), cmp.Compare(p.File, q.File), cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
+}
+
+// ruled gives an error what follows from its rule, or the rule from its code.
+func ruled(e *Error) *Error {
+	if e.Rule == "" {
+		e.Rule = string(e.Code)
+	}
+	r, _ := ruleNamed(e.Rule)
+	if e.Code == "" {
+		e.Code = Code(r.Kind)
+	}
+	if e.Severity == "" {
+		e.Severity = r.Severity
+	}
+	if e.Severity == "" {
+		e.Severity = SeverityError
+	}
+	return e
 }

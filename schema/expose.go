@@ -119,7 +119,7 @@ func (d *decoder) route(n *node, base Route) Route {
 
 func (d *decoder) plainPath(at *node, path string) {
 	if strings.ContainsAny(path, "?#") {
-		d.wrong(at, wrongValue, fmt.Sprintf("%s is %q, which is more than a path", at.path, path), "an Ingress looks at the path alone", "leave out what begins with ? or #")
+		d.wrong(at, WrongValue, fmt.Sprintf("%s is %q, which is more than a path", at.path, path), "an Ingress looks at the path alone", "leave out what begins with ? or #")
 	}
 }
 
@@ -171,7 +171,7 @@ func (d *decoder) backends(m member, expose, route *node, e Expose) []Backend {
 		list = append(list, b)
 	}
 	if sum == 0 && !unsure {
-		d.wrong(weights, wrongValue, weights.path+" gives nobody a share", "then nothing answers", fmt.Sprintf("write %s: 1", m.s.Name))
+		d.wrong(weights, WrongValue, weights.path+" gives nobody a share", "then nothing answers", fmt.Sprintf("write %s: 1", m.s.Name))
 	}
 	return list
 }
@@ -206,7 +206,7 @@ func (d *decoder) redirect(n *node) *Redirect {
 		r.Port = cmp.Or(r.Port, 443)
 	}
 	if r.Scheme == "" && r.Host == "" && r.Path == "" && r.Port == 0 && len(n.fields) == 0 || n.get("status") != nil && len(n.fields) == 1 {
-		d.wrong(n, missingField, n.path+" does not say where to", "it would answer with the same address", "write one of https: true, host: …, path: …, port: …")
+		d.wrong(n, MissingField, n.path+" does not say where to", "it would answer with the same address", "write one of https: true, host: …, path: …, port: …")
 	}
 	return r
 }

@@ -24,7 +24,7 @@ func (d *decoder) gateways(n *node) []Gateway {
 			}
 		}
 		if listeners.is(cue.StructKind) && len(listeners.fields) == 0 {
-			d.wrong(listeners, missingField, listeners.path+" is empty", "a Gateway has at least one", "write one, such as http: port: 80")
+			d.wrong(listeners, MissingField, listeners.path+" is empty", "a Gateway has at least one", "write one, such as http: port: 80")
 		}
 		type address struct {
 			port int32
@@ -54,7 +54,7 @@ func (d *decoder) listener(n *node) Listener {
 	case l.Protocol == "" && n.missing("protocol"):
 		l.Protocol = "HTTP"
 	case l.Protocol == "HTTPS" && len(l.Secrets) == 0 && n.missing("tls"):
-		d.wrong(n, missingField, n.path+" speaks HTTPS, but has no certificate", "", `write tls: "NAME": {} with the name of a Secret of type kubernetes.io/tls`)
+		d.wrong(n, MissingField, n.path+" speaks HTTPS, but has no certificate", "", `write tls: "NAME": {} with the name of a Secret of type kubernetes.io/tls`)
 	case l.Protocol == "HTTP" && n.get("tls") != nil:
 		d.against(n.get("tls"), n.get("protocol"), oneOf, n.path+" has certificates, but speaks HTTP", "", "remove one of the two")
 	}
@@ -141,7 +141,7 @@ func (d *decoder) network(n *node) Network {
 	}
 	if _, err := netip.ParseAddr(w.NodeLocalDNS); err != nil {
 		at := n.get("nodeLocalDNS")
-		d.wrong(at, wrongValue, fmt.Sprintf("%s is no address: %q", at.path, at.text), "", `write one such as "169.254.20.10"`)
+		d.wrong(at, WrongValue, fmt.Sprintf("%s is no address: %q", at.path, at.text), "", `write one such as "169.254.20.10"`)
 	}
 	return w
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue/token"
+	v1 "github.com/shipit-dev/shipit/schema/v1"
 )
 
 // language is the version of CUE that new projects are written in.
@@ -101,7 +102,7 @@ func Update(dir string) ([]string, error) {
 func vendor(root string) ([]string, error) {
 	dir := filepath.Join(root, filepath.FromSlash(vendorDir))
 	var changed []string
-	files := schemaFiles()
+	files := v1.Files()
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err

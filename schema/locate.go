@@ -208,10 +208,3 @@ func nearest(positions map[string]Pos, path string) Pos {
 		path = path[:max(0, strings.LastIndexByte(path, '.'))]
 	}
 }
-
-func join(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return path + "." + name
-}

@@ -39,7 +39,7 @@ func (d *decoder) annotations(n *node) map[string]string {
 		set(&m, f.name, f.str())
 	}
 	if size > maxAnnotations {
-		d.wrong(n, wrongValue, fmt.Sprintf("%s have %d bytes, more than 256 KiB", n.path, size), "Kubernetes keeps no more for an object", "put what is large into a config")
+		d.wrong(n, WrongValue, fmt.Sprintf("%s have %d bytes, more than 256 KiB", n.path, size), "Kubernetes keeps no more for an object", "put what is large into a config")
 	}
 	return m
 }

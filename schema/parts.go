@@ -2,11 +2,13 @@ package schema
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/parser"
+	v1 "github.com/shipit-dev/shipit/schema/v1"
 )
 
 // Part is a kind of struct of the language, for a page about all of it.
@@ -60,8 +62,8 @@ type definition struct{ subject, name string }
 // inOrder gives the definitions of structs as they are written.
 func (s *shapes) inOrder() []definition {
 	var all []definition
-	files := schemaFiles()
-	for _, file := range sortedKeys(files) {
+	files := v1.Files()
+	for _, file := range slices.Sorted(maps.Keys(files)) {
 		f, err := parser.ParseFile(file, files[file])
 		if err != nil {
 			continue // newShapes has told
@@ -102,7 +104,7 @@ func (s *shapes) paths() map[string][]string {
 // embedded gives the definitions whose fields a struct has.
 func (s *shapes) embedded(in *shape) []string {
 	var names []string
-	for _, name := range sortedKeys(s.definitions) {
+	for _, name := range slices.Sorted(maps.Keys(s.definitions)) {
 		other := s.definition(name)
 		if name != in.definition && len(other.fields) > 0 && len(other.fields) < len(in.fields) && containsAll(in.fields, other.fields) {
 			names = append(names, name)

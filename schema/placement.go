@@ -74,7 +74,7 @@ func (d *decoder) toleration(n *node) Toleration {
 		t.Operator = "Exists"
 	}
 	if t.Operator == "Equal" && n.missing("key") {
-		d.wrong(n, missingField, n.path+" compares a value, but does not say of which taint", "", `write key: "…"`)
+		d.wrong(n, MissingField, n.path+" compares a value, but does not say of which taint", "", `write key: "…"`)
 	}
 	if at := n.get("seconds"); at != nil && t.Effect != "NoExecute" && settled(n, "effect") {
 		d.against(at, n.get("effect"), oneOf, at.path+" is of the effect NoExecute, which this is not", "only that ends pods that run already", `write effect: "NoExecute", or remove it`)
@@ -124,7 +124,7 @@ func (d *decoder) permissions(n *node) []Permission {
 		for _, name := range []string{"apiGroups", "resources", "verbs", "names"} {
 			at := f.get(name)
 			if at.is(cue.ListKind) && len(at.items) == 0 {
-				d.wrong(at, wrongValue, at.path+" is an empty list", "it would allow nothing", "write some, or remove it")
+				d.wrong(at, WrongValue, at.path+" is an empty list", "it would allow nothing", "write some, or remove it")
 			}
 			if at.is(cue.ListKind) && name != "names" && slices.Contains(at.strings(), "*") {
 				d.wrong(at, widePermission, at.path+" is everything", "whoever takes over the service may do that too", "name what it needs")

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"bytes"
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,10 +11,8 @@ import (
 
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/token"
+	v1 "github.com/shipit-dev/shipit/schema/v1"
 )
-
-//go:embed v1/*.cue
-var embedded embed.FS
 
 const (
 	importPath = "shipit.dev/v1"
@@ -132,7 +129,7 @@ func (p Project) stale() []*Error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return warn(fmt.Sprintf("the project has no %s", vendorDir))
 	}
-	want := schemaFiles()
+	want := v1.Files()
 	n := 0
 	for _, e := range have {
 		if !strings.HasSuffix(e.Name(), ".cue") {
@@ -150,27 +147,10 @@ func (p Project) stale() []*Error {
 	return nil
 }
 
-// schemaFiles are the embedded schema's files by name.
-func schemaFiles() map[string][]byte {
-	files := map[string][]byte{}
-	entries, err := embedded.ReadDir("v1")
-	if err != nil {
-		panic(err) // embedded above
-	}
-	for _, e := range entries {
-		data, err := embedded.ReadFile("v1/" + e.Name())
-		if err != nil {
-			panic(err)
-		}
-		files[e.Name()] = data
-	}
-	return files
-}
-
 // bareSchema is the schema for evaluating it: without its comments, which are more
 // than half of what there is to parse. Lines keep their numbers.
 func bareSchema() map[string][]byte {
-	files := schemaFiles()
+	files := v1.Files()
 	for name, data := range files {
 		bare := make([]byte, 0, len(data))
 		for line := range bytes.Lines(data) {
@@ -198,7 +178,7 @@ func scalarSchema() map[string][]byte { return definitions("{...}", "") }
 // is no struct, where that is not what it says itself.
 func definitions(app, scalar string) map[string][]byte {
 	b := []byte("package v1\n")
-	for _, data := range schemaFiles() {
+	for _, data := range v1.Files() {
 		for line := range bytes.Lines(data) {
 			name, value, ok := strings.Cut(string(line), ": ")
 			switch {

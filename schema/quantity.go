@@ -59,7 +59,7 @@ func (d *decoder) quantity(n *node, into *map[string]string) bool {
 	}
 	q, err := resource.ParseQuantity(n.text)
 	if err != nil {
-		d.wrong(n, wrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "100m", "64Mi" or 2`)
+		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "100m", "64Mi" or 2`)
 		return false
 	}
 	const mebibyte = 1 << 20
@@ -74,7 +74,7 @@ func (d *decoder) quantity(n *node, into *map[string]string) bool {
 		d.wrong(n, coresMeant, fmt.Sprintf("%s is %s cores, which hardly any node has", n.path, n.text),
 			"cpu is counted in cores", fmt.Sprintf("write thousandths of a core: %q", n.text+"m"))
 	case wholeOnly(n.name) && q.MilliValue()%1000 != 0:
-		d.wrong(n, wrongValue, fmt.Sprintf("%s must be a whole number, not %s", n.path, n.text), "such resources cannot be divided", "")
+		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a whole number, not %s", n.path, n.text), "such resources cannot be divided", "")
 	}
 	set(into, n.name, n.text)
 	return true

@@ -31,13 +31,13 @@ func (d *decoder) quota(n *node) map[string]string {
 		q, err := resource.ParseQuantity(f.text)
 		switch {
 		case err != nil:
-			d.wrong(f, wrongValue, fmt.Sprintf("%s must be a quantity, not %q", f.path, f.text), "", `write one such as "16Gi" or 40`)
+			d.wrong(f, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", f.path, f.text), "", `write one such as "16Gi" or 40`)
 			continue
 		case strings.HasSuffix(name, "memory") && q.Sign() > 0 && q.CmpInt64(1<<20) < 0:
 			d.wrong(f, quantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", f.path, f.text),
 				`memory is counted in bytes, and "m" means thousandths`, `write the unit: "64Mi", "1Gi"`)
 		case !strings.HasPrefix(name, "requests.") && !strings.HasPrefix(name, "limits.") && !strings.HasSuffix(name, "storage") && q.MilliValue()%1000 != 0:
-			d.wrong(f, wrongValue, fmt.Sprintf("%s must be a whole number, not %s", f.path, f.text), "it counts objects", "")
+			d.wrong(f, WrongValue, fmt.Sprintf("%s must be a whole number, not %s", f.path, f.text), "it counts objects", "")
 		}
 		set(&m, name, f.text)
 	}

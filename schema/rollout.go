@@ -111,7 +111,7 @@ func (d *decoder) workload(n *node, s *Service) {
 	}
 	const longest = 52 // of a StatefulSet: the label controller-revision-hash is its name, - and 10 more
 	if s.Workload == StatefulSet && len(s.Name) > longest {
-		d.wrong(n, wrongName, fmt.Sprintf("%s has a name of %d characters, but a StatefulSet may have %d", n.path, len(s.Name), longest),
+		d.wrong(n, WrongName, fmt.Sprintf("%s has a name of %d characters, but a StatefulSet may have %d", n.path, len(s.Name), longest),
 			"Kubernetes puts the name with a hash into a label, which may have 63", "give it a shorter name")
 	}
 }

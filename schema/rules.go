@@ -6,6 +6,15 @@ import (
 	"sync"
 )
 
+// Severity says how much an Error matters.
+type Severity string
+
+// The severities. The zero value is an error too.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
+)
+
 // Rule is a check that the language makes.
 type Rule struct {
 	Name        string   `json:"name"` // as in Error.Rule; that of a policy is "policy", and its errors say "policy/NAME"
@@ -19,7 +28,8 @@ type Rule struct {
 	// them. Without the others' values no object could be made.
 	Silenceable bool `json:"silenceable"`
 
-	code Code
+	// Kind is the code of its errors: that of a rule of the language itself, or Contradicts.
+	Kind string `json:"-"`
 }
 
 // Rules gives every rule of this package, sorted by name.
@@ -34,8 +44,8 @@ var rules = sync.OnceValue(func() []Rule {
 		if all[i].Severity == "" {
 			all[i].Severity = SeverityError
 		}
-		if all[i].code == "" {
-			all[i].code = Contradicts
+		if all[i].Kind == "" {
+			all[i].Kind = Contradicts
 		}
 	}
 	slices.SortFunc(all, func(a, b Rule) int { return strings.Compare(a.Name, b.Name) })
@@ -52,22 +62,4 @@ func ruleNamed(name string) (Rule, bool) {
 		return Rule{}, false
 	}
 	return all[i], true
-}
-
-// ruled gives an error what follows from its rule, or the rule from its code.
-func ruled(e *Error) *Error {
-	if e.Rule == "" {
-		e.Rule = string(e.Code)
-	}
-	r, _ := ruleNamed(e.Rule)
-	if e.Code == "" {
-		e.Code = r.code
-	}
-	if e.Severity == "" {
-		e.Severity = r.Severity
-	}
-	if e.Severity == "" {
-		e.Severity = SeverityError
-	}
-	return e
 }

@@ -14,13 +14,13 @@ const (
 
 var capacityRules = []Rule{
 	{
-		Name: quantityUnit, code: WrongValue, Summary: "A quantity is of a size that cannot be meant",
+		Name: quantityUnit, Kind: WrongValue, Summary: "A quantity is of a size that cannot be meant",
 		Explanation: "cpu is counted in cores, so 250 is 250 cores and \"250m\" a quarter of one; memory and storage are counted in bytes, so \"64m\" is less than one.",
 		Example:     "resources: {cpu: \"250m\", memory: \"64Mi\"}",
 		Fields:      []string{"services.resources", "quota"},
 	},
 	{
-		Name: coresMeant, code: WrongValue, Severity: SeverityWarning, Silenceable: true, Summary: "A container asks for a hundred cores or more",
+		Name: coresMeant, Kind: WrongValue, Severity: SeverityWarning, Silenceable: true, Summary: "A container asks for a hundred cores or more",
 		Explanation: "cpu is counted in cores. Where a number such as 500 was meant as thousandths of a core, as in \"500m\", the pod would wait for a node that is not there.",
 		Example:     "resources: {cpu: \"500m\", memory: \"64Mi\"}",
 		Fields:      []string{"services.resources", "services.resources.limits"},

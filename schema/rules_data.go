@@ -26,12 +26,12 @@ var dataRules = []Rule{
 		Fields:      []string{"services.env.config", "services.env.secret", "services.envFrom", "services.volumes.config", "services.volumes.secret"},
 	},
 	{
-		Name: configTooLarge, code: WrongValue, Summary: "A config is larger than Kubernetes keeps",
+		Name: configTooLarge, Kind: WrongValue, Summary: "A config is larger than Kubernetes keeps",
 		Explanation: "A ConfigMap holds at most 1 MiB with its keys. Larger files belong into the image or a volume.",
 		Fields:      []string{"services.config"},
 	},
 	{
-		Name: podField, code: WrongValue, Summary: "A variable asks for a field that a pod does not tell of itself",
+		Name: podField, Kind: WrongValue, Summary: "A variable asks for a field that a pod does not tell of itself",
 		Explanation: "The downward API gives a few fields to variables; the message lists them.",
 		Example:     "env: POD_IP: field: \"status.podIP\"",
 		Fields:      []string{"services.env.field"},
@@ -65,13 +65,13 @@ var dataRules = []Rule{
 		Fields:      []string{"objects"},
 	},
 	{
-		Name: notEncrypted, code: WrongValue, Summary: "A file that SOPS should have encrypted, or a value in it, is not encrypted",
+		Name: notEncrypted, Kind: WrongValue, Summary: "A file that SOPS should have encrypted, or a value in it, is not encrypted",
 		Explanation: "A file that SOPS encrypted says so in its sops metadata, and its values begin with ENC[. Others are secrets that everybody can read who reads the project or its history: encrypt them, and change them wherever they are used.",
 		Example:     "sops encrypt --in-place secrets/prod.yaml",
 		Fields:      []string{"services.secrets.sops"},
 	},
 	{
-		Name: unknownSOPSValue, code: WrongValue, Summary: "A file that SOPS encrypted has no value of a name",
+		Name: unknownSOPSValue, Kind: WrongValue, Summary: "A file that SOPS encrypted has no value of a name",
 		Explanation: "The names of the values can be read without a key. Those that lead to a value are joined by dots, places in lists are numbers: \"hosts.0\".",
 		Example:     "secrets: db: password: sops: {file: \"secrets/prod.yaml\", key: \"database.password\"}",
 	},

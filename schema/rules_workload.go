@@ -31,7 +31,7 @@ const (
 
 var workloadRules = []Rule{
 	{
-		Name: noImage, code: MissingField, Summary: "A container has neither an image nor a build",
+		Name: noImage, Kind: MissingField, Summary: "A container has neither an image nor a build",
 		Explanation: "A container runs an image, which is either named or built from source.",
 		Example:     "build: go: \"./web\"",
 		Fields:      []string{"services.image", "services.build"},
@@ -98,7 +98,7 @@ var workloadRules = []Rule{
 		Fields:      []string{"services.autoscale.vertical"},
 	},
 	{
-		Name: cronLine, code: WrongValue, Summary: "A CronJob's schedule or time zone cannot be understood, or never comes",
+		Name: cronLine, Kind: WrongValue, Summary: "A CronJob's schedule or time zone cannot be understood, or never comes",
 		Explanation: "A schedule has five fields: minute, hour, day of the month, month, day of the week (0 is Sunday), or is a word such as @daily. The time zone has a field of its own.",
 		Example:     "workload: \"CronJob\"\nschedule: \"30 4 * * mon-fri\"\ntimeZone: \"Europe/Berlin\"",
 		Fields:      []string{"services.schedule", "services.timeZone"},

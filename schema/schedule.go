@@ -38,7 +38,7 @@ func (d *decoder) schedule(n *node, s *Service) *Schedule {
 	}
 	at := n.get("schedule")
 	if n.missing("schedule") {
-		d.wrong(n, missingField, n.path+" is a CronJob, but does not say when it runs", "", `write schedule: "30 4 * * *" for every day at 4:30, or "@hourly"`)
+		d.wrong(n, MissingField, n.path+" is a CronJob, but does not say when it runs", "", `write schedule: "30 4 * * *" for every day at 4:30, or "@hourly"`)
 	} else if c.Cron != "" {
 		if err := parseCron(c.Cron); err != nil {
 			d.wrong(at, cronLine, fmt.Sprintf("%s is %q, which is no schedule: %v", at.path, c.Cron, err), "", `write one such as "30 4 * * *" for every day at 4:30, or "@hourly"`)
@@ -52,7 +52,7 @@ func (d *decoder) schedule(n *node, s *Service) *Schedule {
 	}
 	const longest = 52 // Kubernetes adds the time to the names of its Jobs
 	if len(s.Name) > longest {
-		d.wrong(n, wrongName, fmt.Sprintf("%s has a name of %d characters, but a CronJob may have %d", n.path, len(s.Name), longest),
+		d.wrong(n, WrongName, fmt.Sprintf("%s has a name of %d characters, but a CronJob may have %d", n.path, len(s.Name), longest),
 			"Kubernetes names its Jobs by it and the time", "give it a shorter name")
 	}
 	return c

@@ -8,6 +8,7 @@ import (
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
+	v1 "github.com/shipit-dev/shipit/schema/v1"
 )
 
 // shape is what the schema's syntax says about a value: which fields it may
@@ -64,7 +65,7 @@ type shapes struct {
 // readShapes parses the embedded schema, once; what it gives is only looked at.
 var readShapes = sync.OnceValues(func() (*shapes, error) {
 	s := &shapes{definitions: map[string]*ast.Field{}, made: map[string]*shape{}}
-	for name, data := range schemaFiles() {
+	for name, data := range v1.Files() {
 		f, err := parser.ParseFile(name, data, parser.ParseComments)
 		if err != nil {
 			return nil, err
@@ -205,4 +206,11 @@ func unquoteAll(body string) []string {
 		}
 	}
 	return words
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
 }

@@ -50,7 +50,7 @@ func (d *decoder) sops(n *node) *SOPSKey {
 	case errors.As(err, &broken):
 		d.wrong(file, projectFile, file.path+": "+broken.Error(), "", broken.Hint())
 	case errors.As(err, &missing) && n.missing("key"):
-		d.wrong(n, missingField, n.path+" does not say which value of the file", "", `write key: "…", with names joined by dots`)
+		d.wrong(n, MissingField, n.path+" does not say which value of the file", "", `write key: "…", with names joined by dots`)
 	case errors.As(err, &missing) && k.Key != "":
 		d.wrong(at, unknownSOPSValue, at.path+": "+missing.Error(), "", missing.Hint())
 	case errors.As(err, &clear):

@@ -19,7 +19,7 @@ var told = sync.OnceValues(func() (*said, error) {
 			l.describeAll(f)
 		}
 	}
-	for _, r := range rules() {
+	for _, r := range Rules() {
 		for _, path := range r.Fields {
 			if at, known, err := s.find(path); err == nil {
 				l.rules = append(l.rules, ruleAt{r.Name, at, known})

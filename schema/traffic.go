@@ -73,7 +73,7 @@ func (d *decoder) callService(n *node, c *Call) {
 		if list := callee.s.portNames(); len(list) > 0 {
 			hint = fmt.Sprintf("write one of %s, or none for the only one or \"http\"", strings.Join(list, ", "))
 		}
-		d.wrong(port, wrongValue, fmt.Sprintf("%s must be the name of a port of %s, not a number (%s)", port.path, callee.n.path, port.text),
+		d.wrong(port, WrongValue, fmt.Sprintf("%s must be the name of a port of %s, not a number (%s)", port.path, callee.n.path, port.text),
 			"a number is for what is outside", hint)
 		return
 	}
@@ -126,9 +126,9 @@ func (d *decoder) outsidePort(n *node, why, hint string) int32 {
 	port := n.get("port")
 	switch {
 	case port == nil && n.missing("port"):
-		d.wrong(n, missingField, n.path+" does not say which port it calls", why, hint)
+		d.wrong(n, MissingField, n.path+" does not say which port it calls", why, hint)
 	case port.is(cue.StringKind):
-		d.wrong(port, wrongValue, fmt.Sprintf("%s must be a number, not a string (%q)", port.path, port.text), "names are for the ports of services", hint)
+		d.wrong(port, WrongValue, fmt.Sprintf("%s must be a number, not a string (%q)", port.path, port.text), "names are for the ports of services", hint)
 	}
 	return int32(port.int64())
 }
@@ -158,9 +158,9 @@ func (d *decoder) cidr(n *node) string {
 	prefix, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		d.wrong(n, wrongValue, fmt.Sprintf("%s is no range of addresses: %q", n.path, text), "", `write one such as "10.0.0.0/8" or "2001:db8::/32"`)
+		d.wrong(n, WrongValue, fmt.Sprintf("%s is no range of addresses: %q", n.path, text), "", `write one such as "10.0.0.0/8" or "2001:db8::/32"`)
 	case prefix.Masked() != prefix:
-		d.wrong(n, wrongValue, fmt.Sprintf("%s has bits after its first %d: %q", n.path, prefix.Bits(), text), "they mean nothing", fmt.Sprintf("write %q", prefix.Masked()))
+		d.wrong(n, WrongValue, fmt.Sprintf("%s has bits after its first %d: %q", n.path, prefix.Bits(), text), "they mean nothing", fmt.Sprintf("write %q", prefix.Masked()))
 	}
 	return text
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+
+	guess "github.com/shipit-dev/shipit/internal/nearest"
 )
 
 // UnknownFieldError is a path that Explain does not find.
@@ -44,13 +46,13 @@ func (e *UnknownFieldError) Hint() string {
 // nearWord gives the field that was probably meant, by its name or what it is
 // called elsewhere.
 func nearWord(s *shape, name string) string {
-	return cmp.Or(alias(s, name), nearestName(name, s.names()))
+	return cmp.Or(alias(s, name), guess.Name(name, s.names()))
 }
 
 // misspelt reports whether a name that the user may choose is rather meant as a
 // field.
 func misspelt(s *shape, name string) bool {
-	return alias(s, name) != "" || slip(name, s.names()) != ""
+	return alias(s, name) != "" || guess.Slip(name, s.names()) != ""
 }
 
 // alias gives the field that is called by a name elsewhere, or "".

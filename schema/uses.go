@@ -6,7 +6,7 @@ import "strings"
 // environment: their paths as in Field.Path, sorted. What only other environments
 // have is not among them.
 func (a *App) Uses() ([]string, error) {
-	s, err := told()
+	s, err := readShapes()
 	if err != nil {
 		return nil, err
 	}

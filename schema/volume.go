@@ -119,7 +119,7 @@ func (d *decoder) bytes(n *node) string {
 	q, err := resource.ParseQuantity(n.text)
 	switch {
 	case err != nil:
-		d.wrong(n, wrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "64Mi" or "1Gi"`)
+		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "64Mi" or "1Gi"`)
 	case q.CmpInt64(mebibyte) < 0:
 		d.wrong(n, quantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
 			`it is counted in bytes, and "m" means thousandths`, mebibytes(n.text))

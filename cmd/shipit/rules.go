@@ -43,7 +43,7 @@ func ruleNamed(name string) (schema.Rule, bool) {
 // alone is wrong, or the rule.
 func explainedBy(e *schema.Error) string {
 	path := e.Path
-	switch schema.Code(rule(e)) {
+	switch rule(e) {
 	case schema.UnknownField:
 		path = path[:max(strings.LastIndexByte(path, '.'), 0)]
 		fallthrough
