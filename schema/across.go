@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // across checks what only all services together can be wrong in.
@@ -66,7 +68,7 @@ func (d *decoder) circle(services []string) {
 	}
 	first := edges[0]
 	e := &Error{
-		Rule: needsCircle, Pos: first.pos, Path: first.path,
+		Rule: rule.NeedsCircle, Pos: first.pos, Path: first.path,
 		Message: "services need each other in a circle: " + draw(services),
 		Why:     "each would wait for the next to be healthy, and none could be the first",
 		Hint:    "remove one of these needs; calls alone may go in circles",
@@ -111,7 +113,7 @@ func (d *decoder) collisions(a *App) map[object]owner {
 			o := object{kind, name}
 			if other, ok := taken[o]; ok && other.n != n && !told[name] {
 				told[name] = true
-				d.against(n, other.n, sameObject, fmt.Sprintf("%s and %s would both make the %s %q", other.n.path, n.path, kind, name), "",
+				d.against(n, other.n, rule.SameObject, fmt.Sprintf("%s and %s would both make the %s %q", other.n.path, n.path, kind, name), "",
 					"give one of them another name")
 				return
 			}
@@ -119,10 +121,10 @@ func (d *decoder) collisions(a *App) map[object]owner {
 		})
 		switch {
 		case m.s.Name == "default":
-			d.wrong(m.n, WrongName, m.n.path+" would take the place of the ServiceAccount \"default\"",
+			d.wrong(m.n, rule.WrongName, m.n.path+" would take the place of the ServiceAccount \"default\"",
 				"every namespace has one, and pods without a ServiceAccount run as it", "give the service another name")
 		case m.s.Name == "kubernetes" && a.Namespace == "default":
-			d.wrong(m.n, WrongName, m.n.path+" would take the place of the Service \"kubernetes\"",
+			d.wrong(m.n, rule.WrongName, m.n.path+" would take the place of the Service \"kubernetes\"",
 				"it is how pods find the API server, in the namespace default", "give the service or the namespace another name")
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
@@ -41,22 +42,22 @@ func (d *decoder) horizontal(n *node, a *Autoscale) {
 	looks := slices.DeleteFunc([]*node{n.get("cpu"), n.get("memory"), n.get("metrics")}, func(f *node) bool { return f == nil })
 	switch {
 	case n.missing("max") && n.missing("vertical"):
-		d.wrong(n, MissingField, n.path+" does not say up to how many pods it scales", "", "write max: 10")
+		d.wrong(n, rule.MissingField, n.path+" does not say up to how many pods it scales", "", "write max: 10")
 	case n.missing("max") && (len(looks) > 0 || n.get("min") != nil || n.get("behavior") != nil):
 		at := slices.Concat(looks, []*node{n.get("min"), n.get("behavior")})
 		at = slices.DeleteFunc(at, func(f *node) bool { return f == nil })
-		d.wrong(at[0], MissingField, fmt.Sprintf("%s is of a count that is scaled, but %s.max is not there", at[0].path, n.path), "vertical alone changes no count", "write max: 10")
+		d.wrong(at[0], rule.MissingField, fmt.Sprintf("%s is of a count that is scaled, but %s.max is not there", at[0].path, n.path), "vertical alone changes no count", "write max: 10")
 	case a.Max > 0 && len(looks) == 0 && n.missing("cpu") && n.missing("memory") && n.missing("metrics"):
-		d.wrong(n, MissingField, n.path+" does not say what it looks at", "", "write cpu: 80 for 80 percent of what the pods ask for, memory: …, or metrics: …")
+		d.wrong(n, rule.MissingField, n.path+" does not say what it looks at", "", "write cpu: 80 for 80 percent of what the pods ask for, memory: …, or metrics: …")
 	case a.Max > 0 && a.Min > a.Max:
-		d.against(n.get("min"), n.get("max"), scaleRange, fmt.Sprintf("%s.min is %d, more than its max of %d", n.path, a.Min, a.Max), "", "raise max, or lower min")
+		d.against(n.get("min"), n.get("max"), rule.ScaleRange, fmt.Sprintf("%s.min is %d, more than its max of %d", n.path, a.Min, a.Max), "", "raise max, or lower min")
 	}
 	if v := a.Vertical; v != nil && v.Mode != "Off" && (a.CPU != nil || a.Memory != nil) {
 		at := n.get("cpu")
 		if a.CPU == nil {
 			at = n.get("memory")
 		}
-		d.against(n.get("vertical"), at, scaleFight, fmt.Sprintf("%s and %s change each other's ground", n.get("vertical").path, at.path),
+		d.against(n.get("vertical"), at, rule.ScaleFight, fmt.Sprintf("%s and %s change each other's ground", n.get("vertical").path, at.path),
 			"one makes pods larger, the other counts them by their size", `write vertical: mode: "Off" for a recommendation only, or scale by metrics`)
 	}
 }
@@ -82,7 +83,7 @@ func (d *decoder) amount(n *node) string {
 		return ""
 	}
 	if _, err := resource.ParseQuantity(n.text); err != nil {
-		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as 100 or "500m"`)
+		d.wrong(n, rule.WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as 100 or "500m"`)
 	}
 	return n.text
 }
@@ -142,7 +143,7 @@ func (d *decoder) vertical(n *node) *Vertical {
 			a, _ := resource.ParseQuantity(low)
 			b, _ := resource.ParseQuantity(v.Max[f.name])
 			if a.Cmp(b) > 0 {
-				d.against(n.get("min").get(f.name), f, scaleRange, fmt.Sprintf("%s is %s, more than the max of %s", n.get("min").get(f.name).path, low, f.text), "", "raise max, or lower min")
+				d.against(n.get("min").get(f.name), f, rule.ScaleRange, fmt.Sprintf("%s is %s, more than the max of %s", n.get("min").get(f.name).path, low, f.text), "", "raise max, or lower min")
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // The labels of nodes that pods are placed by
@@ -33,7 +34,7 @@ func (d *decoder) scaling(n *node, s *Service) {
 	if s.Finite() || s.Workload == DaemonSet {
 		for _, name := range takesNoCount {
 			if at := n.get(name); at != nil && (name != "autoscale" || s.Autoscale == nil || s.Autoscale.Max > 0) {
-				d.against(at, n.get("workload"), notOfWorkload, fmt.Sprintf("%s is a %s, which has no %s", n.path, s.Workload, name),
+				d.against(at, n.get("workload"), rule.NotOfWorkload, fmt.Sprintf("%s is a %s, which has no %s", n.path, s.Workload, name),
 					"only a Deployment and a StatefulSet have a count of pods", "remove it")
 			}
 		}
@@ -84,7 +85,7 @@ func (d *decoder) activeActive(n *node, s *Service) {
 		if count != nil {
 			at = count
 		}
-		d.against(at, n.get("availability"), availability, fmt.Sprintf("%s is active-active with one pod", n.path),
+		d.against(at, n.get("availability"), rule.Availability, fmt.Sprintf("%s is active-active with one pod", n.path),
 			"then nothing serves while that is replaced", "write replicas: 2, or autoscale: min: 2")
 	}
 	for _, topology := range []string{nodeTopology, zoneTopology} {
@@ -105,16 +106,16 @@ const lostNode = 30
 func (d *decoder) activePassive(n *node, s *Service) {
 	at := n.get("availability")
 	if count := n.get("replicas"); s.Replicas > 1 && count.is(cue.IntKind) {
-		d.against(count, at, availability, fmt.Sprintf("%s is active-passive, but has %d replicas", n.path, s.Replicas), "one pod serves, and never two at once", "write replicas: 1")
+		d.against(count, at, rule.Availability, fmt.Sprintf("%s is active-passive, but has %d replicas", n.path, s.Replicas), "one pod serves, and never two at once", "write replicas: 1")
 	}
 	if a := n.get("autoscale"); s.Autoscale != nil && s.Autoscale.Max > 0 {
-		d.against(a, at, availability, fmt.Sprintf("%s is active-passive, but its count is scaled", n.path), "one pod serves, and never two at once", "remove one of the two")
+		d.against(a, at, rule.Availability, fmt.Sprintf("%s is active-passive, but its count is scaled", n.path), "one pod serves, and never two at once", "remove one of the two")
 	}
 	rollout := n.get("rollout")
 	switch {
 	case s.Workload != Deployment:
 	case s.Rollout.Strategy == "RollingUpdate":
-		d.against(rollout.get("strategy"), at, availability, rollout.get("strategy").path+" would run two pods at once, but the service is active-passive", "", `remove it: it is "Recreate"`)
+		d.against(rollout.get("strategy"), at, rule.Availability, rollout.get("strategy").path+" would run two pods at once, but the service is active-passive", "", `remove it: it is "Recreate"`)
 	default:
 		s.Rollout.Strategy = "Recreate"
 	}
@@ -157,10 +158,10 @@ func (d *decoder) canDrain(n *node, s *Service) {
 	pods := s.fewest()
 	const why, hint = "then no node with one of its pods could ever be drained", "write maxUnavailable: 1, or more replicas"
 	if at := b.get("minAvailable"); at != nil && !at.bad && countOf(at.text, pods) >= pods {
-		d.against(at, n.get("replicas"), drainStuck, fmt.Sprintf("%s is %s, but %s may have only %d: none may ever be away", at.path, at.text, n.path, pods), why, hint)
+		d.against(at, n.get("replicas"), rule.DrainStuck, fmt.Sprintf("%s is %s, but %s may have only %d: none may ever be away", at.path, at.text, n.path, pods), why, hint)
 	}
 	if at := b.get("maxUnavailable"); at != nil && !at.bad && countOf(at.text, pods) == 0 {
-		d.against(at, n.get("replicas"), drainStuck, fmt.Sprintf("%s is %s of %d: none may ever be away", at.path, at.text, pods), why, hint)
+		d.against(at, n.get("replicas"), rule.DrainStuck, fmt.Sprintf("%s is %s of %d: none may ever be away", at.path, at.text, pods), why, hint)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // checker compares a tree with the schema, and says what does not fit in the
@@ -90,7 +91,7 @@ func (c *checker) fields(n *node, f *field) {
 		}
 		if len(f.shape.fields) == 0 && len(f.shape.patterns) > 0 {
 			key := f.shape.patterns[0].key
-			c.wrong(value, WrongName, fmt.Sprintf("%q cannot be a name in %s: it must be %s", value.name, n.path, key),
+			c.wrong(value, rule.WrongName, fmt.Sprintf("%q cannot be a name in %s: it must be %s", value.name, n.path, key),
 				"", cmp.Or(flatSet(n, value), rename(value.name, key)))
 			continue
 		}
@@ -102,7 +103,7 @@ func (c *checker) fields(n *node, f *field) {
 			if n.path != "" {
 				where = " in " + n.path
 			}
-			c.wrong(n, MissingField, fmt.Sprintf("missing field %q%s", required.name, where),
+			c.wrong(n, rule.MissingField, fmt.Sprintf("missing field %q%s", required.name, where),
 				required.remark.first(), "write "+example(required))
 		}
 	}
@@ -170,19 +171,19 @@ func (c *checker) unknown(parent, n *node, s *shape) {
 	if parent.path == "" && slices.Contains([]string{"apiVersion", "kind", "metadata", "spec"}, n.name) {
 		hint = "a Kubernetes object stands in objects: write objects: NAME: {…}, or objects: NAME: file: \"NAME.yaml\""
 	}
-	c.wrong(n, UnknownField, fmt.Sprintf("unknown field %q%s", n.name, where), "", hint)
+	c.wrong(n, rule.UnknownField, fmt.Sprintf("unknown field %q%s", n.name, where), "", hint)
 }
 
 func (c *checker) list(n *node, f *field) {
 	for i, item := range n.items {
 		if !item.bad && !c.fits(item, f.shape.elem) {
 			n.bad = true
-			c.wrong(item, WrongValue, fmt.Sprintf("%s must be %s, but item %d is %s", n.path, f.must, i+1, describe(item, 0)), "", quoteHint(item, f.shape.elem, c))
+			c.wrong(item, rule.WrongValue, fmt.Sprintf("%s must be %s, but item %d is %s", n.path, f.must, i+1, describe(item, 0)), "", quoteHint(item, f.shape.elem, c))
 		}
 	}
 	if !n.bad && !c.fits(n, f.shape) {
 		n.bad = true
-		c.wrong(n, WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, f.must, describe(n, 0)), "", "")
+		c.wrong(n, rule.WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, f.must, describe(n, 0)), "", "")
 	}
 }
 
@@ -208,7 +209,7 @@ func (c *checker) misfit(n *node, f *field) {
 	if isSecret(n.path) {
 		is, why, hint = describe(&node{kind: n.kind, items: n.items, hidden: true}, 0), "", secretHint(n, f)
 	}
-	c.wrong(n, WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, must, is), why, hint)
+	c.wrong(n, rule.WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, must, is), why, hint)
 }
 
 // want gives the value of an expression of the schema.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 const oneConfig = `package shop
@@ -133,7 +134,7 @@ func TestWarnings(t *testing.T) {
 		}
 		var got []string
 		for _, w := range app.Warnings {
-			if w.Code != schema.StaleSchema {
+			if w.Code != rule.StaleSchema {
 				got = append(got, w.Error())
 			}
 		}

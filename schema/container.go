@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // containers decodes those beside a service's own, in the order of their names.
@@ -41,7 +42,7 @@ func (d *decoder) container(n, service *node, s *Service) Container {
 	}
 	c.Probes = d.probes(n, c.Ports)
 	if n.name == s.Name {
-		d.against(n, service, sameObject, fmt.Sprintf("%s has the name of the service's own container", n.path), "each container of a pod has its own",
+		d.against(n, service, rule.SameObject, fmt.Sprintf("%s has the name of the service's own container", n.path), "each container of a pod has its own",
 			"give it another name")
 	}
 	return c
@@ -73,7 +74,7 @@ func (d *decoder) mounts(n, service *node, s *Service) []Mount {
 			d.fileMount(service.get("volumes").get(f.name), where, f.get("subPath"), service)
 		}
 		if other := at[m.Path]; other != nil && m.Path != "" {
-			d.against(f, other, sameMount, fmt.Sprintf("%s and %s are both mounted on %s", f.path, other.path, m.Path),
+			d.against(f, other, rule.SameMount, fmt.Sprintf("%s and %s are both mounted on %s", f.path, other.path, m.Path),
 				"a path shows one volume", "mount one of them elsewhere")
 		}
 		at[m.Path] = f
@@ -85,7 +86,7 @@ func (d *decoder) mounts(n, service *node, s *Service) []Mount {
 // subPath decodes a path inside of a volume.
 func (d *decoder) subPath(n *node) string {
 	if text := n.str(); text != "" && !filepath.IsLocal(text) {
-		d.wrong(n, WrongValue, fmt.Sprintf("%s leaves the volume: %q", n.path, text), "", "write a path without .. in it")
+		d.wrong(n, rule.WrongValue, fmt.Sprintf("%s leaves the volume: %q", n.path, text), "", "write a path without .. in it")
 	}
 	return n.str()
 }
@@ -194,9 +195,9 @@ func (d *decoder) podPorts(n *node, s *Service) {
 			sameService := a.port.Service == b.port.Service && a.port.Protocol == b.port.Protocol && a.port.Service != 0
 			switch {
 			case a.port.Name == b.port.Name:
-				d.against(a.n, b.n, samePort, fmt.Sprintf("%s and %s have the same name", b.n.path, a.n.path), "a pod has each port's name once", "give one another name")
+				d.against(a.n, b.n, rule.SamePort, fmt.Sprintf("%s and %s have the same name", b.n.path, a.n.path), "a pod has each port's name once", "give one another name")
 			case sameService:
-				d.against(a.n, b.n, samePort, fmt.Sprintf("%s and %s are both port %d/%s of the Service", a.n.path, b.n.name, a.port.Service, a.port.Protocol),
+				d.against(a.n, b.n, rule.SamePort, fmt.Sprintf("%s and %s are both port %d/%s of the Service", a.n.path, b.n.name, a.port.Service, a.port.Protocol),
 					"a Service has each port once", fmt.Sprintf("remove one, or give it another: %s: {port: %d, service: …}", a.port.Name, a.port.Port))
 			default:
 				continue
@@ -212,7 +213,7 @@ func (d *decoder) pod(n *node, s *Service) {
 	for _, c := range s.Sidecars {
 		sidecar, init := n.get("sidecars").get(c.Name), n.get("init").get(c.Name)
 		if init != nil {
-			d.against(sidecar, init, sameObject, fmt.Sprintf("%s and %s have the same name", init.path, sidecar.path), "each container of a pod has its own",
+			d.against(sidecar, init, rule.SameObject, fmt.Sprintf("%s and %s have the same name", init.path, sidecar.path), "each container of a pod has its own",
 				"give one of them another name")
 		}
 	}
@@ -226,7 +227,7 @@ func (d *decoder) pod(n *node, s *Service) {
 	}
 	for _, v := range sorted(n.get("volumes")) {
 		if v.is(cue.StructKind) && v.missing("mount") && !mounted[v.name] {
-			d.wrong(v, MissingField, v.path+" is mounted nowhere", "mount is where in the container it is",
+			d.wrong(v, rule.MissingField, v.path+" is mounted nowhere", "mount is where in the container it is",
 				`write mount: "/data", or mount it in a sidecar or an init container`)
 		}
 	}

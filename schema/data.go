@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // maxData is how much a ConfigMap or a Secret may hold: 1 MiB
@@ -55,7 +56,7 @@ func (d *decoder) ref(n, service *node, group, what string) *KeyRef {
 		if len(set.fields) > 0 {
 			why = set.path + " has " + strings.Join(names(set), ", ")
 		}
-		d.against(n, set, unknownConfig, fmt.Sprintf("%s refers to the key %q of %s, which is not there", n.path, key, set.path), why, hint)
+		d.against(n, set, rule.UnknownConfig, fmt.Sprintf("%s refers to the key %q of %s, which is not there", n.path, key, set.path), why, hint)
 	}
 	return &KeyRef{name, key}
 }
@@ -78,7 +79,7 @@ func (d *decoder) named(n, service *node, group, what, name string) bool {
 	if near := nearestName(name, names(have)); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	d.wrong(n, unknownConfig, fmt.Sprintf("%s refers to the %s %q, which %s does not have", n.path, what, name, service.path), why, hint)
+	d.wrong(n, rule.UnknownConfig, fmt.Sprintf("%s refers to the %s %q, which %s does not have", n.path, what, name, service.path), why, hint)
 	return false
 }
 
@@ -105,7 +106,7 @@ func (d *decoder) podField(n *node) string {
 	if near := nearestName(field, podFields); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	d.wrong(n, podField, fmt.Sprintf("%s is %q, which is no field that a pod tells of itself", n.path, field),
+	d.wrong(n, rule.PodField, fmt.Sprintf("%s is %q, which is no field that a pod tells of itself", n.path, field),
 		"they are "+strings.Join(podFields, ", ")+", metadata.labels['NAME'] and metadata.annotations['NAME']", hint)
 	return field
 }
@@ -125,7 +126,7 @@ func (d *decoder) configs(n *node) []Config {
 			size += len(f.name) + len(text)
 		}
 		if size > maxData {
-			d.wrong(set, configTooLarge, fmt.Sprintf("%s has %d bytes, more than 1 MiB", set.path, size),
+			d.wrong(set, rule.ConfigTooLarge, fmt.Sprintf("%s has %d bytes, more than 1 MiB", set.path, size),
 				"Kubernetes keeps no more in a ConfigMap", "split it, or put large files into the image")
 		}
 		list = append(list, c)
@@ -143,15 +144,15 @@ func (d *decoder) file(n *node) string {
 	var path *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		d.wrong(n, projectFile, fmt.Sprintf("%s: there is no file %q in the project", n.path, n.text),
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: there is no file %q in the project", n.path, n.text),
 			"its path is relative to the project's folder", d.nearFile(n.text))
 	case errors.As(err, &path):
-		d.wrong(n, projectFile, fmt.Sprintf("%s: the file %q cannot be read: %v", n.path, n.text, path.Err), "", "")
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: the file %q cannot be read: %v", n.path, n.text, path.Err), "", "")
 	case errors.Is(err, errTooLarge):
-		d.wrong(n, projectFile, fmt.Sprintf("%s: the file %q is larger than 1 MiB", n.path, n.text),
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: the file %q is larger than 1 MiB", n.path, n.text),
 			"Kubernetes keeps no more in a ConfigMap", "put it into the image instead")
 	case err != nil:
-		d.wrong(n, projectFile, fmt.Sprintf("%s: the file %q is %v", n.path, n.text, err),
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: the file %q is %v", n.path, n.text, err),
 			"a config is made of text files", "put it into the image instead")
 	}
 	return text
@@ -213,7 +214,7 @@ func (d *decoder) nearFile(name string) string {
 func (d *decoder) inProject(n *node) bool {
 	local := filepath.FromSlash(n.text)
 	if !filepath.IsLocal(local) {
-		d.wrong(n, projectFile, fmt.Sprintf("%s is outside the project: %q", n.path, n.text),
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s is outside the project: %q", n.path, n.text),
 			"only files of the project are read, by a path relative to its folder", "copy it into the project")
 		return false
 	}
@@ -222,7 +223,7 @@ func (d *decoder) inProject(n *node) bool {
 		err = inside(root, filepath.Join(d.project.Dir, local))
 	}
 	if err != nil && !isPathError(err) {
-		d.wrong(n, projectFile, fmt.Sprintf("%s: %q is a link to a file outside the project", n.path, n.text),
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: %q is a link to a file outside the project", n.path, n.text),
 			"only files of the project are read", "copy it into the project")
 		return false
 	}

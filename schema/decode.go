@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // decoder makes an App of a tree, and finds what is wrong across fields. It
@@ -37,7 +38,7 @@ func (d *decoder) wrong(n *node, rule, message, why, hint string) {
 
 // tell keeps an error, or a warning when its rule is one.
 func (d *decoder) tell(e *Error) {
-	if e = ruled(e); e.Severity == SeverityWarning {
+	if e = ruled(e); e.Severity == rule.Warning {
 		d.warnings = append(d.warnings, e)
 		return
 	}
@@ -78,7 +79,7 @@ func (d *decoder) app(n *node) *App {
 		a.Cluster = env.get("cluster").str()
 		a.Protected = env.get("protected").bool(false)
 		if a.Protected && env.missing("cluster") {
-			d.wrong(env.get("protected"), MissingField, env.path+" is protected, but does not say which cluster it is in", "a context is only a name, which may lead anywhere",
+			d.wrong(env.get("protected"), rule.MissingField, env.path+" is protected, but does not say which cluster it is in", "a context is only a name, which may lead anywhere",
 				"write cluster: \"…\": kubectl get namespace kube-system -o jsonpath={.metadata.uid}")
 		}
 	}
@@ -110,10 +111,10 @@ func (d *decoder) app(n *node) *App {
 func (d *decoder) anyService(services *node) {
 	switch {
 	case len(services.fields) == 0:
-		d.wrong(services, MissingField, "services is empty", "an App has at least one service",
+		d.wrong(services, rule.MissingField, "services is empty", "an App has at least one service",
 			`write one, such as services: web: image: "nginx:1.29"`)
 	case len(d.disabled) == len(services.fields):
-		d.wrong(services, MissingField, "every service is disabled", "an App has at least one service", "enable one of them")
+		d.wrong(services, rule.MissingField, "every service is disabled", "an App has at least one service", "enable one of them")
 	}
 }
 
@@ -212,7 +213,7 @@ func (d *decoder) oneOf(n *node, kinds []string, tooMany, why, none, hint string
 			names[i], related[i] = f.name, f.pos
 		}
 		d.tell(&Error{
-			Rule:    oneOf,
+			Rule:    rule.OneOf,
 			Pos:     given[0].pos,
 			Path:    n.path,
 			Message: fmt.Sprintf("%s %s: %s", n.path, tooMany, strings.Join(names, ", ")),
@@ -223,7 +224,7 @@ func (d *decoder) oneOf(n *node, kinds []string, tooMany, why, none, hint string
 	}
 	// An unknown field was meant to be one of them.
 	if missing && !slices.ContainsFunc(n.fields, func(f *node) bool { return f.bad }) {
-		d.wrong(n, MissingField, n.path+" "+none, "", hint)
+		d.wrong(n, rule.MissingField, n.path+" "+none, "", hint)
 	}
 }
 
@@ -233,7 +234,7 @@ func (d *decoder) build(n *node) *Build {
 	}
 	pkg := n.get("go")
 	if text := pkg.str(); text != "" && !filepath.IsLocal(filepath.FromSlash(text)) {
-		d.wrong(pkg, projectFile, fmt.Sprintf("%s leaves the project: %q", pkg.path, text),
+		d.wrong(pkg, rule.ProjectFile, fmt.Sprintf("%s leaves the project: %q", pkg.path, text),
 			"a build reads the project's files only", "make the folder that holds both the project, or copy the package into it")
 	}
 	return &Build{Go: pkg.str()}
@@ -245,7 +246,7 @@ func (d *decoder) source(n *node) {
 	switch {
 	case image != nil && build != nil:
 		d.tell(&Error{
-			Rule:    imageAndBuild,
+			Rule:    rule.ImageAndBuild,
 			Pos:     image.pos,
 			Path:    n.path,
 			Message: n.path + " has both an image and a build",
@@ -260,12 +261,12 @@ func (d *decoder) source(n *node) {
 		if near := nearestName(n.name, others); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		d.wrong(n, noImage, fmt.Sprintf("%s is only in the environment %s, and has neither an image nor a build", n.path, env), "", hint)
+		d.wrong(n, rule.NoImage, fmt.Sprintf("%s is only in the environment %s, and has neither an image nor a build", n.path, env), "", hint)
 	case n.missing("image") && n.missing("build"):
-		d.wrong(n, noImage, n.path+" has neither an image nor a build", "",
+		d.wrong(n, rule.NoImage, n.path+" has neither an image nor a build", "",
 			`write image: "nginx:1.29", or build: go: "." to build a Go program`)
 	case build.is(cue.StructKind) && build.missing("go"):
-		d.wrong(build, noImage, build.path+" does not say what to build", "",
+		d.wrong(build, rule.NoImage, build.path+" does not say what to build", "",
 			`write build: go: "." with the folder of a Go main package`)
 	}
 }

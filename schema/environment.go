@@ -16,6 +16,7 @@ import (
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // UnknownEnvironmentError is an environment that an App does not have.
@@ -118,7 +119,7 @@ func (e environment) tolerates(err *Error) bool {
 		return false
 	}
 	return e.filled(err.Path) || parts[2] == "services" && len(parts) > 4 ||
-		parts[1] != e.name && err.Code == NoValue
+		parts[1] != e.name && err.Code == rule.NoValue
 }
 
 // fill combines an evaluated App with the environment, where add cannot: with an
@@ -288,7 +289,7 @@ func (p Project) ownServices(files []*ast.File) []*Error {
 				if source, ok := f.Source.(*ast.Ident); ok && source.Name == "services" {
 					name, _, _ := ast.LabelName(env.Label)
 					warnings = append(warnings, &Error{
-						Rule: ownServices, Pos: p.pos(source.Pos()), Path: join("environments", name),
+						Rule: rule.OwnServices, Pos: p.pos(source.Pos()), Path: join("environments", name),
 						Message: fmt.Sprintf("this goes through the services of the environment %s alone", name),
 						Why:     "inside of an environment services are its own",
 						Hint:    "write services: [string]: {…} for all that the App has",

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // Code names a kind of Error, for programs that read errors: the rule of the language
@@ -18,7 +20,7 @@ type Error struct {
 	// a policy it is "policy/NAME". A comment `// shipit:ignore RULE reason` at the
 	// end of its line, or on the line above, silences it.
 	Rule     string   `json:"rule"`
-	Severity Severity `json:"severity"`          // SeverityError or SeverityWarning
+	Severity rule.Severity `json:"severity"`          // SeverityError or SeverityWarning
 	Pos      Pos      `json:"pos,omitzero"`      // where; may be unknown
 	Path     string   `json:"path,omitempty"`    // the value concerned, such as "services.web.replicas"
 	Message  string   `json:"message"`           // what is wrong, in one line
@@ -143,7 +145,7 @@ func ruled(e *Error) *Error {
 	if e.Rule == "" {
 		e.Rule = string(e.Code)
 	}
-	r, _ := ruleNamed(e.Rule)
+	r, _ := rule.Named(e.Rule)
 	if e.Code == "" {
 		e.Code = Code(r.Kind)
 	}
@@ -151,7 +153,7 @@ func ruled(e *Error) *Error {
 		e.Severity = r.Severity
 	}
 	if e.Severity == "" {
-		e.Severity = SeverityError
+		e.Severity = rule.Error
 	}
 	return e
 }

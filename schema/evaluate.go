@@ -14,6 +14,7 @@ import (
 
 	"cuelang.org/go/cue/scanner"
 	"cuelang.org/go/cue/token"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // Limitations bound what evaluating a project may take. Zero values are the
@@ -178,14 +179,14 @@ const (
 func unreadable(name string, data []byte, in Pos) *Error {
 	if bad := bytes.IndexRune(data, utf8.RuneError); bad >= 0 { // CUE has put these for what is no UTF-8
 		if raw, err := os.ReadFile(name); err == nil && !utf8.Valid(raw) {
-			return &Error{Code: Syntax, Pos: offsetIn(name, data, bad, in), Message: "this file is not in UTF-8", Hint: "save it as text in UTF-8"}
+			return &Error{Code: rule.Syntax, Pos: offsetIn(name, data, bad, in), Message: "this file is not in UTF-8", Hint: "save it as text in UTF-8"}
 		}
 	}
 	if len(data) > maxFile {
-		return &Error{Rule: inputLimit, Pos: in, Message: fmt.Sprintf("this file is larger than %d MiB", maxFile>>20), Why: bounded}
+		return &Error{Rule: rule.InputLimit, Pos: in, Message: fmt.Sprintf("this file is larger than %d MiB", maxFile>>20), Why: bounded}
 	}
 	if offset, deep := tooDeep(name, data); deep {
-		return &Error{Rule: inputLimit, Pos: offsetIn(name, data, offset, in), Message: "this file is nested too deep here", Why: bounded}
+		return &Error{Rule: rule.InputLimit, Pos: offsetIn(name, data, offset, in), Message: "this file is nested too deep here", Why: bounded}
 	}
 	return nil
 }

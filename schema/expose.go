@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // ofGateway are the fields of expose, and of its paths, that an Ingress cannot do.
@@ -55,7 +56,7 @@ func (d *decoder) ingressOrRoute(n *node) {
 	if g := n.get("gateway"); g != nil {
 		for _, name := range []string{"class", "tls"} {
 			if at := n.get(name); at != nil {
-				d.against(at, g, needsGateway, fmt.Sprintf("%s is of an Ingress, but %s is a route of a gateway", at.path, n.path),
+				d.against(at, g, rule.NeedsGateway, fmt.Sprintf("%s is of an Ingress, but %s is a route of a gateway", at.path, n.path),
 					"a Gateway has a class, and its listeners have certificates", "say it at the gateway")
 			}
 		}
@@ -67,7 +68,7 @@ func (d *decoder) ingressOrRoute(n *node) {
 	for _, of := range append([]*node{n}, sorted(n.get("paths"))...) {
 		for _, name := range ofGateway {
 			if at := of.get(name); at != nil {
-				d.wrong(at, needsGateway, fmt.Sprintf("%s needs a gateway", at.path), "an Ingress cannot do that; controllers have annotations of their own for it",
+				d.wrong(at, rule.NeedsGateway, fmt.Sprintf("%s needs a gateway", at.path), "an Ingress cannot do that; controllers have annotations of their own for it",
 					`write gateway: name: "…" beside it, or use annotations`)
 			}
 		}
@@ -77,7 +78,7 @@ func (d *decoder) ingressOrRoute(n *node) {
 // routes decodes the paths of one way in: one or more.
 func (d *decoder) routes(m member, n *node, e Expose) []Route {
 	if n.get("path") != nil && n.get("paths") != nil {
-		d.against(n.get("path"), n.get("paths"), oneOf, n.path+" has both path and paths", "", "write the path as one of paths")
+		d.against(n.get("path"), n.get("paths"), rule.OneOf, n.path+" has both path and paths", "", "write the path as one of paths")
 	}
 	base := d.route(n, Route{Path: "/"})
 	if p := n.get("path").str(); p != "" {
@@ -119,7 +120,7 @@ func (d *decoder) route(n *node, base Route) Route {
 
 func (d *decoder) plainPath(at *node, path string) {
 	if strings.ContainsAny(path, "?#") {
-		d.wrong(at, WrongValue, fmt.Sprintf("%s is %q, which is more than a path", at.path, path), "an Ingress looks at the path alone", "leave out what begins with ? or #")
+		d.wrong(at, rule.WrongValue, fmt.Sprintf("%s is %q, which is more than a path", at.path, path), "an Ingress looks at the path alone", "leave out what begins with ? or #")
 	}
 }
 
@@ -129,7 +130,7 @@ func (d *decoder) backends(m member, expose, route *node, e Expose) []Backend {
 	if e.Redirect != nil {
 		for _, name := range []string{"weights", "rewrite"} {
 			if at := route.get(name); at != nil {
-				d.against(at, expose.get("redirect"), oneOf, fmt.Sprintf("%s answers with another address, so %s means nothing", expose.path, name), "", "remove one of the two")
+				d.against(at, expose.get("redirect"), rule.OneOf, fmt.Sprintf("%s answers with another address, so %s means nothing", expose.path, name), "", "remove one of the two")
 			}
 		}
 		return nil
@@ -171,7 +172,7 @@ func (d *decoder) backends(m member, expose, route *node, e Expose) []Backend {
 		list = append(list, b)
 	}
 	if sum == 0 && !unsure {
-		d.wrong(weights, WrongValue, weights.path+" gives nobody a share", "then nothing answers", fmt.Sprintf("write %s: 1", m.s.Name))
+		d.wrong(weights, rule.WrongValue, weights.path+" gives nobody a share", "then nothing answers", fmt.Sprintf("write %s: 1", m.s.Name))
 	}
 	return list
 }
@@ -186,7 +187,7 @@ func (d *decoder) exposedPort(at *node, m member, name string) string {
 		return name
 	}
 	if p.Protocol != "TCP" {
-		d.wrong(at, exposeProtocol, fmt.Sprintf("%s exposes the port %q, which is %s", at.path, p.Name, p.Protocol),
+		d.wrong(at, rule.ExposeProtocol, fmt.Sprintf("%s exposes the port %q, which is %s", at.path, p.Name, p.Protocol),
 			"an Ingress carries HTTP, which needs TCP", "expose another port")
 	}
 	return p.Name
@@ -206,7 +207,7 @@ func (d *decoder) redirect(n *node) *Redirect {
 		r.Port = cmp.Or(r.Port, 443)
 	}
 	if r.Scheme == "" && r.Host == "" && r.Path == "" && r.Port == 0 && len(n.fields) == 0 || n.get("status") != nil && len(n.fields) == 1 {
-		d.wrong(n, MissingField, n.path+" does not say where to", "it would answer with the same address", "write one of https: true, host: …, path: …, port: …")
+		d.wrong(n, rule.MissingField, n.path+" does not say where to", "it would answer with the same address", "write one of https: true, host: …, path: …, port: …")
 	}
 	return r
 }
@@ -247,7 +248,7 @@ func (d *decoder) sameHosts() {
 				p := place{e.Host, "/" + strings.Trim(r.Path, "/")}
 				for _, other := range taken[p] {
 					if c.clashes(other) {
-						d.against(n, other.n, sameRoute, fmt.Sprintf("%s and %s both expose %s%s", other.n.path, n.path, p.host, p.path),
+						d.against(n, other.n, rule.SameRoute, fmt.Sprintf("%s and %s both expose %s%s", other.n.path, n.path, p.host, p.path),
 							"a request goes to one service", "give one of them another host or path")
 						break
 					}

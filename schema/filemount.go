@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // fileEndings are those of files that programs read, rather than of folders: conf.d
@@ -34,7 +35,7 @@ func (d *decoder) fileMount(volume, mount, subPath, service *node) {
 			if near := nearestName(key, keys); near != "" {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
-			d.against(subPath, set, unknownConfig, fmt.Sprintf("%s is %q, which is no key of %s", subPath.path, key, set.path),
+			d.against(subPath, set, rule.UnknownConfig, fmt.Sprintf("%s is %q, which is no key of %s", subPath.path, key, set.path),
 				"what is mounted would be an empty folder: "+set.path+" has "+strings.Join(keys, ", "), hint)
 		}
 		return
@@ -58,7 +59,7 @@ func (d *decoder) fileMount(volume, mount, subPath, service *node) {
 	if mount.name == volume.name {
 		write = fmt.Sprintf("{path: %q, subPath: %q}", at, key)
 	}
-	d.against(mount, set, fileMount, fmt.Sprintf("%s would be a folder with the file %s in it", at, key),
+	d.against(mount, set, rule.FileMount, fmt.Sprintf("%s would be a folder with the file %s in it", at, key),
 		fmt.Sprintf("a %s is mounted as a folder, with a file for each key", what),
 		fmt.Sprintf("write %s for that file alone, or mount a folder of its own, such as \"/config\"", write))
 }

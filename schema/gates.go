@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // versions checks what services have against what the App's version of Kubernetes
@@ -14,7 +15,7 @@ func (d *decoder) versions(a *App) {
 		away := m.n.get("rollout").get("maxUnavailable")
 		if m.s.Workload == StatefulSet && away.is(cue.IntKind|cue.StringKind) && away.text != "1" && !away.bad {
 			// https://kep.k8s.io/961: beta since 1.35, and off by default in all versions up to 1.36
-			d.wrong(away, featureGate, fmt.Sprintf("%s does nothing unless the cluster has the feature gate MaxUnavailableStatefulSet", away.path),
+			d.wrong(away, rule.FeatureGate, fmt.Sprintf("%s does nothing unless the cluster has the feature gate MaxUnavailableStatefulSet", away.path),
 				"without it Kubernetes replaces one pod of a StatefulSet after the other", "remove it, or switch the gate on")
 		}
 	}
@@ -27,9 +28,9 @@ func (d *decoder) distribution(a *App, n *node) {
 	switch {
 	case !n.is(cue.StringKind):
 	case n.text == "PreferClose" && !old:
-		d.wrong(n, deprecatedValue, n.path+` is "PreferClose", which is the old name of "PreferSameZone"`, "Kubernetes deprecates it since 1.34", `write "PreferSameZone"`)
+		d.wrong(n, rule.DeprecatedValue, n.path+` is "PreferClose", which is the old name of "PreferSameZone"`, "Kubernetes deprecates it since 1.34", `write "PreferSameZone"`)
 	case n.text != "PreferClose" && old:
-		d.wrong(n, featureGate, fmt.Sprintf("%s is %q, which Kubernetes %s has only with the feature gate PreferSameTrafficDistribution", n.path, n.text, a.Kubernetes),
+		d.wrong(n, rule.FeatureGate, fmt.Sprintf("%s is %q, which Kubernetes %s has only with the feature gate PreferSameTrafficDistribution", n.path, n.text, a.Kubernetes),
 			"without it the API server refuses the Service", `write "PreferClose", which prefers the same zone`)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // gateways decodes those of the App.
@@ -24,7 +25,7 @@ func (d *decoder) gateways(n *node) []Gateway {
 			}
 		}
 		if listeners.is(cue.StructKind) && len(listeners.fields) == 0 {
-			d.wrong(listeners, MissingField, listeners.path+" is empty", "a Gateway has at least one", "write one, such as http: port: 80")
+			d.wrong(listeners, rule.MissingField, listeners.path+" is empty", "a Gateway has at least one", "write one, such as http: port: 80")
 		}
 		type address struct {
 			port int32
@@ -34,7 +35,7 @@ func (d *decoder) gateways(n *node) []Gateway {
 		for _, l := range g.Listeners {
 			at, a := listeners.get(l.Name), address{l.Port, l.Host}
 			if other := taken[a]; other != nil && l.Port > 0 {
-				d.against(at, other, samePort, fmt.Sprintf("%s and %s listen on the same port for the same host", other.path, at.path), "", "give one of them another port or host")
+				d.against(at, other, rule.SamePort, fmt.Sprintf("%s and %s listen on the same port for the same host", other.path, at.path), "", "give one of them another port or host")
 			}
 			taken[a] = at
 		}
@@ -54,9 +55,9 @@ func (d *decoder) listener(n *node) Listener {
 	case l.Protocol == "" && n.missing("protocol"):
 		l.Protocol = "HTTP"
 	case l.Protocol == "HTTPS" && len(l.Secrets) == 0 && n.missing("tls"):
-		d.wrong(n, MissingField, n.path+" speaks HTTPS, but has no certificate", "", `write tls: "NAME": {} with the name of a Secret of type kubernetes.io/tls`)
+		d.wrong(n, rule.MissingField, n.path+" speaks HTTPS, but has no certificate", "", `write tls: "NAME": {} with the name of a Secret of type kubernetes.io/tls`)
 	case l.Protocol == "HTTP" && n.get("tls") != nil:
-		d.against(n.get("tls"), n.get("protocol"), oneOf, n.path+" has certificates, but speaks HTTP", "", "remove one of the two")
+		d.against(n.get("tls"), n.get("protocol"), rule.OneOf, n.path+" has certificates, but speaks HTTP", "", "remove one of the two")
 	}
 	return l
 }
@@ -83,7 +84,7 @@ func (d *decoder) gatewayRef(a *App, app, expose *node) *GatewayRef {
 		if list := names(have); len(list) > 0 {
 			why = "its gateways are " + strings.Join(list, ", ")
 		}
-		d.wrong(n.get("name"), unknownGateway, fmt.Sprintf("%s is %q, which is no gateway of this App", n.get("name").path, g.Name), why, hint)
+		d.wrong(n.get("name"), rule.UnknownGateway, fmt.Sprintf("%s is %q, which is no gateway of this App", n.get("name").path, g.Name), why, hint)
 		return g
 	}
 	d.listens(a, own, expose, g)
@@ -109,10 +110,10 @@ func (d *decoder) listens(a *App, own, expose *node, g *GatewayRef) {
 		section := expose.get("gateway").get("sectionName")
 		switch host := expose.get("host"); {
 		case !found && section != nil && !section.bad:
-			d.against(section, own, unknownGateway, fmt.Sprintf("%s is %q, which is no listener of %s", section.path, g.SectionName, own.path),
+			d.against(section, own, rule.UnknownGateway, fmt.Sprintf("%s is %q, which is no listener of %s", section.path, g.SectionName, own.path),
 				"its listeners are "+strings.Join(names(own.get("listeners")), ", "), "")
 		case found && !fits && host.str() != "":
-			d.against(host, own, unknownGateway, fmt.Sprintf("%s is %q, which no listener of %s takes", host.path, host.text, own.path),
+			d.against(host, own, rule.UnknownGateway, fmt.Sprintf("%s is %q, which no listener of %s takes", host.path, host.text, own.path),
 				"they take "+strings.Join(hosts, ", "), "use a host that one of them takes, or add a listener")
 		}
 	}
@@ -141,7 +142,7 @@ func (d *decoder) network(n *node) Network {
 	}
 	if _, err := netip.ParseAddr(w.NodeLocalDNS); err != nil {
 		at := n.get("nodeLocalDNS")
-		d.wrong(at, WrongValue, fmt.Sprintf("%s is no address: %q", at.path, at.text), "", `write one such as "169.254.20.10"`)
+		d.wrong(at, rule.WrongValue, fmt.Sprintf("%s is no address: %q", at.path, at.text), "", `write one such as "169.254.20.10"`)
 	}
 	return w
 }

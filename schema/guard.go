@@ -14,6 +14,7 @@ import (
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // guard keeps CUE's loader to files of the project, and of the modules that it
@@ -56,7 +57,7 @@ func (g *guard) parse(name string, src any, cfg parser.Config) (*ast.File, error
 	at.Line, at.Column = 1, 1
 	if !ours {
 		if !g.inside(name) {
-			return nil, g.refuse(&Error{Code: Import, Pos: at, Message: outsideProject, Why: onlyProject})
+			return nil, g.refuse(&Error{Code: rule.Import, Pos: at, Message: outsideProject, Why: onlyProject})
 		}
 		if data, ok := src.([]byte); ok {
 			if e := unreadable(name, data, at); e != nil {
@@ -136,7 +137,7 @@ func (g *guard) folder(name string) error {
 			if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
 				at := g.project.in(file)
 				at.Line, at.Column = 1, 1
-				return g.refuse(&Error{Code: Syntax, Pos: at, Message: notRegular})
+				return g.refuse(&Error{Code: rule.Syntax, Pos: at, Message: notRegular})
 			}
 		}
 		if name == g.project.Root || !strings.HasPrefix(name, g.project.Root) {
@@ -153,11 +154,11 @@ func (g *guard) regular(name string, at Pos) error {
 	case err != nil || info.IsDir():
 		return nil
 	case !info.Mode().IsRegular():
-		return g.refuse(&Error{Code: Syntax, Pos: at, Message: notRegular})
+		return g.refuse(&Error{Code: rule.Syntax, Pos: at, Message: notRegular})
 	case !g.inside(name):
-		return g.refuse(&Error{Code: Import, Pos: at, Message: outsideProject, Why: onlyProject})
+		return g.refuse(&Error{Code: rule.Import, Pos: at, Message: outsideProject, Why: onlyProject})
 	case info.Size() > maxFile:
-		return g.refuse(&Error{Rule: inputLimit, Pos: at, Message: fmt.Sprintf("this file is larger than %d MiB", maxFile>>20), Why: bounded})
+		return g.refuse(&Error{Rule: rule.InputLimit, Pos: at, Message: fmt.Sprintf("this file is larger than %d MiB", maxFile>>20), Why: bounded})
 	}
 	return nil
 }
@@ -179,7 +180,7 @@ func (g *guard) embedded(name string, f *ast.File) (err error) {
 		at := g.project.pos(a.Pos())
 		named := embeds.FindAllStringSubmatch(body, -1)
 		if len(named) == 0 {
-			err = g.refuse(&Error{Code: Import, Pos: at, Message: "this does not say which file it embeds", Hint: `write @embed(file="NAME")`})
+			err = g.refuse(&Error{Code: rule.Import, Pos: at, Message: "this does not say which file it embeds", Hint: `write @embed(file="NAME")`})
 		}
 		for _, m := range named {
 			pattern, uerr := literal.Unquote(m[1])
@@ -188,7 +189,7 @@ func (g *guard) embedded(name string, f *ast.File) (err error) {
 			}
 			pattern = filepath.FromSlash(pattern)
 			if !filepath.IsLocal(pattern) {
-				err = g.refuse(&Error{Code: Import, Pos: at, Message: fmt.Sprintf("@embed names a file outside the project: %q", pattern), Why: onlyProject})
+				err = g.refuse(&Error{Code: rule.Import, Pos: at, Message: fmt.Sprintf("@embed names a file outside the project: %q", pattern), Why: onlyProject})
 				return false
 			}
 			files, gerr := filepath.Glob(filepath.Join(filepath.Dir(name), pattern))
@@ -230,7 +231,7 @@ func (g *guard) moduleFiles() {
 			if inside(g.root, folder) != nil {
 				at.Line = 1 + strings.Count(string(data[:m[2]]), "\n")
 				at.Column = m[2] - strings.LastIndexByte(string(data[:m[2]]), '\n') - 1
-				_ = g.refuse(&Error{Code: Import, Pos: at, Message: "a module is replaced by a folder outside the project", Why: onlyProject, Hint: "publish it to a registry, or move it into the project"})
+				_ = g.refuse(&Error{Code: rule.Import, Pos: at, Message: "a module is replaced by a folder outside the project", Why: onlyProject, Hint: "publish it to a registry, or move it into the project"})
 			}
 		}
 	}

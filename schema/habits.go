@@ -9,6 +9,7 @@ import (
 
 	"cuelang.org/go/cue/build"
 	cueerrors "cuelang.org/go/cue/errors"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // habit is one from another language that CUE does not understand: it is known
@@ -51,7 +52,7 @@ var tokens = regexp.MustCompile(`'(?:STRING|IDENT|INT|FLOAT|INTERPOLATION)' ?`)
 func (p Project) syntaxError(e *Error, message string) {
 	e.Message = "CUE does not understand this: " + clean(tokens.ReplaceAllString(message, ""))
 	if strings.Contains(message, "relative import paths") {
-		e.Code = Import
+		e.Code = rule.Import
 		e.Message = "a package is not imported by where it is, but by its name"
 		e.Hint = "write the module's path and the folder: " + `"` + p.modulePath() + `/FOLDER"`
 		return
@@ -98,7 +99,7 @@ func (p Project) lines(at Pos) (line, before string) {
 func withoutConsequences(errs Errors) Errors {
 	said := map[string]bool{}
 	return slices.DeleteFunc(errs, func(e *Error) bool {
-		if e.Code != Syntax {
+		if e.Code != rule.Syntax {
 			return false
 		}
 		again := said[e.Pos.File] && strings.Contains(e.Raw, "found 'EOF'") || said[e.Pos.String()+e.Message]
@@ -127,7 +128,7 @@ func (p Project) tagPlace(inst *build.Instance, name string) Pos {
 // excluded tells of a package all files of which @if keeps out.
 func (p Project) excluded(inst *build.Instance, raw string) Errors {
 	e := &Error{
-		Code:    NoApp,
+		Code:    rule.NoApp,
 		Message: "no CUE file here takes part in the package",
 		Why:     "files with @if(…) need a tag, and those that end with _tool.cue or _test.cue never do",
 		Raw:     raw,

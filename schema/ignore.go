@@ -8,6 +8,7 @@ import (
 
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // ignoreWord begins a comment that silences a rule.
@@ -80,7 +81,7 @@ func (g *ignores) of(e *Error) (about ignore, silences bool) {
 		if i.rule != e.Rule && i.rule+"/" != e.Rule[:strings.IndexByte(e.Rule, '/')+1] {
 			continue
 		}
-		r, ours := ruleNamed(e.Rule)
+		r, ours := rule.Named(e.Rule)
 		return i, i.reason != "" && (r.Silenceable || !ours)
 	}
 	return ignore{}, false
@@ -121,14 +122,14 @@ func sentence(a, b string) string {
 // bad warns of comments that can silence nothing.
 func (g *ignores) bad() []*Error {
 	var warnings []*Error
-	names := make([]string, 0, len(rules()))
-	for _, r := range rules() {
+	names := make([]string, 0, len(rule.All()))
+	for _, r := range rule.All() {
 		names = append(names, r.Name)
 	}
 	for _, list := range g.byLine {
 		for _, i := range list {
-			e := &Error{Rule: badIgnore, Pos: i.pos, Hint: "write // " + ignoreWord + " RULE reason"}
-			r, ours := ruleNamed(i.rule)
+			e := &Error{Rule: rule.BadIgnore, Pos: i.pos, Hint: "write // " + ignoreWord + " RULE reason"}
+			r, ours := rule.Named(i.rule)
 			near := nearestName(i.rule, names)
 			switch {
 			case i.rule == "":

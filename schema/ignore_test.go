@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 func TestIgnore(t *testing.T) {
@@ -55,7 +56,7 @@ func TestIgnore(t *testing.T) {
 	}
 	var warned []string
 	for _, w := range app.Warnings {
-		if w.Code != schema.StaleSchema {
+		if w.Code != rule.StaleSchema {
 			warned = append(warned, w.Error())
 		}
 	}
@@ -110,7 +111,7 @@ v1.#App & {
 
 func TestRules(t *testing.T) {
 	t.Parallel()
-	rules := schema.Rules()
+	rules := rule.All()
 	for i, r := range rules {
 		if r.Name == "" || r.Summary == "" || r.Explanation == "" || r.Severity == "" || strings.HasSuffix(r.Summary, ".") || !strings.HasSuffix(r.Explanation, ".") {
 			t.Errorf("the rule %q says too little: %+v", r.Name, r)
@@ -120,7 +121,7 @@ func TestRules(t *testing.T) {
 		}
 	}
 	rules[0].Name = "changed"
-	if schema.Rules()[0].Name == "changed" {
+	if rule.All()[0].Name == "changed" {
 		t.Error("the caller may change the rules")
 	}
 }

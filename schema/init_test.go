@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // Whatever a folder is called, a project made in it is valid.
@@ -117,7 +118,7 @@ func TestUpdate(t *testing.T) {
 		t.Errorf("the project was %v, and is %v", fresh, after)
 	}
 	var errs schema.Errors
-	if _, err := schema.Update(t.TempDir()); !errors.As(err, &errs) || errs[0].Code != schema.NoProject {
+	if _, err := schema.Update(t.TempDir()); !errors.As(err, &errs) || errs[0].Code != rule.NoProject {
 		t.Errorf("Update outside a project gave %v", err)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
@@ -23,7 +24,7 @@ func (d *decoder) limits(n *node) *Limits {
 		for _, low := range sorted(n.get(pair[0])) {
 			high := n.get(pair[1]).get(low.name)
 			if high != nil && !low.bad && !high.bad && less(high.text, low.text) {
-				d.against(low, high, limitRange, fmt.Sprintf("%s is %s, more than %s of %s", low.path, low.text, high.path, high.text), "Kubernetes refuses such limits", "")
+				d.against(low, high, rule.LimitRange, fmt.Sprintf("%s is %s, more than %s of %s", low.path, low.text, high.path, high.text), "Kubernetes refuses such limits", "")
 			}
 		}
 	}
@@ -89,7 +90,7 @@ func (d *decoder) fitLimit(l *Limits, n, of *node, r Resources) {
 		if at == nil {
 			at = of
 		}
-		d.against(at, n.get(limit).get(resource), limitRange, message, "Kubernetes would refuse its pods", hint)
+		d.against(at, n.get(limit).get(resource), rule.LimitRange, message, "Kubernetes would refuse its pods", hint)
 	}
 	for _, name := range sortedKeys(e.Limits) {
 		if q := e.Limits[name]; less(l.Max[name], q) {

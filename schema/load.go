@@ -15,6 +15,7 @@ import (
 	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/load"
+	"github.com/shipit-dev/shipit/schema/rule"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -167,7 +168,7 @@ func (p Project) evaluate(inst *build.Instance, env environment, refused Errors)
 	errs = dropConsequences(errs)
 	check.app(tree)
 	errs = slices.DeleteFunc(errs, func(e *Error) bool {
-		return e.Code == UnknownField && (refused != nil && !refused.unknown(e.Path) || check.errs.unknown(e.Path))
+		return e.Code == rule.UnknownField && (refused != nil && !refused.unknown(e.Path) || check.errs.unknown(e.Path))
 	})
 	d := &decoder{project: p, loc: loc}
 	app := d.app(tree)
@@ -219,7 +220,7 @@ func (p Project) instance(opts Options) (*build.Instance, Errors) {
 func (p Project) instanceWithout(imports map[string]bool, opts Options) (*build.Instance, Errors) {
 	real, err := filepath.EvalSymlinks(p.Root)
 	if err != nil {
-		return nil, Errors{{Code: NoProject, Message: err.Error()}}.sorted()
+		return nil, Errors{{Code: rule.NoProject, Message: err.Error()}}.sorted()
 	}
 	overlay := p.overlay(relaxedSchema())
 	g := &guard{project: p, root: real, overlay: overlay, without: imports, own: sync.OnceValue(p.modulePath), folders: map[string]bool{}}
@@ -262,7 +263,7 @@ func removeImports(f *ast.File, paths map[string]bool) {
 
 // unknown reports whether one of errors is about an unknown field at a path.
 func (e Errors) unknown(path string) bool {
-	return slices.ContainsFunc(e, func(e *Error) bool { return e.Code == UnknownField && e.Path == path })
+	return slices.ContainsFunc(e, func(e *Error) bool { return e.Code == rule.UnknownField && e.Path == path })
 }
 
 // isApp reports whether a value has v1.#App in it.

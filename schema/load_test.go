@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 var update = flag.Bool("update", false, "write what Load says into testdata")
@@ -33,7 +34,7 @@ func TestErrors(t *testing.T) {
 	}
 	distinct(t, cases)
 	known := map[string]bool{}
-	for _, r := range schema.Rules() {
+	for _, r := range rule.All() {
 		known[r.Name] = true
 	}
 	for _, file := range cases {
@@ -59,10 +60,10 @@ func TestErrors(t *testing.T) {
 			for _, e := range errs {
 				got.WriteString(e.Text() + "\n")
 				// Only a project that is not there, and a tag that no file has, are nowhere.
-				if !e.Pos.IsValid() && e.Code != schema.NoProject && e.Code != schema.Tag && e.Message != "no CUE files in "+dir {
+				if !e.Pos.IsValid() && e.Code != rule.NoProject && e.Code != rule.Tag && e.Message != "no CUE files in "+dir {
 					t.Errorf("it does not say where: %v", e)
 				}
-				if e.Code == "" || e.Severity != schema.SeverityError || !known[e.Rule] {
+				if e.Code == "" || e.Severity != rule.Error || !known[e.Rule] {
 					t.Errorf("code %q, rule %q, severity %q: %v", e.Code, e.Rule, e.Severity, e)
 				}
 			}
@@ -222,7 +223,7 @@ func TestLoadStaleSchema(t *testing.T) {
 	write(t, filepath.Join(vendored, "old.cue"), "package v1\n#App: name: 5\n")
 	write(t, filepath.Join(dir, "cue.mod", "gen", "shipit.dev", "v1", "x.cue"), "package v1\n#App: name: 5\n")
 	write(t, filepath.Join(vendored, "app.cue"), "package v1\nnot CUE")
-	if app := load(); len(app.Warnings) != 1 || app.Warnings[0].Code != schema.StaleSchema {
+	if app := load(); len(app.Warnings) != 1 || app.Warnings[0].Code != rule.StaleSchema {
 		t.Errorf("a stale copy gave the warnings %v", app.Warnings)
 	}
 	if _, err := schema.Update(dir); err != nil {

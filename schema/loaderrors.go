@@ -11,6 +11,7 @@ import (
 	"cuelang.org/go/cue/build"
 	cueerrors "cuelang.org/go/cue/errors"
 	"cuelang.org/go/cue/load"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // loadErrors translates what CUE's loader found: the syntax of files, imports,
@@ -21,7 +22,7 @@ func (p Project) loadErrors(inst *build.Instance) Errors {
 	switch {
 	case errors.As(inst.Err, &multiple):
 		return Errors{{
-			Code:    NoApp,
+			Code:    rule.NoApp,
 			Pos:     Pos{File: multiple.Files[1], Line: 1, Column: 1},
 			Message: fmt.Sprintf("the package here is %s, but %s is of package %s", multiple.Packages[1], multiple.Files[0], multiple.Packages[0]),
 			Why:     "a folder holds one package",
@@ -31,7 +32,7 @@ func (p Project) loadErrors(inst *build.Instance) Errors {
 	case errors.As(inst.Err, &none):
 		if errs := p.unread(inst); len(errs) > 0 {
 			for _, e := range errs {
-				e.Severity = SeverityError // as there is no other file
+				e.Severity = rule.Error // as there is no other file
 			}
 			return errs
 		}
@@ -43,7 +44,7 @@ func (p Project) loadErrors(inst *build.Instance) Errors {
 		if m := badTag.FindStringSubmatch(e.Raw); m != nil {
 			e.Pos = p.tagPlace(inst, m[2])
 		}
-		if e.Code == Tag && !e.Pos.IsValid() {
+		if e.Code == rule.Tag && !e.Pos.IsValid() {
 			tags = append(tags, e)
 		} else {
 			errs = append(errs, e)
@@ -59,7 +60,7 @@ func (p Project) loadErrors(inst *build.Instance) Errors {
 func joined(errs Errors) Errors {
 	var list Errors
 	for _, e := range errs {
-		i := slices.IndexFunc(list, func(known *Error) bool { return e.Rule == moduleFetch && e.Message == known.Message })
+		i := slices.IndexFunc(list, func(known *Error) bool { return e.Rule == rule.ModuleFetch && e.Message == known.Message })
 		if i < 0 {
 			list = append(list, e)
 			continue
@@ -75,7 +76,7 @@ func (p Project) unread(inst *build.Instance) Errors {
 	for _, f := range inst.IgnoredFiles {
 		if f.ExcludeReason != nil && strings.Contains(f.ExcludeReason.Error(), "no package name") {
 			errs = append(errs, &Error{
-				Rule:    fileUnread,
+				Rule:    rule.FileUnread,
 				Pos:     Pos{File: p.file(f.Filename), Line: 1, Column: 1},
 				Message: "this file is not read, as it names no package",
 				Hint:    "begin it with \"package\" and the same name in every file here",
@@ -88,7 +89,7 @@ func (p Project) unread(inst *build.Instance) Errors {
 // missingImport gives the package that the first of errs misses, or "".
 func missingImport(errs Errors) string {
 	for _, e := range errs {
-		if m := noPackage.FindStringSubmatch(e.Raw); m != nil && e.Code == Import {
+		if m := noPackage.FindStringSubmatch(e.Raw); m != nil && e.Code == rule.Import {
 			return m[1]
 		}
 	}
@@ -105,21 +106,21 @@ var (
 func (p Project) loadError(c cueerrors.Error) *Error {
 	text := c.Error()
 	message := strings.TrimPrefix(strings.NewReplacer("'EOF'", "the end of the file", "'_|_' _|_", "an error").Replace(text), "import failed: ")
-	e := &Error{Code: Syntax, Pos: p.firstPos(c), Raw: text}
+	e := &Error{Code: rule.Syntax, Pos: p.firstPos(c), Raw: text}
 	switch {
 	case unusedTag.MatchString(text):
 		m := unusedTag.FindStringSubmatch(text)
-		e.Code = Tag
+		e.Code = rule.Tag
 		e.Message = fmt.Sprintf("no file uses the tag %q", m[1]+m[2])
 		e.Hint = "remove it from the command line, or mark a field with @tag(" + m[1] + m[2] + ")"
 	case badTag.MatchString(text):
 		m := badTag.FindStringSubmatch(text)
-		e.Code = Tag
+		e.Code = rule.Tag
 		e.Message = fmt.Sprintf("the tag %q must be a valid %s", m[2], m[1])
 		e.Hint = fmt.Sprintf("give another on the command line: -t %s=…", m[2])
 	case p.moduleFailed(e):
 	case strings.Contains(text, "import cycle"):
-		e.Code = Import
+		e.Code = rule.Import
 		e.Message = "packages import each other in a circle"
 		e.Hint = "move what both need to a third package"
 	case noPackage.MatchString(text):

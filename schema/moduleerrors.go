@@ -20,6 +20,7 @@ import (
 	"cuelang.org/go/mod/modconfig"
 	"cuelang.org/go/mod/modregistry"
 	"cuelang.org/go/mod/module"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // dependency is a module that the module file names in deps.
@@ -86,7 +87,7 @@ func (p Project) moduleFailed(e *Error) bool {
 		return false
 	}
 	name := mv.BasePath() + "@" + mv.Version()
-	e.Rule, e.Code = moduleFetch, Import
+	e.Rule, e.Code = rule.ModuleFetch, rule.Import
 	for _, d := range p.dependencies() {
 		if d.path == mv.BasePath() && d.version == mv.Version() && d.pos.IsValid() {
 			e.Related, e.Pos = related(e.Pos), d.pos
@@ -183,7 +184,7 @@ func (m *modules) host(mv module.Version) string {
 
 // noPackage says that no module has a package.
 func (p Project) noPackage(e *Error, name string) {
-	e.Code = Import
+	e.Code = rule.Import
 	e.Message = fmt.Sprintf("there is no package %q", name)
 	path, _, _ := strings.Cut(name, "@")
 	deps := p.dependencies()

@@ -5,6 +5,7 @@ import (
 
 	"cuelang.org/go/cue/ast"
 	cueerrors "cuelang.org/go/cue/errors"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // nowhere takes the references that lead nowhere out of the files of a package, so
@@ -44,6 +45,6 @@ func (t *translator) nowhere(err error, files []*ast.File) Errors {
 // reference that leads nowhere.
 func withoutValues(errs Errors) Errors {
 	return slices.DeleteFunc(errs, func(e *Error) bool {
-		return e.Code == NoValue || e.Code == Evaluation
+		return e.Code == rule.NoValue || e.Code == rule.Evaluation
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 )
@@ -28,7 +29,7 @@ func (d *decoder) rawObjects(n *node) []Object {
 		case file == nil && dir == nil:
 			list = append(list, d.rawObject(f))
 		case len(f.fields) > 1:
-			d.against(f.fields[0], f.fields[1], oneOf, f.path+" is more than one thing", "an object is written here, or in a file, or in a folder", "keep one of them")
+			d.against(f.fields[0], f.fields[1], rule.OneOf, f.path+" is more than one thing", "an object is written here, or in a file, or in a folder", "keep one of them")
 		case file.is(cue.StringKind):
 			list = append(list, d.fileObjects(file, f.path, file.text, 0)...)
 		case dir.is(cue.StringKind):
@@ -42,7 +43,7 @@ func (d *decoder) rawObject(n *node) Object {
 	o := Object{Path: n.path, Pos: n.pos}
 	o.Object, _ = n.data().(map[string]any)
 	if missing := lacks(o.Object); missing != "" && !n.spoilt() {
-		d.wrong(n, badObject, fmt.Sprintf("%s has no %s", n.path, missing), "every Kubernetes object has an apiVersion, a kind, and a name",
+		d.wrong(n, rule.BadObject, fmt.Sprintf("%s has no %s", n.path, missing), "every Kubernetes object has an apiVersion, a kind, and a name",
 			"write "+missing+": …, or file: \"…\" for objects in YAML")
 	}
 	return o
@@ -78,11 +79,11 @@ func (d *decoder) dirObjects(n *node, path string) []Object {
 	info, serr := os.Stat(folder)
 	switch {
 	case serr != nil || !info.IsDir():
-		d.wrong(n, projectFile, fmt.Sprintf("%s: there is no folder %q in the project", n.path, n.text), "its path is relative to the project's folder", d.nearFile(n.text))
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: there is no folder %q in the project", n.path, n.text), "its path is relative to the project's folder", d.nearFile(n.text))
 	case err != nil:
-		d.wrong(n, projectFile, fmt.Sprintf("%s: the folder %q cannot be read", n.path, n.text), "", "")
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: the folder %q cannot be read", n.path, n.text), "", "")
 	case len(files) == 0:
-		d.wrong(n, projectFile, fmt.Sprintf("%s: the folder %q has no objects", n.path, n.text), "they are in files that end with .yaml, .yml or .json", "")
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: the folder %q has no objects", n.path, n.text), "they are in files that end with .yaml, .yml or .json", "")
 	}
 	var list []Object
 	for _, name := range files {
@@ -110,7 +111,7 @@ func (d *decoder) fileObjects(n *node, path, file string, first int) []Object {
 		of := join(path, strconv.Itoa(first+len(list)))
 		if missing := lacks(o); missing != "" {
 			d.tell(&Error{
-				Rule: badObject, Pos: at, Path: of, Message: fmt.Sprintf("an object in %s has no %s", file, missing),
+				Rule: rule.BadObject, Pos: at, Path: of, Message: fmt.Sprintf("an object in %s has no %s", file, missing),
 				Why: "every Kubernetes object has an apiVersion, a kind, and a name", Related: related(n.pos),
 			})
 			return
@@ -130,7 +131,7 @@ func (d *decoder) fileObjects(n *node, path, file string, first int) []Object {
 		if err != nil {
 			problem, line := yamlProblem(err, doc)
 			d.tell(&Error{
-				Rule: badObject, Pos: Pos{File: file, Line: line, Column: 1}, Path: path,
+				Rule: rule.BadObject, Pos: Pos{File: file, Line: line, Column: 1}, Path: path,
 				Message: fmt.Sprintf("an object in %s is not YAML: %s", file, problem), Related: related(n.pos),
 			})
 			continue
@@ -219,7 +220,7 @@ func (d *decoder) crds(n *node) []Object {
 	for _, o := range list {
 		if kind := o.Object["kind"]; kind != "CustomResourceDefinition" {
 			d.tell(&Error{
-				Rule: badObject, Pos: o.Pos, Path: o.Path, Message: fmt.Sprintf("%s has a %v in it", n.path, kind), Related: related(n.pos),
+				Rule: rule.BadObject, Pos: o.Pos, Path: o.Path, Message: fmt.Sprintf("%s has a %v in it", n.path, kind), Related: related(n.pos),
 				Why: "it says which CustomResourceDefinitions the cluster has, and nothing there is applied", Hint: "move it to a folder of its own, and name that in objects",
 			})
 		}
@@ -250,13 +251,13 @@ func (d *decoder) checkObjects(a *App, taken map[object]owner) {
 		k := key{group, kind, namespace, name}
 		at := &node{path: o.Path, pos: o.Pos}
 		if other, ok := known[k]; ok {
-			d.against(at, &node{pos: other.Pos}, sameObject, fmt.Sprintf("%s and %s are both the %s %q", other.Path, o.Path, kind, name), "", "remove one of them")
+			d.against(at, &node{pos: other.Pos}, rule.SameObject, fmt.Sprintf("%s and %s are both the %s %q", other.Path, o.Path, kind, name), "", "remove one of them")
 		} else if other, ok := taken[object{kind, name}]; ok && namespace == "" {
-			d.against(at, other.n, sameObject, fmt.Sprintf("%s and %s would both make the %s %q", other.n.path, o.Path, kind, name), "", "give one of them another name")
+			d.against(at, other.n, rule.SameObject, fmt.Sprintf("%s and %s would both make the %s %q", other.n.path, o.Path, kind, name), "", "give one of them another name")
 		}
 		known[k] = o
 		if kind == "Secret" && group == "" && (o.Object["data"] != nil || o.Object["stringData"] != nil) {
-			d.wrong(at, secretInObjects, fmt.Sprintf("%s is a Secret with its values in it", o.Path), "whoever reads the project reads them",
+			d.wrong(at, rule.SecretInObjects, fmt.Sprintf("%s is a Secret with its values in it", o.Path), "whoever reads the project reads them",
 				"write it as secrets of a service, from sops, env, file or external")
 		}
 	}

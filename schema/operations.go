@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 var (
@@ -52,7 +54,7 @@ func (t *translator) operation(e *Error, text string) bool {
 	default:
 		return false
 	}
-	e.Code = Evaluation
+	e.Code = rule.Evaluation
 	if p := t.loc.nearest(e.Path); p.IsValid() {
 		e.Pos, e.Related = p, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // Patch gives an object as a service's patches of its kind make it: they are
@@ -64,9 +65,9 @@ func (d *decoder) patched(n *node, s *Service) {
 			if near := nearestName(p.Kind, made); near != "" {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
-			d.wrong(at, patchNothing, fmt.Sprintf("%s patches a kind that shipit does not make", at.path), "", hint)
+			d.wrong(at, rule.PatchNothing, fmt.Sprintf("%s patches a kind that shipit does not make", at.path), "", hint)
 		case slices.Contains([]string{Deployment, StatefulSet, DaemonSet, CronJob}, p.Kind) && p.Kind != s.Workload && settled(n, "workload"):
-			d.against(at, n.get("workload"), patchNothing, fmt.Sprintf("%s patches nothing: %s is a %s", at.path, n.path, s.Workload), "", "write patch: "+s.Workload+": {…}")
+			d.against(at, n.get("workload"), rule.PatchNothing, fmt.Sprintf("%s patches nothing: %s is a %s", at.path, n.path, s.Workload), "", "write patch: "+s.Workload+": {…}")
 		}
 	}
 }
@@ -145,7 +146,7 @@ func (a *App) unifyItems(at, in string, value []any, patch map[string]any) ([]an
 
 func (a *App) contradicts(at, in string, value, patch any) *Error {
 	e := &Error{
-		Rule: patchConflict, Pos: a.Position(at), Path: at,
+		Rule: rule.PatchConflict, Pos: a.Position(at), Path: at,
 		Message: fmt.Sprintf("%s is %s, but shipit makes it %s", at, sketch(patch), sketch(value)),
 		Why:     "a patch is combined with the object; it never overrides",
 		Hint:    "say it with the words of the service, or patch another field",

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // placement decodes on which nodes pods run. That the services in it are there
@@ -21,7 +22,7 @@ func (d *decoder) placement(n *node) Placement {
 		if f.is(cue.StructKind) {
 			s := Spread{Topology: topology(f.name), MaxSkew: int32(cmp.Or(f.get("maxSkew").int64(), 1)), Required: f.get("required").bool(false)}
 			if i := slices.IndexFunc(p.Spread, func(o Spread) bool { return o.Topology == s.Topology }); i >= 0 {
-				d.wrong(f, oneOf, fmt.Sprintf("%s is %s, which is spread over already", f.path, s.Topology), "", "remove one of them")
+				d.wrong(f, rule.OneOf, fmt.Sprintf("%s is %s, which is spread over already", f.path, s.Topology), "", "remove one of them")
 				continue
 			}
 			p.Spread = append(p.Spread, s)
@@ -67,17 +68,17 @@ func (d *decoder) toleration(n *node) Toleration {
 	value, operator := n.get("value"), n.get("operator")
 	switch {
 	case t.Operator == "Exists" && value != nil:
-		d.against(value, operator, oneOf, value.path+" is compared with nothing, as the operator is Exists", "", `remove one of the two`)
+		d.against(value, operator, rule.OneOf, value.path+" is compared with nothing, as the operator is Exists", "", `remove one of the two`)
 	case t.Operator == "" && value != nil:
 		t.Operator = "Equal"
 	case t.Operator == "" && n.missing("operator"):
 		t.Operator = "Exists"
 	}
 	if t.Operator == "Equal" && n.missing("key") {
-		d.wrong(n, MissingField, n.path+" compares a value, but does not say of which taint", "", `write key: "…"`)
+		d.wrong(n, rule.MissingField, n.path+" compares a value, but does not say of which taint", "", `write key: "…"`)
 	}
 	if at := n.get("seconds"); at != nil && t.Effect != "NoExecute" && settled(n, "effect") {
-		d.against(at, n.get("effect"), oneOf, at.path+" is of the effect NoExecute, which this is not", "only that ends pods that run already", `write effect: "NoExecute", or remove it`)
+		d.against(at, n.get("effect"), rule.OneOf, at.path+" is of the effect NoExecute, which this is not", "only that ends pods that run already", `write effect: "NoExecute", or remove it`)
 	}
 	return t
 }
@@ -87,7 +88,7 @@ func (d *decoder) neighbours(m member) {
 	p := m.n.get("placement")
 	for _, f := range sorted(p.get("near")) {
 		if f.name == m.s.Name {
-			d.wrong(f, placementFight, f.path+" is the service itself", "its first pod would have nobody to be near to", "remove it, or write apart for pods that should not share a node")
+			d.wrong(f, rule.PlacementFight, f.path+" is the service itself", "its first pod would have nobody to be near to", "remove it, or write apart for pods that should not share a node")
 			continue
 		}
 		d.other(f, f.name, "names")
@@ -100,7 +101,7 @@ func (d *decoder) neighbours(m member) {
 	for _, near := range m.s.Placement.Near {
 		for _, apart := range m.s.Placement.Apart {
 			if near == apart {
-				d.against(p.get("near").get(near.Service), p.get("apart").get(near.Service), placementFight,
+				d.against(p.get("near").get(near.Service), p.get("apart").get(near.Service), rule.PlacementFight,
 					fmt.Sprintf("%s is to be both near %s and apart from it", m.n.path, near.Service), "", "remove one of the two")
 			}
 		}
@@ -124,14 +125,14 @@ func (d *decoder) permissions(n *node) []Permission {
 		for _, name := range []string{"apiGroups", "resources", "verbs", "names"} {
 			at := f.get(name)
 			if at.is(cue.ListKind) && len(at.items) == 0 {
-				d.wrong(at, WrongValue, at.path+" is an empty list", "it would allow nothing", "write some, or remove it")
+				d.wrong(at, rule.WrongValue, at.path+" is an empty list", "it would allow nothing", "write some, or remove it")
 			}
 			if at.is(cue.ListKind) && name != "names" && slices.Contains(at.strings(), "*") {
-				d.wrong(at, widePermission, at.path+" is everything", "whoever takes over the service may do that too", "name what it needs")
+				d.wrong(at, rule.WidePermission, at.path+" is everything", "whoever takes over the service may do that too", "name what it needs")
 			}
 		}
 		if at := f.get("names"); at != nil && slices.Contains(p.Verbs, "create") {
-			d.against(at, f.get("verbs"), permissionNames, fmt.Sprintf("%s does not narrow create", at.path), "an object has no name yet that could be compared, so creating it is not allowed at all",
+			d.against(at, f.get("verbs"), rule.PermissionNames, fmt.Sprintf("%s does not narrow create", at.path), "an object has no name yet that could be compared, so creating it is not allowed at all",
 				"give create a permission of its own, without names")
 		}
 		list = append(list, p)

@@ -10,6 +10,7 @@ import (
 
 	"cuelang.org/go/cue"
 	cueerrors "cuelang.org/go/cue/errors"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // policies are the App's own rules for rendered objects.
@@ -24,20 +25,20 @@ type policy struct {
 	kinds    []string // nil is all
 	rule     cue.Value
 	message  string
-	severity Severity
+	severity rule.Severity
 }
 
 // policies decodes the App's own rules; nil is none.
 func (d *decoder) policies(n *node) *policies {
 	var list []policy
 	for _, f := range sorted(n) {
-		rule := f.get("rule")
-		if !f.is(cue.StructKind) || !rule.is(cue.StructKind) {
+		must := f.get("rule")
+		if !f.is(cue.StructKind) || !must.is(cue.StructKind) {
 			continue
 		}
 		list = append(list, policy{
-			name: f.name, path: f.path, kinds: f.get("kinds").strings(), rule: rule.value, message: f.get("message").str(),
-			severity: cmp.Or(Severity(f.get("severity").str()), SeverityError),
+			name: f.name, path: f.path, kinds: f.get("kinds").strings(), rule: must.value, message: f.get("message").str(),
+			severity: cmp.Or(rule.Severity(f.get("severity").str()), rule.Error),
 		})
 	}
 	if list == nil {

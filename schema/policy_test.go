@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 const patched = `package shop
@@ -100,7 +101,7 @@ func TestPatch(t *testing.T) {
 	} {
 		_, err := app.Patch("conflict", kind, c.object)
 		var told *schema.Error
-		if !errors.As(err, &told) || !strings.Contains(err.Error(), c.want) || told.Rule != "patch-conflict" || told.Severity != schema.SeverityError {
+		if !errors.As(err, &told) || !strings.Contains(err.Error(), c.want) || told.Rule != "patch-conflict" || told.Severity != rule.Error {
 			t.Errorf("%s: %v, want %s", kind, err, c.want)
 		}
 	}

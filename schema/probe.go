@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // probes decodes those of a container, whose ports are decoded already.
@@ -47,7 +48,7 @@ func (d *decoder) probe(n, container *node, ports []Port) *Probe {
 		"does not say what to check", `write one of http: "/healthz", tcp: "PORT", grpc: "PORT", exec: ["PROGRAM", "ARGUMENT"]`)
 	if n.name != "readiness" && p.SuccessThreshold > 1 {
 		at := n.get("successThreshold")
-		d.wrong(at, probeThreshold, fmt.Sprintf("%s must be 1, not %d", at.path, p.SuccessThreshold),
+		d.wrong(at, rule.ProbeThreshold, fmt.Sprintf("%s must be 1, not %d", at.path, p.SuccessThreshold),
 			"Kubernetes counts successes for readiness only", "remove it")
 	}
 	return p
@@ -101,7 +102,7 @@ func (d *decoder) probePort(at, container *node, ports []Port, name, usual strin
 	}
 	if p := findPort(ports, name, usual); p != nil {
 		if p.Protocol != "TCP" {
-			d.wrong(at, probePort, fmt.Sprintf("%s asks the port %q, which is %s", at.path, p.Name, p.Protocol),
+			d.wrong(at, rule.ProbePort, fmt.Sprintf("%s asks the port %q, which is %s", at.path, p.Name, p.Protocol),
 				"Kubernetes can only probe TCP ports", "ask another port, or use exec")
 		}
 		return p.Name
@@ -110,17 +111,17 @@ func (d *decoder) probePort(at, container *node, ports []Port, name, usual strin
 	have := container.path + " has " + strings.Join(names, ", ")
 	switch {
 	case len(names) == 0:
-		d.wrong(at, probePort, fmt.Sprintf("%s needs a port, but %s has none", at.path, container.path), "",
+		d.wrong(at, rule.ProbePort, fmt.Sprintf("%s needs a port, but %s has none", at.path, container.path), "",
 			fmt.Sprintf("write ports: %s: 8080, with the port that it listens on", cmp.Or(name, usual)))
 	case name == "":
-		d.wrong(at, probePort, at.path+" does not say which port", fmt.Sprintf("%s, and none is called %q", have, usual),
+		d.wrong(at, rule.ProbePort, at.path+" does not say which port", fmt.Sprintf("%s, and none is called %q", have, usual),
 			fmt.Sprintf(`write {path: …, port: %q}`, names[0]))
 	default:
 		hint := "use one of those, or add the port"
 		if near := nearestName(name, names); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		d.wrong(at, probePort, fmt.Sprintf("%s asks the port %q, which %s does not have", at.path, name, container.path), have, hint)
+		d.wrong(at, rule.ProbePort, fmt.Sprintf("%s asks the port %q, which %s does not have", at.path, name, container.path), have, hint)
 	}
 	return name
 }

@@ -11,6 +11,7 @@ import (
 
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/token"
+	"github.com/shipit-dev/shipit/schema/rule"
 	v1 "github.com/shipit-dev/shipit/schema/v1"
 )
 
@@ -49,7 +50,7 @@ func Find(dir string) (Project, error) {
 		}
 		if p == root {
 			return Project{}, Errors{{
-				Code:    NoApp,
+				Code:    rule.NoApp,
 				Message: fmt.Sprintf("no CUE files in %s", abs),
 				Hint:    "run `shipit init` to make an App to start from",
 			}}.sorted()
@@ -65,7 +66,7 @@ func findModule(dir string) (root, abs string, err error) {
 	}
 	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
 		return "", "", Errors{{
-			Code:    NoProject,
+			Code:    rule.NoProject,
 			Message: fmt.Sprintf("there is no folder %s", dir),
 		}}.sorted()
 	}
@@ -78,7 +79,7 @@ func findModule(dir string) (root, abs string, err error) {
 		parent := filepath.Dir(root)
 		if parent == root {
 			return "", abs, Errors{{
-				Code:    NoProject,
+				Code:    rule.NoProject,
 				Message: fmt.Sprintf("no project here: neither %s nor a folder above it has a cue.mod", abs),
 				Hint:    "run `shipit init` to make one, or name the project's folder",
 			}}.sorted()
@@ -87,7 +88,7 @@ func findModule(dir string) (root, abs string, err error) {
 	}
 	if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(moduleFile))); err != nil {
 		return "", "", Errors{{
-			Code:    NoProject,
+			Code:    rule.NoProject,
 			Message: fmt.Sprintf("%s has a cue.mod, but no %s", root, moduleFile),
 			Hint:    "run `shipit init` to make one",
 		}}.sorted()
@@ -119,7 +120,7 @@ func (p Project) stale() []*Error {
 	dir := filepath.Join(p.Root, filepath.FromSlash(vendorDir))
 	warn := func(msg string) []*Error {
 		return []*Error{{
-			Code:    StaleSchema,
+			Code:    rule.StaleSchema,
 			Message: msg,
 			Why:     "shipit reads its own copy, but `cue vet` and editors read that one",
 			Hint:    "run `shipit init --update`",

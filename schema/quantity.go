@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
@@ -59,22 +60,22 @@ func (d *decoder) quantity(n *node, into *map[string]string) bool {
 	}
 	q, err := resource.ParseQuantity(n.text)
 	if err != nil {
-		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "100m", "64Mi" or 2`)
+		d.wrong(n, rule.WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "100m", "64Mi" or 2`)
 		return false
 	}
 	const mebibyte = 1 << 20
 	switch {
 	case n.name == "memory" && q.CmpInt64(mebibyte) < 0:
-		d.wrong(n, quantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
+		d.wrong(n, rule.QuantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
 			`memory is counted in bytes, and "m" means thousandths`, mebibytes(n.text))
 	case n.name == "cpu" && q.CmpInt64(10_000) > 0:
-		d.wrong(n, quantityUnit, fmt.Sprintf("%s is %s cores, which no node has", n.path, n.text),
+		d.wrong(n, rule.QuantityUnit, fmt.Sprintf("%s is %s cores, which no node has", n.path, n.text),
 			"cpu is counted in cores", `write thousandths of a core with "m": "250m"`)
 	case n.name == "cpu" && q.CmpInt64(manyCores) >= 0 && wholeNumber.MatchString(n.text) && strings.Contains(n.path, ".resources."):
-		d.wrong(n, coresMeant, fmt.Sprintf("%s is %s cores, which hardly any node has", n.path, n.text),
+		d.wrong(n, rule.CoresMeant, fmt.Sprintf("%s is %s cores, which hardly any node has", n.path, n.text),
 			"cpu is counted in cores", fmt.Sprintf("write thousandths of a core: %q", n.text+"m"))
 	case wholeOnly(n.name) && q.MilliValue()%1000 != 0:
-		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a whole number, not %s", n.path, n.text), "such resources cannot be divided", "")
+		d.wrong(n, rule.WrongValue, fmt.Sprintf("%s must be a whole number, not %s", n.path, n.text), "such resources cannot be divided", "")
 	}
 	set(into, n.name, n.text)
 	return true
@@ -101,7 +102,7 @@ func (d *decoder) compare(request, limit *node, asked, allowed string) {
 	}
 	wrong := func(message, why, hint string) {
 		d.tell(&Error{
-			Rule: requestOverLimit, Pos: request.pos, Path: request.path,
+			Rule: rule.RequestOverLimit, Pos: request.pos, Path: request.path,
 			Message: message, Why: why, Hint: hint, Related: []Pos{limit.pos},
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
@@ -24,20 +25,20 @@ func (d *decoder) quota(n *node) map[string]string {
 			name = "requests." + name
 		}
 		if other := by[name]; other != nil {
-			d.against(f, other, sameLimit, fmt.Sprintf("%s and %s are the same limit", f.path, other.path), "", "remove one of them")
+			d.against(f, other, rule.SameLimit, fmt.Sprintf("%s and %s are the same limit", f.path, other.path), "", "remove one of them")
 			continue
 		}
 		by[name] = f
 		q, err := resource.ParseQuantity(f.text)
 		switch {
 		case err != nil:
-			d.wrong(f, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", f.path, f.text), "", `write one such as "16Gi" or 40`)
+			d.wrong(f, rule.WrongValue, fmt.Sprintf("%s must be a quantity, not %q", f.path, f.text), "", `write one such as "16Gi" or 40`)
 			continue
 		case strings.HasSuffix(name, "memory") && q.Sign() > 0 && q.CmpInt64(1<<20) < 0:
-			d.wrong(f, quantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", f.path, f.text),
+			d.wrong(f, rule.QuantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", f.path, f.text),
 				`memory is counted in bytes, and "m" means thousandths`, `write the unit: "64Mi", "1Gi"`)
 		case !strings.HasPrefix(name, "requests.") && !strings.HasPrefix(name, "limits.") && !strings.HasSuffix(name, "storage") && q.MilliValue()%1000 != 0:
-			d.wrong(f, WrongValue, fmt.Sprintf("%s must be a whole number, not %s", f.path, f.text), "it counts objects", "")
+			d.wrong(f, rule.WrongValue, fmt.Sprintf("%s must be a whole number, not %s", f.path, f.text), "it counts objects", "")
 		}
 		set(&m, name, f.text)
 	}
@@ -70,7 +71,7 @@ func (d *decoder) fitQuota(a *App, n *node) {
 				continue
 			}
 			if need.job.Cmp(limit) > 0 {
-				d.against(f, m.n, quotaNeverFits, fmt.Sprintf("%s is %s, but %s alone takes %s: it can never fit", f.path, f.text, m.n.path, need.job.String()),
+				d.against(f, m.n, rule.QuotaNeverFits, fmt.Sprintf("%s is %s, but %s alone takes %s: it can never fit", f.path, f.text, m.n.path, need.job.String()),
 					"", "raise the quota, or ask for less")
 			}
 			always.Add(need.always)
@@ -83,11 +84,11 @@ func (d *decoder) fitQuota(a *App, n *node) {
 		both.Add(surge)
 		switch {
 		case always.Cmp(limit) > 0:
-			d.against(f, mostNode, quotaNeverFits, fmt.Sprintf("%s is %s, but the services take %s: they can never fit", f.path, f.text, always.String()),
+			d.against(f, mostNode, rule.QuotaNeverFits, fmt.Sprintf("%s is %s, but the services take %s: they can never fit", f.path, f.text, always.String()),
 				fmt.Sprintf("%s takes most of it: %s", mostNode.path, most.String()), "raise the quota, or lower replicas or resources")
 		case both.Cmp(limit) > 0:
 			d.tell(&Error{
-				Rule: quotaSurge, Pos: f.pos, Path: f.path,
+				Rule: rule.QuotaSurge, Pos: f.pos, Path: f.path,
 				Message: fmt.Sprintf("%s is %s: a rolling update of all services would need %s, and wait for the quota", f.path, f.text, both.String()),
 				Why:     fmt.Sprintf("they take %s, and %s more for pods that are started before old ones end", always.String(), surge.String()),
 				Hint:    "raise the quota, or write rollout: {maxSurge: 0, maxUnavailable: 1} for some",
@@ -186,7 +187,7 @@ func (d *decoder) unaccounted(m member, quota *node, name string) {
 		write = fmt.Sprintf("resources: limits: %s: …", of)
 	}
 	d.tell(&Error{
-		Rule: quotaUnaccounted, Pos: m.n.pos, Path: m.n.path,
+		Rule: rule.QuotaUnaccounted, Pos: m.n.pos, Path: m.n.path,
 		Message: fmt.Sprintf("%s does not say how much %s it takes, but %s limits that", m.n.path, of, quota.path),
 		Why:     "Kubernetes then refuses its pods, unless a LimitRange of the namespace says it for them",
 		Hint:    "write " + write,

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // rollout decodes how a service's pods are replaced.
@@ -29,7 +30,7 @@ func (d *decoder) rollout(n *node) Rollout {
 		}
 	}
 	if at := n.get("deadlineSeconds"); r.DeadlineSeconds > 0 && r.DeadlineSeconds <= r.MinReadySeconds {
-		d.against(at, n.get("minReadySeconds"), deadlineTooShort, fmt.Sprintf("%s is %d, which is over before a pod counts as ready", at.path, r.DeadlineSeconds),
+		d.against(at, n.get("minReadySeconds"), rule.DeadlineTooShort, fmt.Sprintf("%s is %d, which is over before a pod counts as ready", at.path, r.DeadlineSeconds),
 			fmt.Sprintf("minReadySeconds is %d", r.MinReadySeconds), "make the deadline longer")
 	}
 	return r
@@ -91,18 +92,18 @@ func (d *decoder) workload(n *node, s *Service) {
 	}
 	for _, f := range not {
 		if at := n.get(f.name); at != nil {
-			d.against(at, kind, notOfWorkload, fmt.Sprintf("%s is a %s, which has no %s", n.path, s.Workload, f.name), f.why, f.hint)
+			d.against(at, kind, rule.NotOfWorkload, fmt.Sprintf("%s is a %s, which has no %s", n.path, s.Workload, f.name), f.why, f.hint)
 		}
 	}
 	rollout := n.get("rollout")
 	for _, f := range rolloutOf {
 		if at := rollout.get(f.name); at != nil && !slices.Contains(f.workloads, s.Workload) {
-			d.against(at, kind, notOfWorkload, fmt.Sprintf("%s is a %s, which has no rollout.%s", n.path, s.Workload, f.name),
+			d.against(at, kind, rule.NotOfWorkload, fmt.Sprintf("%s is a %s, which has no rollout.%s", n.path, s.Workload, f.name),
 				"only "+either(f.workloads)+" has it", "remove it")
 		}
 	}
 	if of, ok := strategyOf[s.Rollout.Strategy]; ok && !slices.Contains(of, s.Workload) && !s.Finite() {
-		d.against(rollout.get("strategy"), kind, notOfWorkload, fmt.Sprintf("%s is a %s, which has no strategy %q", n.path, s.Workload, s.Rollout.Strategy),
+		d.against(rollout.get("strategy"), kind, rule.NotOfWorkload, fmt.Sprintf("%s is a %s, which has no strategy %q", n.path, s.Workload, s.Rollout.Strategy),
 			"only "+either(of)+" has it", "remove it")
 	}
 	d.shared(n, s)
@@ -111,7 +112,7 @@ func (d *decoder) workload(n *node, s *Service) {
 	}
 	const longest = 52 // of a StatefulSet: the label controller-revision-hash is its name, - and 10 more
 	if s.Workload == StatefulSet && len(s.Name) > longest {
-		d.wrong(n, WrongName, fmt.Sprintf("%s has a name of %d characters, but a StatefulSet may have %d", n.path, len(s.Name), longest),
+		d.wrong(n, rule.WrongName, fmt.Sprintf("%s has a name of %d characters, but a StatefulSet may have %d", n.path, len(s.Name), longest),
 			"Kubernetes puts the name with a hash into a label, which may have 63", "give it a shorter name")
 	}
 }
@@ -123,18 +124,18 @@ func (d *decoder) progress(n *node, s *Service) {
 	none := func(f *node) bool { return f.is(cue.IntKind|cue.StringKind) && (f.text == "0" || f.text == "0%") }
 	if s.Workload == StatefulSet {
 		if none(away) {
-			d.wrong(away, rolloutStuck, away.path+" is 0, so no pod could ever be replaced",
+			d.wrong(away, rule.RolloutStuck, away.path+" is 0, so no pod could ever be replaced",
 				"a StatefulSet replaces a pod by removing it first", "remove it, or write 1 or more")
 		}
 		return
 	}
 	if s.Workload == DaemonSet {
 		if surge.is(cue.IntKind|cue.StringKind) && !none(surge) && away.is(cue.IntKind|cue.StringKind) && !none(away) {
-			d.against(surge, away, notOfWorkload, fmt.Sprintf("%s has both maxSurge and maxUnavailable", rollout.path),
+			d.against(surge, away, rule.NotOfWorkload, fmt.Sprintf("%s has both maxSurge and maxUnavailable", rollout.path),
 				"a DaemonSet replaces a pod either by starting the new one first, or by ending the old one first", "keep one of them")
 		}
 		if none(away) && (surge == nil && rollout.missing("maxSurge") || none(surge)) {
-			d.wrong(away, rolloutStuck, away.path+" is 0, so no pod could ever be replaced", "a DaemonSet without maxSurge ends a pod before it starts the new one",
+			d.wrong(away, rule.RolloutStuck, away.path+" is 0, so no pod could ever be replaced", "a DaemonSet without maxSurge ends a pod before it starts the new one",
 				"remove it, or write maxSurge: 1")
 		}
 		return
@@ -151,12 +152,12 @@ func (d *decoder) progress(n *node, s *Service) {
 			case other == nil:
 				why = "it is recreated, as only one node may use its claim at a time"
 			}
-			d.against(at, other, notOfWorkload, fmt.Sprintf("%s is of a rolling update, which %s does not have", at.path, n.path), why, "remove it")
+			d.against(at, other, rule.NotOfWorkload, fmt.Sprintf("%s is of a rolling update, which %s does not have", at.path, n.path), why, "remove it")
 		}
 		return
 	}
 	if none(surge) && (none(away) || away == nil && rollout.missing("maxUnavailable")) {
-		d.against(surge, away, rolloutStuck, fmt.Sprintf("%s can never be updated: neither a pod more nor a pod less is allowed", n.path),
+		d.against(surge, away, rule.RolloutStuck, fmt.Sprintf("%s can never be updated: neither a pod more nor a pod less is allowed", n.path),
 			"maxSurge and maxUnavailable are both 0 (maxUnavailable is, when it is not given)", "write maxUnavailable: 1, or a maxSurge of 1 or more")
 	}
 }
@@ -204,7 +205,7 @@ func (d *decoder) lifecycle(n, service *node, s *Service) Lifecycle {
 		grace = *l.TerminationGracePeriodSeconds
 	}
 	if sleep := l.PreStop.SleepSeconds; sleep != nil && *sleep > grace {
-		d.against(stop.get("sleepSeconds"), n.get("terminationGracePeriodSeconds"), sleepTooLong,
+		d.against(stop.get("sleepSeconds"), n.get("terminationGracePeriodSeconds"), rule.SleepTooLong,
 			fmt.Sprintf("%s.sleepSeconds is %d, longer than the container has to stop", stop.path, *sleep),
 			fmt.Sprintf("terminationGracePeriodSeconds is %d, and the sleep counts", grace), "sleep less, or give it a longer grace period")
 	}

@@ -5,13 +5,14 @@ import (
 	"testing"
 
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // Every rule says what it is about, and the fields that it names are there and
 // name it in turn.
 func TestFieldsOfRules(t *testing.T) {
 	t.Parallel()
-	for _, r := range schema.Rules() {
+	for _, r := range rule.All() {
 		if r.Summary == "" || r.Explanation == "" {
 			t.Errorf("%s explains nothing: %+v", r.Name, r)
 		}

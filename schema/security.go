@@ -1,5 +1,6 @@
 package schema
 
+import "github.com/shipit-dev/shipit/schema/rule"
 import "cuelang.org/go/cue"
 
 // security decodes how the hardened defaults of a container are relaxed.
@@ -26,11 +27,11 @@ func (d *decoder) security(n *node) Security {
 		}
 	}
 	if at := n.get("allowPrivilegeEscalation"); s.Privileged && at.is(cue.BoolKind) && !s.AllowPrivilegeEscalation {
-		d.against(at, n.get("privileged"), privilegedEscalation, at.path+" is false, but the container is privileged", "a privileged container can do anything", "remove it")
+		d.against(at, n.get("privileged"), rule.PrivilegedEscalation, at.path+" is false, but the container is privileged", "a privileged container can do anything", "remove it")
 	}
 	if s.RunAsUser != nil && *s.RunAsUser == 0 && !s.AllowRoot {
 		user := n.get("runAsUser")
-		d.wrong(user, rootUser, user.path+" is 0, which is root, but it may not run as root",
+		d.wrong(user, rule.RootUser, user.path+" is 0, which is root, but it may not run as root",
 			"runAsNonRoot is true unless said otherwise, so the container would never start",
 			"use another user, or write runAsNonRoot: false beside it")
 	}

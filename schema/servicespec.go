@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // typesOf are the types of Services that have a field; the others of them have
@@ -41,14 +42,14 @@ func (d *decoder) serviceSpec(n, service *node, s *Service) ServiceSpec {
 		}
 	}
 	if n.is(cue.StructKind) && len(n.fields) > 0 && len(s.ServicePorts()) == 0 && settled(service, "ports") && settled(service, "sidecars") {
-		d.wrong(n, notOfService, fmt.Sprintf("%s is of a Service, but %s has no ports", n.path, service.path), "a Service is made of ports", "write ports: http: 8080")
+		d.wrong(n, rule.NotOfService, fmt.Sprintf("%s is of a Service, but %s has no ports", n.path, service.path), "a Service is made of ports", "write ports: http: 8080")
 	}
 	if n != nil && !settled(n, "type") {
 		return spec
 	}
 	for _, f := range typesOf {
 		if at := n.get(f.field); at != nil && !slices.Contains(f.types, spec.Type) {
-			d.against(at, n.get("type"), notOfService, fmt.Sprintf("%s is a Service of type %s, which has no %s", n.path, spec.Type, f.field),
+			d.against(at, n.get("type"), rule.NotOfService, fmt.Sprintf("%s is a Service of type %s, which has no %s", n.path, spec.Type, f.field),
 				"only "+either(f.types)+" has it", "remove it, or change the type")
 		}
 	}
@@ -69,14 +70,14 @@ func (d *decoder) portsOfType(service *node, s *Service, at *node, kind string) 
 			p := &ports[j]
 			n := containers[i].get("ports").get(p.Name)
 			if p.Node > 0 && kind != NodePort && kind != LoadBalancer {
-				d.against(n.get("node"), at, notOfService, fmt.Sprintf("%s.node is a port of every node, which a Service of type %s does not have", n.path, kind), "",
+				d.against(n.get("node"), at, rule.NotOfService, fmt.Sprintf("%s.node is a port of every node, which a Service of type %s does not have", n.path, kind), "",
 					`write service: type: "NodePort", or remove it`)
 			}
 			if kind != Headless {
 				continue
 			}
 			if p.Service != p.Port && n.get("service") != nil {
-				d.against(n.get("service"), at, notOfService, fmt.Sprintf("%s.service is %d, but a headless Service translates no ports", n.path, p.Service),
+				d.against(n.get("service"), at, rule.NotOfService, fmt.Sprintf("%s.service is %d, but a headless Service translates no ports", n.path, p.Service),
 					"its name gives the addresses of the pods themselves", "remove it")
 			}
 			p.Service = p.Port

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // told is what the schema says, read once, and from then on only looked at:
@@ -19,7 +21,7 @@ var told = sync.OnceValues(func() (*said, error) {
 			l.describeAll(f)
 		}
 	}
-	for _, r := range Rules() {
+	for _, r := range rule.All() {
 		for _, path := range r.Fields {
 			if at, known, err := s.find(path); err == nil {
 				l.rules = append(l.rules, ruleAt{r.Name, at, known})

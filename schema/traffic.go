@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // noPort says that a service has no port of a name, or none to take by itself.
@@ -15,17 +16,17 @@ func (d *decoder) noPort(at *node, name string, of *Service, n *node, does strin
 	have := n.path + " has " + strings.Join(names, ", ")
 	switch {
 	case len(names) == 0:
-		d.against(at, n, unknownPort, fmt.Sprintf("%s %s a port, but %s has none", at.path, does, n.path), "",
+		d.against(at, n, rule.UnknownPort, fmt.Sprintf("%s %s a port, but %s has none", at.path, does, n.path), "",
 			fmt.Sprintf("write services: %s: ports: %s: 8080, with the port that it listens on", of.Name, portName(name)))
 	case name == "":
-		d.against(at, n.get("ports"), unknownPort, fmt.Sprintf("%s does not say which port", at.path), have+`, and none is called "http"`,
+		d.against(at, n.get("ports"), rule.UnknownPort, fmt.Sprintf("%s does not say which port", at.path), have+`, and none is called "http"`,
 			fmt.Sprintf("write port: %q", names[0]))
 	default:
 		hint := "use one of those, or add the port"
 		if near := nearestName(name, names); near != "" {
 			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		d.against(at, n.get("ports"), unknownPort, fmt.Sprintf("%s %s the port %q, which %s does not have", at.path, does, name, n.path), have, hint)
+		d.against(at, n.get("ports"), rule.UnknownPort, fmt.Sprintf("%s %s the port %q, which %s does not have", at.path, does, name, n.path), have, hint)
 	}
 }
 
@@ -73,7 +74,7 @@ func (d *decoder) callService(n *node, c *Call) {
 		if list := callee.s.portNames(); len(list) > 0 {
 			hint = fmt.Sprintf("write one of %s, or none for the only one or \"http\"", strings.Join(list, ", "))
 		}
-		d.wrong(port, WrongValue, fmt.Sprintf("%s must be the name of a port of %s, not a number (%s)", port.path, callee.n.path, port.text),
+		d.wrong(port, rule.WrongValue, fmt.Sprintf("%s must be the name of a port of %s, not a number (%s)", port.path, callee.n.path, port.text),
 			"a number is for what is outside", hint)
 		return
 	}
@@ -96,7 +97,7 @@ func (d *decoder) callService(n *node, c *Call) {
 		c.Scheme = "http"
 	}
 	if at := n.get("namespace"); at != nil {
-		d.wrong(at, notOfCall, fmt.Sprintf("%s is of another App, but %s is a service of this one", at.path, c.Service), "this App has one namespace", "remove it, or write app: too")
+		d.wrong(at, rule.NotOfCall, fmt.Sprintf("%s is of another App, but %s is a service of this one", at.path, c.Service), "this App has one namespace", "remove it, or write app: too")
 	}
 }
 
@@ -108,7 +109,7 @@ func (d *decoder) callApp(a *App, n *node, c *Call) {
 	if c.App == a.Name {
 		c.Namespace = cmp.Or(n.get("namespace").str(), a.Namespace)
 		if own := d.services.get(c.Service); own != nil && c.Namespace == a.Namespace {
-			d.against(n.get("app"), own, notOfCall, fmt.Sprintf("%s is this App, and %s is here", n.get("app").path, own.path), "then its ports are known", "remove app")
+			d.against(n.get("app"), own, rule.NotOfCall, fmt.Sprintf("%s is this App, and %s is here", n.get("app").path, own.path), "then its ports are known", "remove app")
 		}
 	}
 	c.Port, c.Scheme = d.outsidePort(n, fmt.Sprintf("of the App %s only the cluster knows its ports", c.App), "write the number that its Service listens on: port: 8080"), "http"
@@ -126,9 +127,9 @@ func (d *decoder) outsidePort(n *node, why, hint string) int32 {
 	port := n.get("port")
 	switch {
 	case port == nil && n.missing("port"):
-		d.wrong(n, MissingField, n.path+" does not say which port it calls", why, hint)
+		d.wrong(n, rule.MissingField, n.path+" does not say which port it calls", why, hint)
 	case port.is(cue.StringKind):
-		d.wrong(port, WrongValue, fmt.Sprintf("%s must be a number, not a string (%q)", port.path, port.text), "names are for the ports of services", hint)
+		d.wrong(port, rule.WrongValue, fmt.Sprintf("%s must be a number, not a string (%q)", port.path, port.text), "names are for the ports of services", hint)
 	}
 	return int32(port.int64())
 }
@@ -137,7 +138,7 @@ func (d *decoder) callOutside(n *node, c *Call) {
 	d.oneOf(n, []string{"service", "app", "host", "cidr"}, "is more than one thing to call", "a call is to one place", "", "")
 	c.Port = d.outsidePort(n, "outside, nothing tells it", "write port: 443")
 	if at := n.get("namespace"); at != nil {
-		d.wrong(at, notOfCall, fmt.Sprintf("%s is of another App, but %s is outside", at.path, n.path), "", "remove it")
+		d.wrong(at, rule.NotOfCall, fmt.Sprintf("%s is of another App, but %s is outside", at.path, n.path), "", "remove it")
 	}
 	c.Scheme = "tcp"
 	switch {
@@ -158,9 +159,9 @@ func (d *decoder) cidr(n *node) string {
 	prefix, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil:
-		d.wrong(n, WrongValue, fmt.Sprintf("%s is no range of addresses: %q", n.path, text), "", `write one such as "10.0.0.0/8" or "2001:db8::/32"`)
+		d.wrong(n, rule.WrongValue, fmt.Sprintf("%s is no range of addresses: %q", n.path, text), "", `write one such as "10.0.0.0/8" or "2001:db8::/32"`)
 	case prefix.Masked() != prefix:
-		d.wrong(n, WrongValue, fmt.Sprintf("%s has bits after its first %d: %q", n.path, prefix.Bits(), text), "they mean nothing", fmt.Sprintf("write %q", prefix.Masked()))
+		d.wrong(n, rule.WrongValue, fmt.Sprintf("%s has bits after its first %d: %q", n.path, prefix.Bits(), text), "they mean nothing", fmt.Sprintf("write %q", prefix.Masked()))
 	}
 	return text
 }
@@ -182,10 +183,10 @@ func (d *decoder) callers(n *node, m member) []Caller {
 		}
 		d.oneOf(f, others, "is more than one caller", "each has a name of its own", "does not say who may connect", `write one of app: "…", namespace: "…", cidr: "…"`)
 		if at := f.get("service"); at != nil && f.missing("app") {
-			d.wrong(at, notOfCall, at.path+" names a service, but not its App", "services of this App are allowed by their calls", `write app: "…" beside it`)
+			d.wrong(at, rule.NotOfCall, at.path+" names a service, but not its App", "services of this App are allowed by their calls", `write app: "…" beside it`)
 		}
 		if at := f.get("namespace"); at != nil && f.get("app") != nil && f.get("cidr") != nil {
-			d.wrong(at, notOfCall, at.path+" is of pods, not of addresses", "", "remove it")
+			d.wrong(at, rule.NotOfCall, at.path+" is of pods, not of addresses", "", "remove it")
 		}
 		if c.App != "" && c.Namespace == "" {
 			c.Namespace = c.App
@@ -208,7 +209,7 @@ func (d *decoder) other(n *node, name, does string) (member, bool) {
 		if f := off.get("enabled"); f != nil {
 			at = f
 		}
-		d.against(n, at, serviceDisabled, fmt.Sprintf("%s %s %s, which is disabled", n.path, does, off.path), "",
+		d.against(n, at, rule.ServiceDisabled, fmt.Sprintf("%s %s %s, which is disabled", n.path, does, off.path), "",
 			fmt.Sprintf("enable it, or say this only where it is enabled: if services.%s.enabled {…}", name))
 		return member{}, false
 	}
@@ -229,6 +230,6 @@ func (d *decoder) other(n *node, name, does string) (member, bool) {
 	if near := nearestName(name, list); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
-	d.wrong(n, unknownService, fmt.Sprintf("%s %s the service %q, which is not there", n.path, does, name), why, hint)
+	d.wrong(n, rule.UnknownService, fmt.Sprintf("%s %s the service %q, which is not there", n.path, does, name), why, hint)
 	return member{}, false
 }

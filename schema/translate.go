@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	cueerrors "cuelang.org/go/cue/errors"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // one translates the errors that CUE has about one path.
@@ -32,7 +33,7 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	case has("undefined field"):
 		t.undefined(e, text)
 	case has("structural cycle", "cycle error", "cyclic reference", "cycle with field", "mutual dependency"):
-		e.Code = Evaluation
+		e.Code = rule.Evaluation
 		e.Message = subject(path) + " refers to itself"
 		e.Hint = "break the circle: give one of the values in it without a reference"
 	case has("errors in empty disjunction", "empty disjunction"):
@@ -40,7 +41,7 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	case has("conflicting values", "incompatible list lengths"):
 		t.conflict(e)
 	case has("field not allowed"):
-		e.Code = UnknownField
+		e.Code = rule.UnknownField
 		i := strings.LastIndexByte(path, '.')
 		e.Message = fmt.Sprintf("%s may not have a field %q", subject(path[:max(i, 0)]), path[i+1:])
 		e.Why = "a definition or close() of this project allows other fields only"
@@ -50,25 +51,25 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	case has("out of bound"):
 		t.outOfBound(e, text)
 	case has("field is required but not present"):
-		e.Code = NoValue
+		e.Code = rule.NoValue
 		e.Message = subject(path) + " is required by a definition of this project, but is not there"
 		e.Hint = "give it a value"
 	case has("incomplete", "non-concrete", "unresolved disjunction", "not concrete"):
 		t.noValue(e)
 	case has("ambiguous", "multiple defaults"):
-		e.Code = NoValue
+		e.Code = rule.NoValue
 		e.Message = subject(path) + " has more than one default"
 		e.Hint = "give it a value"
 	case has("explicit error"):
-		e.Code = Evaluation
+		e.Code = rule.Evaluation
 		e.Message = subject(path) + " is an error, written as one"
 		e.Hint = "write a value"
 	case has("division by zero"):
-		e.Code = Evaluation
+		e.Code = rule.Evaluation
 		e.Message = subject(path) + " divides by zero"
 	case t.operation(e, text):
 	default:
-		e.Code = Evaluation
+		e.Code = rule.Evaluation
 		e.Message = clean(text)
 		if path != "" {
 			e.Message = path + ": " + e.Message
@@ -80,7 +81,7 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 var referenceName = regexp.MustCompile(`(?:reference|predeclared name|import) "([^"]*)" not found`)
 
 func (t *translator) reference(e *Error, name string) {
-	e.Code = Reference
+	e.Code = rule.Reference
 	e.Message = fmt.Sprintf("%q is not defined", name)
 	e.Related = nil
 	e.Hint = fmt.Sprintf("define it, or put quotes around a text: %q", name)
@@ -98,7 +99,7 @@ func (t *translator) reference(e *Error, name string) {
 var undefinedName = regexp.MustCompile(`undefined field: ([^;]*)`)
 
 func (t *translator) undefined(e *Error, text string) {
-	e.Code = Reference
+	e.Code = rule.Reference
 	name := "field"
 	if m := undefinedName.FindStringSubmatch(text); m != nil {
 		name = strings.Trim(strings.TrimSpace(m[1]), `"`)
@@ -128,7 +129,7 @@ func (t *translator) undefined(e *Error, text string) {
 
 // conflict is about two values for one path.
 func (t *translator) conflict(e *Error) {
-	e.Code = Conflict
+	e.Code = rule.Conflict
 	places := append([]Pos{e.Pos}, e.Related...)
 	if len(places) < 2 {
 		places = t.loc.all[e.Path]
@@ -213,10 +214,10 @@ func hideSecret(e *Error) {
 	}
 	e.Raw = ""
 	switch e.Code {
-	case Reference, UnknownField:
-	case NoValue:
+	case rule.Reference, rule.UnknownField:
+	case rule.NoValue:
 		e.Message, e.Hint = e.Path+" has no value", "write where it comes from"
-	case Conflict:
+	case rule.Conflict:
 		e.Message, e.Hint = e.Path+" has values that exclude each other", "remove one of them"
 	default:
 		e.Message, e.Hint = e.Path+" cannot be evaluated", ""
@@ -243,7 +244,7 @@ var tagValue = regexp.MustCompile(`^\((.*)\) & (.*)$`)
 
 // noneFits is about a value and alternatives none of which takes it.
 func (t *translator) noneFits(e *Error) {
-	e.Code = Conflict
+	e.Code = rule.Conflict
 	places, sources := t.sources(append([]Pos{e.Pos}, e.Related...))
 	all, of := t.sources(t.loc.all[e.Path])
 	if t.environmentConflict(e, all, of) {
@@ -289,7 +290,7 @@ var bound = regexp.MustCompile(`invalid value (.*) \(out of bound (.*)\)`)
 
 // outOfBound is about a constraint in the project itself.
 func (t *translator) outOfBound(e *Error, text string) {
-	e.Code = Conflict
+	e.Code = rule.Conflict
 	e.Message = subject(e.Path) + " does not meet a constraint of this project"
 	if m := bound.FindStringSubmatch(text); m != nil {
 		e.Message = fmt.Sprintf("%s is %s, but must be %s", subject(e.Path), m[1], m[2])
@@ -298,7 +299,7 @@ func (t *translator) outOfBound(e *Error, text string) {
 
 // noValue is about something that has a type, but no value.
 func (t *translator) noValue(e *Error) {
-	e.Code = NoValue
+	e.Code = rule.NoValue
 	e.Message = subject(e.Path) + " has no value"
 	for _, p := range append([]Pos{e.Pos}, e.Related...) {
 		if tag := t.syntax().tags[p]; tag != "" {

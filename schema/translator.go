@@ -9,6 +9,7 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/build"
 	cueerrors "cuelang.org/go/cue/errors"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // childrenOnly reports whether a value is wrong only in some of its fields.
@@ -39,7 +40,7 @@ func (t *translator) syntax() *syntax {
 // notApp says what is wrong with a package without v1.#App.
 func (t *translator) notApp(value cue.Value) Errors {
 	errs := t.translate(value.Validate(cue.Concrete(true)))
-	if slices.ContainsFunc(errs, func(e *Error) bool { return e.Code == Reference }) {
+	if slices.ContainsFunc(errs, func(e *Error) bool { return e.Code == rule.Reference }) {
 		return errs // it may be that of v1
 	}
 	return t.noApp(value)
@@ -59,7 +60,7 @@ func (t *translator) translateAnyway(err error) Errors {
 // noApp says that a package is no App, and where one is instead.
 func (t *translator) noApp(v cue.Value) Errors {
 	e := &Error{
-		Code:    NoApp,
+		Code:    rule.NoApp,
 		Message: "this package is no App: it does not use v1.#App",
 		Hint:    "import \"shipit.dev/v1\" and put everything into v1.#App & {…}",
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // hostVariable ends the names of variables whose whole value is a host.
@@ -57,7 +58,7 @@ func (d *decoder) unsaid(a *App, m member) {
 				continue
 			}
 			called[name] = true // once is enough
-			d.against(at, callee.n, callUnsaid, fmt.Sprintf("%s names %s, which %s does not call", at.path, callee.n.path, m.n.path),
+			d.against(at, callee.n, rule.CallUnsaid, fmt.Sprintf("%s names %s, which %s does not call", at.path, callee.n.path, m.n.path),
 				"the network policies let nothing through that calls does not say", fmt.Sprintf("write calls: %s: {}", label(name)))
 		}
 	}

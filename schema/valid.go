@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // validate checks that an App's value has no errors and leaves nothing open,
@@ -144,7 +145,7 @@ func ofRule(e *Error) bool {
 		parts = parts[2:]
 	}
 	return len(parts) > 3 && parts[0] == "policy" && parts[2] == "rule" &&
-		(e.Code == NoValue || e.Code == Reference && strings.Contains(e.Raw, "undefined field"))
+		(e.Code == rule.NoValue || e.Code == rule.Reference && strings.Contains(e.Raw, "undefined field"))
 }
 
 // tolerate takes out of errs what does not matter in an environment, and what
@@ -161,7 +162,7 @@ func tolerate(errs Errors, tree *node, env environment) Errors {
 		if env.tolerates(e) || ofRule(e) {
 			continue
 		}
-		if parts := strings.SplitN(e.Path, ".", 3); (e.Code == NoValue || e.Code == MissingField) && len(parts) > 1 &&
+		if parts := strings.SplitN(e.Path, ".", 3); (e.Code == rule.NoValue || e.Code == rule.MissingField) && len(parts) > 1 &&
 			disabled[parts[0]+"."+parts[1]] {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/rule"
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
@@ -20,7 +21,7 @@ func (d *decoder) volumes(n, service *node) []Volume {
 		}
 		v := d.volume(f, service)
 		if other := at[v.Mount]; other != nil && v.Mount != "" {
-			d.against(f.get("mount"), other, sameMount, fmt.Sprintf("%s and %s are both mounted on %s", f.path, other.path, v.Mount),
+			d.against(f.get("mount"), other, rule.SameMount, fmt.Sprintf("%s and %s are both mounted on %s", f.path, other.path, v.Mount),
 				"a path shows one volume", "mount one of them elsewhere")
 		}
 		at[v.Mount] = f
@@ -57,7 +58,7 @@ func (d *decoder) volume(n, service *node) Volume {
 	if path := n.get("hostPath"); path.is(cue.StringKind) {
 		v.HostPath = &HostPath{Path: path.text, Type: n.get("type").str()}
 		if !service.get("security").get("hostPath").bool(false) {
-			d.wrong(path, hostPath, path.path+" is a folder of the node, which pods should not see", "what can read or write there can take over the node",
+			d.wrong(path, rule.HostPath, path.path+" is a folder of the node, which pods should not see", "what can read or write there can take over the node",
 				"use a claim or an emptyDir, or write security: hostPath: true")
 		}
 	}
@@ -96,7 +97,7 @@ func (d *decoder) fieldsOfVolume(n *node, kinds []string) {
 		if at == nil || !some || slices.ContainsFunc(f.kinds, func(kind string) bool { return !n.missing(kind) }) {
 			continue
 		}
-		d.wrong(at, notOfVolume, fmt.Sprintf("%s is of %s, which %s is not", at.path, f.of, n.path), f.why, "remove "+f.field)
+		d.wrong(at, rule.NotOfVolume, fmt.Sprintf("%s is of %s, which %s is not", at.path, f.of, n.path), f.why, "remove "+f.field)
 	}
 }
 
@@ -119,9 +120,9 @@ func (d *decoder) bytes(n *node) string {
 	q, err := resource.ParseQuantity(n.text)
 	switch {
 	case err != nil:
-		d.wrong(n, WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "64Mi" or "1Gi"`)
+		d.wrong(n, rule.WrongValue, fmt.Sprintf("%s must be a quantity, not %q", n.path, n.text), "", `write one such as "64Mi" or "1Gi"`)
 	case q.CmpInt64(mebibyte) < 0:
-		d.wrong(n, quantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
+		d.wrong(n, rule.QuantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
 			`it is counted in bytes, and "m" means thousandths`, mebibytes(n.text))
 	}
 	return n.text
@@ -148,7 +149,7 @@ func (d *decoder) shared(n *node, s *Service) {
 		if volume.bad || !settled(volume, "accessModes") {
 			continue
 		}
-		d.against(volume, n.get("replicas"), claimShared,
+		d.against(volume, n.get("replicas"), rule.ClaimShared,
 			fmt.Sprintf("%s is one claim for %d pods, but only one node may use it at a time", volume.path, s.most()),
 			fmt.Sprintf("a Deployment's pods share its claims, and this one is %s", strings.Join(v.Claim.AccessModes, ", ")),
 			`write workload: "StatefulSet" for a claim for each pod, accessModes: ["ReadWriteMany"] if the storage can do that, or replicas: 1`)

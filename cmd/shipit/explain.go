@@ -7,10 +7,10 @@ import (
 	"strings"
 
 	"github.com/fatih/color"
-	"github.com/spf13/cobra"
-
 	"github.com/shipit-dev/shipit/internal/nearest"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
+	"github.com/spf13/cobra"
 )
 
 // rulePrefix begins the name of a rule where fields are named, too.
@@ -126,8 +126,8 @@ func completeExplain(_ *cobra.Command, args []string, typed string) ([]cobra.Com
 
 type (
 	explainedField schema.Field
-	explainedRule  schema.Rule
-	explainedRules []schema.Rule
+	explainedRule  rule.Rule
+	explainedRules []rule.Rule
 )
 
 func (f explainedField) text(p *page) string {
@@ -189,7 +189,7 @@ func (r explainedRule) text(p *page) string {
 	p.title(rulePrefix + r.Name)
 	p.paragraph(r.Summary + ".")
 	p.paragraph(r.Explanation)
-	facts := [][2]string{{"severity", string(r.Severity)}, {"silence", silence(schema.Rule(r))}}
+	facts := [][2]string{{"severity", string(r.Severity)}, {"silence", silence(rule.Rule(r))}}
 	if len(r.Fields) > 0 {
 		facts = append(facts, [2]string{"about", strings.Join(r.Fields, ", ")})
 	}
@@ -205,7 +205,7 @@ func (r explainedRule) text(p *page) string {
 }
 
 // silence says how a rule is silenced.
-func silence(r schema.Rule) string {
+func silence(r rule.Rule) string {
 	if !r.Silenceable {
 		return "cannot be silenced"
 	}
@@ -214,8 +214,8 @@ func silence(r schema.Rule) string {
 
 func (rules explainedRules) text(p *page) string {
 	var rows [][2]string
-	for _, severity := range []schema.Severity{schema.SeverityError, schema.SeverityWarning} {
-		p.title(map[schema.Severity]string{schema.SeverityError: "Errors", schema.SeverityWarning: "Warnings"}[severity])
+	for _, severity := range []rule.Severity{rule.Error, rule.Warning} {
+		p.title(map[rule.Severity]string{rule.Error: "Errors", rule.Warning: "Warnings"}[severity])
 		rows = rows[:0]
 		for _, r := range rules {
 			if r.Severity == severity {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 const languageHead = `# The language
@@ -116,7 +117,7 @@ type languageWriter struct {
 	fields map[string]bool // that can be linked to
 }
 
-func languagePage(parts []schema.Part, rules []schema.Rule) string {
+func languagePage(parts []schema.Part, rules []rule.Rule) string {
 	w := &languageWriter{fields: map[string]bool{}}
 	for _, p := range parts {
 		for _, f := range p.Fields {
@@ -216,7 +217,7 @@ func (w *languageWriter) field(f schema.Field, shown map[string]string) {
 	w.code("  ", f.Example, "cue")
 }
 
-func (w *languageWriter) rule(r schema.Rule, kubernetes bool) {
+func (w *languageWriter) rule(r rule.Rule, kubernetes bool) {
 	kind := string(r.Severity)
 	if r.Silenceable {
 		kind += ", can be silenced"

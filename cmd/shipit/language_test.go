@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // Every example of the language is valid: loaded, rendered, and checked against
@@ -47,7 +48,7 @@ func TestExamplesOfRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range schema.Rules() {
+	for _, r := range rule.All() {
 		word := regexp.MustCompile(`^[\w-]+`).FindString(r.Example)
 		if slices.Contains([]string{"", "shipit", "sops", "import", "package", "_version", "CUE_REGISTRY"}, word) {
 			continue // a command, or of a file

@@ -11,6 +11,7 @@ import (
 
 	"github.com/shipit-dev/shipit/internal/deploy"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // report is what validate found, for every form that it is printed in.
@@ -75,9 +76,9 @@ func (r *report) file(p schema.Pos) string {
 	return path.Join(filepath.ToSlash(r.dir), p.File)
 }
 
-func rule(e *schema.Error) string { return cmp.Or(e.Rule, string(e.Code)) }
+func ruleName(e *schema.Error) string { return cmp.Or(e.Rule, string(e.Code)) }
 
-func isWarning(e *schema.Error) bool { return e.Severity == schema.SeverityWarning }
+func isWarning(e *schema.Error) bool { return e.Severity == rule.Warning }
 
 // explained is the message with what follows it.
 func explained(e *schema.Error) string {
@@ -107,7 +108,7 @@ func (r *report) github() ([]byte, error) {
 		if e.Pos.IsValid() {
 			where = fmt.Sprintf("file=%s,line=%d,col=%d,", property.Replace(r.file(e.Pos)), e.Pos.Line, e.Pos.Column)
 		}
-		fmt.Fprintf(&b, "::%s %stitle=%s::%s\n", kind, where, property.Replace("shipit "+rule(e)), data.Replace(explained(e)))
+		fmt.Fprintf(&b, "::%s %stitle=%s::%s\n", kind, where, property.Replace("shipit "+ruleName(e)), data.Replace(explained(e)))
 	}
 	return []byte(b.String()), nil
 }
@@ -147,14 +148,14 @@ func (r *report) junit() ([]byte, error) {
 		suite.Cases = append(suite.Cases, junitCase{Class: a.Name, Name: cmp.Or(a.Environment, a.Namespace)})
 	}
 	for _, e := range r.Findings {
-		c := junitCase{Class: rule(e), Name: cmp.Or(e.Path, rule(e)), Line: e.Pos.Line}
+		c := junitCase{Class: ruleName(e), Name: cmp.Or(e.Path, ruleName(e)), Line: e.Pos.Line}
 		if e.Pos.IsValid() {
 			c.File = r.file(e.Pos)
 		}
 		if isWarning(e) {
 			c.Out = explained(e)
 		} else {
-			c.Failure = &junitFailure{Message: e.Error(), Type: rule(e), Text: explained(e)}
+			c.Failure = &junitFailure{Message: e.Error(), Type: ruleName(e), Text: explained(e)}
 			suite.Failures++
 		}
 		suite.Cases = append(suite.Cases, c)

@@ -8,33 +8,34 @@ import (
 	"github.com/shipit-dev/shipit/internal/deploy"
 	"github.com/shipit-dev/shipit/openapi"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // allRules are those of the language, of images, of clusters and of Kubernetes, by
 // name.
-func allRules() []schema.Rule {
-	rules := append(schema.Rules(), deploy.Rules()...)
+func allRules() []rule.Rule {
+	rules := append(rule.All(), deploy.Rules()...)
 	for _, r := range openapi.Rules() {
-		rules = append(rules, schema.Rule{
-			Name: r.Name, Severity: schema.Severity(r.Severity), Silenceable: true,
+		rules = append(rules, rule.Rule{
+			Name: r.Name, Severity: rule.Severity(r.Severity), Silenceable: true,
 			Summary: strings.ToUpper(r.Summary[:1]) + r.Summary[1:], Explanation: r.Why, Example: r.Example,
 		})
 	}
-	slices.SortFunc(rules, func(a, b schema.Rule) int { return cmp.Compare(a.Name, b.Name) })
+	slices.SortFunc(rules, func(a, b rule.Rule) int { return cmp.Compare(a.Name, b.Name) })
 	return rules
 }
 
 // ruleNamed gives a rule by the name that a finding has: that of a policy is
 // "policy/NAME".
-func ruleNamed(name string) (schema.Rule, bool) {
+func ruleNamed(name string) (rule.Rule, bool) {
 	rules := allRules()
 	group, _, _ := strings.Cut(name, "/")
-	i := slices.IndexFunc(rules, func(r schema.Rule) bool { return r.Name == name })
+	i := slices.IndexFunc(rules, func(r rule.Rule) bool { return r.Name == name })
 	if i < 0 {
-		i = slices.IndexFunc(rules, func(r schema.Rule) bool { return r.Name == group })
+		i = slices.IndexFunc(rules, func(r rule.Rule) bool { return r.Name == group })
 	}
 	if i < 0 {
-		return schema.Rule{}, false
+		return rule.Rule{}, false
 	}
 	return rules[i], true
 }
@@ -43,16 +44,16 @@ func ruleNamed(name string) (schema.Rule, bool) {
 // alone is wrong, or the rule.
 func explainedBy(e *schema.Error) string {
 	path := e.Path
-	switch rule(e) {
-	case schema.UnknownField:
+	switch ruleName(e) {
+	case rule.UnknownField:
 		path = path[:max(strings.LastIndexByte(path, '.'), 0)]
 		fallthrough
-	case schema.WrongValue, schema.MissingField:
+	case rule.WrongValue, rule.MissingField:
 		if f, err := schema.Explain(path); err == nil && f.Path != "" {
 			return f.Path
 		}
 	}
-	if r, ok := ruleNamed(rule(e)); ok {
+	if r, ok := ruleNamed(ruleName(e)); ok {
 		return rulePrefix + r.Name
 	}
 	return ""

@@ -18,11 +18,11 @@ func (r *report) sarif() ([]byte, error) {
 	rules, seen := []object{}, map[string]bool{}
 	results := []object{}
 	add := func(e *schema.Error, suppressions []object) {
-		if id := rule(e); !seen[id] {
+		if id := ruleName(e); !seen[id] {
 			seen[id] = true
 			rules = append(rules, sarifRule(id))
 		}
-		result := object{"ruleId": rule(e), "level": level(e), "message": sarifText(explained(e))}
+		result := object{"ruleId": ruleName(e), "level": level(e), "message": sarifText(explained(e))}
 		if e.Pos.IsValid() {
 			result["locations"] = []object{r.location(e.Pos)}
 		}

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/shipit-dev/shipit/openapi"
 	"github.com/shipit-dev/shipit/render"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // againstKubernetes is the code of what the API server would refuse or warn of.
@@ -58,7 +58,7 @@ func Check(app *schema.App, units []render.Unit) (schema.Errors, error) {
 // that it comes from.
 func found(app *schema.App, service string, f openapi.Finding) *schema.Error {
 	e := &schema.Error{
-		Code: againstKubernetes, Rule: f.Rule, Severity: schema.Severity(f.Severity),
+		Code: againstKubernetes, Rule: f.Rule, Severity: rule.Severity(f.Severity),
 		Message: fmt.Sprintf("%s %q: %s", f.Kind, f.Name, f.Message), Why: f.Why, Hint: f.Hint,
 	}
 	if at := f.Path.String(); at != "" && !strings.Contains(f.Message, at) {
@@ -128,7 +128,7 @@ func together(apps []*schema.App, found []schema.Errors) schema.Errors {
 // Severe parts errors from warnings.
 func Severe(errs schema.Errors) (severe, mild schema.Errors) {
 	for _, e := range errs {
-		if e.Severity == schema.SeverityWarning {
+		if e.Severity == rule.Warning {
 			mild = append(mild, e)
 		} else {
 			severe = append(severe, e)

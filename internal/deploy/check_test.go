@@ -5,11 +5,11 @@ import (
 	"strings"
 	"testing"
 
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/shipit-dev/shipit/openapi"
 	"github.com/shipit-dev/shipit/render"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // What a Kubernetes version would refuse of an object is told with the object,
@@ -26,14 +26,14 @@ func TestCheck(t *testing.T) {
 	for _, test := range []struct {
 		name, version string
 		object        *unstructured.Unstructured
-		severity      schema.Severity
+		severity      rule.Severity
 		want          string // of the message and the hint; "" finds nothing
 	}{
 		{"good", "", object("v1", "ConfigMap", map[string]any{"data": map[string]any{"a": "b"}}), "", ""},
-		{"unknown field", "1.34", object("v1", "ConfigMap", map[string]any{"dta": map[string]any{}}), schema.SeverityError, "dta"},
-		{"wrong type", "1.33", object("v1", "ConfigMap", map[string]any{"immutable": "yes"}), schema.SeverityError, "immutable"},
-		{"removed", "1.36", object("policy/v1beta1", "PodDisruptionBudget", nil), schema.SeverityError, "policy/v1"},
-		{"custom kind", "1.36", object("example.com/v1", "Widget", nil), schema.SeverityWarning, "Widget"},
+		{"unknown field", "1.34", object("v1", "ConfigMap", map[string]any{"dta": map[string]any{}}), rule.Error, "dta"},
+		{"wrong type", "1.33", object("v1", "ConfigMap", map[string]any{"immutable": "yes"}), rule.Error, "immutable"},
+		{"removed", "1.36", object("policy/v1beta1", "PodDisruptionBudget", nil), rule.Error, "policy/v1"},
+		{"custom kind", "1.36", object("example.com/v1", "Widget", nil), rule.Warning, "Widget"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -55,7 +55,7 @@ func TestCheck(t *testing.T) {
 				t.Errorf("%q does not say %q", text, test.want)
 			}
 			severe, mild := Severe(found)
-			if len(severe)+len(mild) != 1 || (len(mild) == 1) != (test.severity == schema.SeverityWarning) {
+			if len(severe)+len(mild) != 1 || (len(mild) == 1) != (test.severity == rule.Warning) {
 				t.Errorf("severe %v, mild %v", severe, mild)
 			}
 		})

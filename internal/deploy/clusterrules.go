@@ -5,7 +5,7 @@ import (
 	"strings"
 
 	"github.com/shipit-dev/shipit/apply"
-	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // clusterPrefix begins the names of what only the cluster can tell.
@@ -13,8 +13,8 @@ const clusterPrefix = "cluster/"
 
 // clusterRules are what a deploy looks at before its first write, and validate
 // --server too. Anything but a warning would end the deploy there.
-func clusterRules() []schema.Rule {
-	rules := []schema.Rule{
+func clusterRules() []rule.Rule {
+	rules := []rule.Rule{
 		{
 			Name:        "admission-denied",
 			Summary:     "A policy or a webhook of the cluster refuses an object, or a pod",
@@ -71,7 +71,7 @@ func clusterRules() []schema.Rule {
 			Explanation: "The message is the API server's, such as that it has no such kind.",
 		},
 		{
-			Name: "warning", Severity: schema.SeverityWarning,
+			Name: "warning", Severity: rule.Warning,
 			Summary:     "Something should be known that does not keep a deploy from going on",
 			Explanation: "The API server warned of an object, or a check needs something that is not there yet, such as the namespace: a deploy makes it and checks then.",
 		},
@@ -80,7 +80,7 @@ func clusterRules() []schema.Rule {
 		r := &rules[i]
 		r.Name, r.Silenceable = clusterPrefix+r.Name, true
 		if r.Severity == "" {
-			r.Severity = schema.SeverityError
+			r.Severity = rule.Error
 		}
 	}
 	return rules

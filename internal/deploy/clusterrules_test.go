@@ -7,6 +7,7 @@ import (
 
 	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // Whatever is found in a cluster goes by a rule that can be explained, and the
@@ -26,7 +27,7 @@ func TestClusterRules(t *testing.T) {
 	for _, f := range found {
 		name := clusterRule(f)
 		used[name] = true
-		if !slices.ContainsFunc(rules, func(r schema.Rule) bool { return r.Name == name }) {
+		if !slices.ContainsFunc(rules, func(r rule.Rule) bool { return r.Name == name }) {
 			t.Errorf("%+v goes by %s, which is no rule", f, name)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shipit-dev/shipit/registry"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // The labels of a node that say what it can run.
@@ -64,7 +65,7 @@ func CheckImages(app *schema.App, services []*schema.Service, images []Image) sc
 // check gives what is wrong with one container's image, each rule once.
 func (src source) check(app *schema.App, found registry.Inspection, nodes []string) schema.Errors {
 	var errs schema.Errors
-	tell := func(rule string, severity schema.Severity, message, why, hint string) {
+	tell := func(rule string, severity rule.Severity, message, why, hint string) {
 		if slices.ContainsFunc(errs, func(e *schema.Error) bool { return e.Rule == rule }) {
 			return // said of another platform
 		}
@@ -77,7 +78,7 @@ func (src source) check(app *schema.App, found registry.Inspection, nodes []stri
 	for _, c := range found.Configs {
 		src.checkUser(c, tell)
 		if len(c.Entrypoint)+len(c.Cmd)+len(src.given.Command)+len(src.given.Args) == 0 {
-			tell(imageNoCommand, schema.SeverityError, "does not say what to run, and nor does services."+src.container,
+			tell(imageNoCommand, rule.Error, "does not say what to run, and nor does services."+src.container,
 				"it has neither an entrypoint nor a command", "write "+src.write(`command: ["…"]`))
 		}
 		src.checkWrites(c, tell)
@@ -88,7 +89,7 @@ func (src source) check(app *schema.App, found registry.Inspection, nodes []stri
 
 // tell takes a finding about an image: what it does, why that is wrong, and what
 // to write.
-type tell func(rule string, severity schema.Severity, message, why, hint string)
+type tell func(rule string, severity rule.Severity, message, why, hint string)
 
 // write is how something of the container is written in CUE.
 func (src source) write(field string) string {
@@ -134,17 +135,17 @@ func (src source) checkUser(c registry.Config, tell tell) {
 		src.write("security: runAsUser: 65532"), src.write("security: runAsNonRoot: false"))
 	switch {
 	case user == "":
-		tell(imageRunsAsRoot, schema.SeverityError, "runs as root, and containers may not",
+		tell(imageRunsAsRoot, rule.Error, "runs as root, and containers may not",
 			"the image names no USER; as runAsNonRoot is true, it would never start", root)
 	case user == "root", err == nil && number == 0:
-		tell(imageRunsAsRoot, schema.SeverityError, "runs as root, and containers may not",
+		tell(imageRunsAsRoot, rule.Error, "runs as root, and containers may not",
 			fmt.Sprintf("the image's USER is %q; as runAsNonRoot is true, it would never start", c.User), root)
 	case err != nil:
 		hint := "write the number that the user has in the image: " + src.write("security: runAsUser: N")
 		if n := usualUsers[user]; n != 0 {
 			hint = fmt.Sprintf("write its number, which mostly is %d: %s", n, src.write("security: runAsUser: "+strconv.Itoa(n)))
 		}
-		tell(imageUserByName, schema.SeverityError, fmt.Sprintf("runs as the user %q, which could be root", user),
+		tell(imageUserByName, rule.Error, fmt.Sprintf("runs as the user %q, which could be root", user),
 			"as runAsNonRoot is true, Kubernetes starts only what is not root by its number, and an image's names are known inside it alone", hint)
 	}
 }
@@ -181,7 +182,7 @@ func (src source) checkWrites(c registry.Config, tell tell) {
 	if len(missing) == 0 {
 		return
 	}
-	tell(imageWrites, schema.SeverityWarning, "writes to "+strings.Join(missing, " and ")+", where nothing is mounted",
+	tell(imageWrites, rule.Warning, "writes to "+strings.Join(missing, " and ")+", where nothing is mounted",
 		"its root file system is read-only, and what some clusters let it write all the same is lost with the container",
 		fmt.Sprintf("mount a volume there: volumes: %s: {mount: %q, emptyDir: {}}, or with size: \"1Gi\" to keep it; or let it write anywhere: %s",
 			path.Base(missing[0]), missing[0], src.write("security: readOnlyRootFilesystem: false")))
@@ -213,7 +214,7 @@ func (src source) checkPorts(c registry.Config, tell tell) {
 			return
 		}
 	}
-	tell(imagePort, schema.SeverityWarning, "says that it listens on "+strings.Join(c.Ports, ", ")+", which is none of its ports",
+	tell(imagePort, rule.Warning, "says that it listens on "+strings.Join(c.Ports, ", ")+", which is none of its ports",
 		"nothing in the CUE tells it to listen on "+strconv.Itoa(int(g.Ports[0].Port)), fmt.Sprintf("check services.%s.ports", src.container))
 }
 
@@ -229,10 +230,10 @@ func (src source) checkPlatforms(found registry.Inspection, nodes []string, tell
 	switch {
 	case len(without) == 0:
 	case len(without) == len(nodes):
-		tell(imagePlatform, schema.SeverityError, "is made for "+strings.Join(found.Platforms, ", ")+", and no node that it may run on is",
+		tell(imagePlatform, rule.Error, "is made for "+strings.Join(found.Platforms, ", ")+", and no node that it may run on is",
 			"the nodes are "+strings.Join(nodes, ", "), "take an image for "+strings.Join(nodes, " or "))
 	default:
-		tell(imagePlatform, schema.SeverityWarning, "is not made for "+strings.Join(without, ", ")+", as some nodes are that it may run on",
+		tell(imagePlatform, rule.Warning, "is not made for "+strings.Join(without, ", ")+", as some nodes are that it may run on",
 			"it is made for "+strings.Join(found.Platforms, ", ")+"; on the others it does not start",
 			fmt.Sprintf("say where it runs: services: %s: placement: nodes: %q: %q", src.service.Name, archLabel, archOf(nodes, without)))
 	}

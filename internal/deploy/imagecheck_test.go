@@ -10,6 +10,7 @@ import (
 
 	"github.com/shipit-dev/shipit/registry"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 func TestCheckImages(t *testing.T) {
@@ -162,7 +163,7 @@ func TestBuiltForNodes(t *testing.T) {
 		errs := CheckImages(&schema.App{}, []*schema.Service{web}, []Image{img})
 		if len(errs) > 1 || len(errs) == 1 != (test.want != "") {
 			t.Errorf("%s: %v", name, errs)
-		} else if test.want != "" && (errs[0].Rule != imagePlatform || errs[0].Severity != schema.SeverityWarning || !strings.Contains(errs[0].Text(), test.want) || !strings.Contains(errs[0].Hint, `"kubernetes.io/arch": "`+strings.TrimPrefix(host, "linux/"))) {
+		} else if test.want != "" && (errs[0].Rule != imagePlatform || errs[0].Severity != rule.Warning || !strings.Contains(errs[0].Text(), test.want) || !strings.Contains(errs[0].Hint, `"kubernetes.io/arch": "`+strings.TrimPrefix(host, "linux/"))) {
 			t.Errorf("%s: %s", name, errs[0].Text())
 		}
 	}

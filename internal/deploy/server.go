@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-
 	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/render"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
 // againstCluster is the code of what a cluster would refuse or warn of.
@@ -98,9 +98,9 @@ func CheckServer(ctx context.Context, validations []*Validation, connect func(*s
 
 // inCluster is a finding with its place in the CUE.
 func inCluster(app *schema.App, f apply.Finding) *schema.Error {
-	e := &schema.Error{Code: againstCluster, Rule: clusterRule(f), Severity: schema.SeverityError, Message: f.Message}
+	e := &schema.Error{Code: againstCluster, Rule: clusterRule(f), Severity: rule.Error, Message: f.Message}
 	if f.Warning {
-		e.Severity = schema.SeverityWarning
+		e.Severity = rule.Warning
 	}
 	var hint interface{ Hint() string }
 	if errors.As(f.Err, &hint) {

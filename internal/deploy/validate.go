@@ -11,6 +11,7 @@ import (
 
 	"github.com/shipit-dev/shipit/internal/revision"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // Validation is what is wrong with a project in all environments, or in one.
@@ -71,7 +72,7 @@ func ValidateBelow(ctx context.Context, opts Options) ([]*Validation, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(v.Findings) != 1 || v.Findings[0].Pos.IsValid() || v.Findings[0].Code != schema.NoApp && v.Findings[0].Code != schema.NoProject {
+	if len(v.Findings) != 1 || v.Findings[0].Pos.IsValid() || v.Findings[0].Code != rule.NoApp && v.Findings[0].Code != rule.NoProject {
 		return []*Validation{v}, nil
 	}
 	packages, err := schema.Packages(opts.Dir)
@@ -138,7 +139,7 @@ func validateEach(ctx context.Context, opts Options, dir string, packages []sche
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", here.Dir, err)
 		}
-		if len(v.Findings) == 1 && v.Findings[0].Code == schema.NoApp {
+		if len(v.Findings) == 1 && v.Findings[0].Code == rule.NoApp {
 			continue
 		}
 		if rev != nil && len(v.Findings) > 0 {

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/shipit-dev/shipit/registry"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/rule"
+	"golang.org/x/sync/errgroup"
 )
 
 // CheckImages asks registries for the images that are not built from source, of
@@ -60,7 +60,7 @@ func inspectImages(ctx context.Context, builder *registry.Builder, app *schema.A
 		if errors.As(err, &none) {
 			path := wanted[i].path()
 			missing = append(missing, &schema.Error{
-				Code: imageConfig, Rule: imageNotFound, Severity: schema.SeverityError, Pos: app.Position(path), Path: path,
+				Code: imageConfig, Rule: imageNotFound, Severity: rule.Error, Pos: app.Position(path), Path: path,
 				Message: path + ": " + none.Error(), Why: "its registry does not have it", Hint: "check the name and the tag",
 			})
 			errs[i] = nil

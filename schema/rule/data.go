@@ -1,86 +1,86 @@
-package schema
+package rule
 
 // The rules about configs, secrets and volumes.
 const (
-	unknownConfig  = "unknown-config"
-	configTooLarge = "config-too-large"
-	podField       = "pod-field"
-	sameMount      = "same-mount"
-	fileMount      = "file-mount"
-	notOfVolume    = "not-of-volume"
-	claimShared    = "claim-shared"
-	hostPath       = "host-path"
-	notEncrypted   = "not-encrypted"
+	UnknownConfig  = "unknown-config"
+	ConfigTooLarge = "config-too-large"
+	PodField       = "pod-field"
+	SameMount      = "same-mount"
+	FileMount      = "file-mount"
+	NotOfVolume    = "not-of-volume"
+	ClaimShared    = "claim-shared"
+	HostPath       = "host-path"
+	NotEncrypted   = "not-encrypted"
 
-	unknownSOPSValue = "unknown-sops-value"
-	secretInClear    = "secret-in-clear"
+	UnknownSOPSValue = "unknown-sops-value"
+	SecretInClear    = "secret-in-clear"
 
-	secretInObjects = "secret-in-objects"
+	SecretInObjects = "secret-in-objects"
 )
 
 var dataRules = []Rule{
 	{
-		Name: unknownConfig, Summary: "A config or secret is named, or a key of one, that the service does not have",
+		Name: UnknownConfig, Summary: "A config or secret is named, or a key of one, that the service does not have",
 		Explanation: "A container reads the configs and secrets of its own service, as NAME/KEY.",
 		Example:     "config: app: level: \"info\"\nenv: LEVEL: config: \"app/level\"",
 		Fields:      []string{"services.env.config", "services.env.secret", "services.envFrom", "services.volumes.config", "services.volumes.secret"},
 	},
 	{
-		Name: configTooLarge, Kind: WrongValue, Summary: "A config is larger than Kubernetes keeps",
+		Name: ConfigTooLarge, Kind: WrongValue, Summary: "A config is larger than Kubernetes keeps",
 		Explanation: "A ConfigMap holds at most 1 MiB with its keys. Larger files belong into the image or a volume.",
 		Fields:      []string{"services.config"},
 	},
 	{
-		Name: podField, Kind: WrongValue, Summary: "A variable asks for a field that a pod does not tell of itself",
+		Name: PodField, Kind: WrongValue, Summary: "A variable asks for a field that a pod does not tell of itself",
 		Explanation: "The downward API gives a few fields to variables; the message lists them.",
 		Example:     "env: POD_IP: field: \"status.podIP\"",
 		Fields:      []string{"services.env.field"},
 	},
 	{
-		Name: sameMount, Summary: "Two volumes are mounted on the same path",
+		Name: SameMount, Summary: "Two volumes are mounted on the same path",
 		Explanation: "One would hide the other.",
 		Fields:      []string{"services.volumes.mount"},
 	},
 	{
-		Name: fileMount, Silenceable: true, Summary: "A config or a secret is mounted where a file should be",
+		Name: FileMount, Silenceable: true, Summary: "A config or a secret is mounted where a file should be",
 		Explanation: "A config or a secret is mounted as a folder with a file for each of its keys, so \"/etc/app/config.yaml\" would be a folder of that name. With subPath one key is mounted, as a file; what the image has beside it stays. Without it the folder is mounted, which hides what the image has there.",
 		Example:     "config: app: \"config.yaml\": \"level: info\"\nvolumes: conf: {config: \"app\", mount: \"/etc/app/config.yaml\", subPath: \"config.yaml\"}",
 		Fields:      []string{"services.volumes.mount", "services.volumes.subPath", "services.volumes.config", "services.volumes.secret"},
 	},
 	{
-		Name: notOfVolume, Summary: "A volume has a field that its kind does not have",
+		Name: NotOfVolume, Summary: "A volume has a field that its kind does not have",
 		Explanation: "class and accessModes are of claims, mode of configs and secrets.",
 		Fields:      []string{"services.volumes"},
 	},
 	{
-		Name: hostPath, Summary: "A volume is a folder of the node",
+		Name: HostPath, Summary: "A volume is a folder of the node",
 		Explanation: "Whoever can write to a node's files can take it over, and the data stays on that node. An agent that needs it says so.",
 		Example:     "security: hostPath: true",
 		Fields:      []string{"services.volumes.hostPath", "services.security.hostPath"},
 	},
 	{
-		Name: secretInObjects, Silenceable: true, Summary: "A raw Secret has its values in the project",
+		Name: SecretInObjects, Silenceable: true, Summary: "A raw Secret has its values in the project",
 		Explanation: "Whoever reads the project, or its history, reads them. A service's secrets come from where they are kept.",
 		Example:     "secrets: db: password: sops: {file: \"secrets/prod.yaml\", key: \"password\"}",
 		Fields:      []string{"objects"},
 	},
 	{
-		Name: notEncrypted, Kind: WrongValue, Summary: "A file that SOPS should have encrypted, or a value in it, is not encrypted",
+		Name: NotEncrypted, Kind: WrongValue, Summary: "A file that SOPS should have encrypted, or a value in it, is not encrypted",
 		Explanation: "A file that SOPS encrypted says so in its sops metadata, and its values begin with ENC[. Others are secrets that everybody can read who reads the project or its history: encrypt them, and change them wherever they are used.",
 		Example:     "sops encrypt --in-place secrets/prod.yaml",
 		Fields:      []string{"services.secrets.sops"},
 	},
 	{
-		Name: unknownSOPSValue, Kind: WrongValue, Summary: "A file that SOPS encrypted has no value of a name",
+		Name: UnknownSOPSValue, Kind: WrongValue, Summary: "A file that SOPS encrypted has no value of a name",
 		Explanation: "The names of the values can be read without a key. Those that lead to a value are joined by dots, places in lists are numbers: \"hosts.0\".",
 		Example:     "secrets: db: password: sops: {file: \"secrets/prod.yaml\", key: \"database.password\"}",
 	},
 	{
-		Name: secretInClear, Severity: SeverityWarning, Silenceable: true, Summary: "A secret is a value that SOPS leaves readable",
+		Name: SecretInClear, Severity: Warning, Silenceable: true, Summary: "A secret is a value that SOPS leaves readable",
 		Explanation: "Rules in a file's own metadata (unencrypted_suffix, encrypted_regex and the like) leave some of its values as they are. One of them is a secret here, which everybody can read who reads the project.",
 	},
 	{
-		Name: claimShared, Silenceable: true, Summary: "Several pods of a Deployment share a claim that one node may use",
+		Name: ClaimShared, Silenceable: true, Summary: "Several pods of a Deployment share a claim that one node may use",
 		Explanation: "The pods of a Deployment have one claim together. On another node they would wait for it forever. A StatefulSet has a claim for each pod.",
 		Example:     "workload: \"StatefulSet\"",
 		Fields:      []string{"services.volumes.size"},

@@ -1,4 +1,6 @@
-package schema
+// Package rule lists what the language holds a project to. The name of a rule is
+// stable: people silence findings by it.
+package rule
 
 import (
 	"slices"
@@ -6,43 +8,43 @@ import (
 	"sync"
 )
 
-// Severity says how much an Error matters.
+// Severity says how much it matters that a rule is broken.
 type Severity string
 
 // The severities. The zero value is an error too.
 const (
-	SeverityError   Severity = "error"
-	SeverityWarning Severity = "warning"
+	Error   Severity = "error"
+	Warning Severity = "warning"
 )
 
 // Rule is a check that the language makes.
 type Rule struct {
-	Name        string   `json:"name"` // as in Error.Rule; that of a policy is "policy", and its errors say "policy/NAME"
+	Name        string   `json:"name"` // as in schema.Error; that of a policy is "policy", and its errors say "policy/NAME"
 	Severity    Severity `json:"severity"`
 	Summary     string   `json:"summary"`           // what it says, in one line
 	Explanation string   `json:"explanation"`       // why, and what to do, in sentences
 	Example     string   `json:"example,omitempty"` // of the fix, in CUE
-	// Fields are the paths of what it is mostly about, as in Field.Path.
+	// Fields are the paths of what it is mostly about, such as "services.probes.http".
 	Fields []string `json:"fields,omitempty"`
 	// Silenceable rules are judgements: `// shipit:ignore RULE reason` silences
 	// them. Without the others' values no object could be made.
 	Silenceable bool `json:"silenceable"`
 
-	// Kind is the code of its errors: that of a rule of the language itself, or Contradicts.
+	// Kind is the code of its errors: the name of a rule, or Contradicts.
 	Kind string `json:"-"`
 }
 
-// Rules gives every rule of this package, sorted by name.
-func Rules() []Rule {
-	return slices.Clone(rules())
+// All gives every rule of the language, sorted by name.
+func All() []Rule {
+	return slices.Clone(all())
 }
 
-// rules are those of the files rules_*.go.
-var rules = sync.OnceValue(func() []Rule {
+// all are those of the other files.
+var all = sync.OnceValue(func() []Rule {
 	all := slices.Concat(languageRules, workloadRules, networkRules, dataRules, capacityRules)
 	for i := range all {
 		if all[i].Severity == "" {
-			all[i].Severity = SeverityError
+			all[i].Severity = Error
 		}
 		if all[i].Kind == "" {
 			all[i].Kind = Contradicts
@@ -52,11 +54,11 @@ var rules = sync.OnceValue(func() []Rule {
 	return all
 })
 
-// ruleNamed gives a rule, and whether there is one: that of a policy by the whole
+// Named gives a rule, and whether there is one: that of a policy by the whole
 // name of its errors.
-func ruleNamed(name string) (Rule, bool) {
+func Named(name string) (Rule, bool) {
 	name, _, _ = strings.Cut(name, "/")
-	all := rules()
+	all := all()
 	i, ok := slices.BinarySearchFunc(all, name, func(r Rule, name string) int { return strings.Compare(r.Name, name) })
 	if !ok {
 		return Rule{}, false

@@ -1,4 +1,4 @@
-package schema
+package rule
 
 // The rules about the language itself. These are kinds of errors too.
 const (
@@ -23,18 +23,18 @@ const (
 
 // More rules about the language.
 const (
-	oneOf         = "one-of"
-	projectFile   = "project-file"
-	fileUnread    = "file-unread"
-	moduleFetch   = "module-fetch"
-	ownServices   = "own-services"
-	reservedLabel = "reserved-label"
-	patchConflict = "patch-conflict"
-	patchNothing  = "patch-nothing"
-	badObject     = "bad-object"
-	inputLimit    = "input-limit"
+	OneOf         = "one-of"
+	ProjectFile   = "project-file"
+	FileUnread    = "file-unread"
+	ModuleFetch   = "module-fetch"
+	OwnServices   = "own-services"
+	ReservedLabel = "reserved-label"
+	PatchConflict = "patch-conflict"
+	PatchNothing  = "patch-nothing"
+	BadObject     = "bad-object"
+	InputLimit    = "input-limit"
 	policyBroken  = "policy"
-	badIgnore     = "bad-ignore"
+	BadIgnore     = "bad-ignore"
 )
 
 var languageRules = []Rule{
@@ -59,7 +59,7 @@ var languageRules = []Rule{
 		Example:     "import \"example.com/shop/platform\" // the folder platform of the module example.com/shop",
 	},
 	{
-		Name: moduleFetch, Kind: Import, Summary: "A module that the project depends on cannot be fetched",
+		Name: ModuleFetch, Kind: Import, Summary: "A module that the project depends on cannot be fetched",
 		Explanation: "The modules that cue.mod/module.cue names in deps come from CUE's module cache, or else from the OCI registry that CUE_REGISTRY names for them, with the logins of docker or cue. What is in the cache needs neither network nor registry.",
 		Example:     "CUE_REGISTRY=registry.example.com/cue-modules cue mod tidy",
 	},
@@ -107,56 +107,56 @@ var languageRules = []Rule{
 		Explanation: "Names become names of Kubernetes objects, ports, or variables, which take only some characters and lengths.",
 	},
 	{
-		Name: StaleSchema, Kind: StaleSchema, Severity: SeverityWarning, Silenceable: true, Summary: "The project's copy of the schema is not this program's",
+		Name: StaleSchema, Kind: StaleSchema, Severity: Warning, Silenceable: true, Summary: "The project's copy of the schema is not this program's",
 		Explanation: "shipit always evaluates with its own copy. Editors and cue vet read the one below cue.mod/pkg, which `shipit init --update` renews.",
 		Example:     "shipit init --update",
 	},
 	{
-		Name: fileUnread, Kind: NoApp, Severity: SeverityWarning, Silenceable: true, Summary: "A CUE file is not read, as it names no package",
+		Name: FileUnread, Kind: NoApp, Severity: Warning, Silenceable: true, Summary: "A CUE file is not read, as it names no package",
 		Explanation: "Files take part in a project when they begin with the same package clause.",
 		Example:     "package shop",
 	},
 	{
-		Name: oneOf, Summary: "Of several alternatives more than one is given",
+		Name: OneOf, Summary: "Of several alternatives more than one is given",
 		Explanation: "Some structs are exactly one thing: a volume is a claim or an emptyDir, a secret comes from one source.",
 		Example:     "secrets: db: password: env: \"DB_PASSWORD\"",
 		Fields:      []string{"services.secrets", "services.volumes", "services.probes.startup", "services.disruption"},
 	},
 	{
-		Name: projectFile, Kind: WrongValue, Summary: "A file of the project is not there, cannot be used, or is outside",
+		Name: ProjectFile, Kind: WrongValue, Summary: "A file of the project is not there, cannot be used, or is outside",
 		Explanation: "Paths are relative to the project's folder. Files outside of it are never read, nor through links.",
 		Example:     "config: app: \"app.yaml\": file: \"conf/app.yaml\"",
 		Fields:      []string{"services.config.file", "services.secrets.file", "objects.file", "crds"},
 	},
 	{
-		Name: ownServices, Kind: Reference, Severity: SeverityWarning, Silenceable: true, Summary: "An environment goes through its own services only",
+		Name: OwnServices, Kind: Reference, Severity: Warning, Silenceable: true, Summary: "An environment goes through its own services only",
 		Explanation: "Inside of an environment, services are those that it names itself. [string]: says something about every service of the App.",
 		Example:     "environments: dev: services: [string]: replicas: 1",
 		Fields:      []string{"environments.services"},
 	},
 	{
-		Name: reservedLabel, Summary: "A label or an annotation is set by shipit itself, or by Kubernetes",
+		Name: ReservedLabel, Summary: "A label or an annotation is set by shipit itself, or by Kubernetes",
 		Explanation: "shipit finds its objects by some labels and annotations, those of shipit.dev/ among them, and monitor writes those of prometheus.io/.",
 		Example:     "annotations: \"linkerd.io/inject\": \"enabled\"",
 		Fields:      []string{"labels", "annotations", "services.labels", "services.annotations"},
 	},
 	{
-		Name: patchConflict, Kind: Conflict, Summary: "A patch contradicts the object that it is for",
+		Name: PatchConflict, Kind: Conflict, Summary: "A patch contradicts the object that it is for",
 		Explanation: "A patch is unified with the generated object: it adds what that does not say. What shipit sets itself is changed with the words of the service.",
 		Example:     "patch: Deployment: spec: template: spec: containers: web: terminationMessagePolicy: \"FallbackToLogsOnError\"",
 		Fields:      []string{"services.patch"},
 	},
 	{
-		Name: inputLimit, Kind: Syntax, Summary: "A file is larger, or nested deeper, than is read",
+		Name: InputLimit, Kind: Syntax, Summary: "A file is larger, or nested deeper, than is read",
 		Explanation: "What is evaluated is bounded, so that no file can take the machine: a file has at most 8 MiB, and not many thousand parts inside of each other.",
 	},
 	{
-		Name: patchNothing, Summary: "A patch is for an object that the service does not have",
+		Name: PatchNothing, Summary: "A patch is for an object that the service does not have",
 		Explanation: "Patches are by the kind of a generated object. What is not generated is written in objects.",
 		Fields:      []string{"services.patch"},
 	},
 	{
-		Name: badObject, Kind: WrongValue, Summary: "A raw object is no Kubernetes object",
+		Name: BadObject, Kind: WrongValue, Summary: "A raw object is no Kubernetes object",
 		Explanation: "It needs an apiVersion, a kind and a name, in CUE or in YAML. A folder of crds holds CustomResourceDefinitions only.",
 		Example:     "objects: issuer: file: \"objects/issuer.yaml\"",
 		Fields:      []string{"objects"},
@@ -167,7 +167,7 @@ var languageRules = []Rule{
 		Fields:      []string{"policy"},
 	},
 	{
-		Name: badIgnore, Kind: WrongValue, Severity: SeverityWarning, Summary: "A shipit:ignore comment silences nothing",
+		Name: BadIgnore, Kind: WrongValue, Severity: Warning, Summary: "A shipit:ignore comment silences nothing",
 		Explanation: "It needs the name of a rule that can be silenced, and a reason, at the end of the line that the rule names or on the line above.",
 		Example:     "// shipit:ignore quota-surge the nodes are scaled up for deploys",
 	},
