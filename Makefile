@@ -32,7 +32,7 @@ e2e: tools build sandbox ## the tests on a real cluster
 
 bench: build ## time and memory of whole processes on 50 and 1000 services, then benchmarks of the parts
 	$(GO) run ./internal/bench/processes $(BENCH)
-	$(GO) test -run '^$$' -bench . -benchmem ./schema ./render ./openapi
+	$(GO) test -run '^$$' -bench . -benchmem ./schema/... ./render ./openapi
 
 FUZZTIME ?= 10m
 fuzz: ## give the loader of projects any input (FUZZTIME=10m)

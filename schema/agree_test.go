@@ -10,6 +10,7 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
+	"github.com/shipit-dev/shipit/schema/language"
 	v1 "github.com/shipit-dev/shipit/schema/v1"
 )
 
@@ -38,29 +39,29 @@ func TestCheckerAgrees(t *testing.T) {
 		`{}`, `{a: "a"}`, `{a: 1}`, `{a: {}}`, `{a: null}`, `{A: "a"}`, `{"a b": "a"}`, `{"a.b/c": "1"}`, `{port: "http"}`, `{port: 80}`, `{path: "/a"}`, `{file: "a"}`, `{name: "a"}`, `{host: "example.com"}`, `{a: {b: {}}}`, `{a: ["b"]}`, `{"": 1}`,
 	}
 	taken, refused := 0, 0
-	done := map[*shape]bool{} // many fields are of the same one
-	for _, name := range slices.Sorted(maps.Keys(c.shapes.definitions)) {
-		if _, ok := c.shapes.definitions[name].Value.(*ast.StructLit); !ok {
+	done := map[*language.Shape]bool{} // many fields are of the same one
+	for _, name := range slices.Sorted(maps.Keys(c.shapes.Definitions)) {
+		if _, ok := c.shapes.Definitions[name].Value.(*ast.StructLit); !ok {
 			continue
 		}
 		all := whole.LookupPath(cue.ParsePath(name))
-		shape := c.shapes.definition(name)
-		names := shape.names()
-		if len(shape.patterns) > 0 || shape.open {
+		shape := c.shapes.Definition(name)
+		names := shape.Names()
+		if len(shape.Patterns) > 0 || shape.Open {
 			names = append(names, "a", "web-1", "A_b.c", "a/b", "no such")
 		}
 		for _, of := range append(names, "unknown") {
-			if f := c.known(shape, of); f != nil && done[f.shape] {
+			if f := c.known(shape, of); f != nil && done[f.Shape] {
 				continue
 			} else if f != nil {
-				done[f.shape] = true
+				done[f.Shape] = true
 			}
 			for _, text := range values {
 				given := c.ctx.CompileString(fmt.Sprintf("%q: %s", of, text))
 				strict := all.Unify(given).LookupPath(cue.MakePath(cue.Str(of))).Validate(cue.Concrete(true))
 				tree := newTreeBuilder(c.loc).tree(given, "", "")
 				c.errs = nil
-				c.check(tree, &field{shape: shape})
+				c.check(tree, &language.Field{Shape: shape})
 				errs := slices.DeleteFunc(c.errs, func(e *Error) bool { return !strings.HasPrefix(e.Path+".", of+".") })
 				if strict == nil {
 					taken++

@@ -11,6 +11,7 @@ import (
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/cuecontext"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
@@ -19,7 +20,7 @@ import (
 // errors in a struct, says it in its own terms, and lets a package that embeds
 // v1.#App add any field.
 type checker struct {
-	shapes *shapes
+	shapes *language.Shapes
 	loc    *locator
 	ctx    *cue.Context
 	v1     cue.Value // the schema, as far as scalars need it: structs are compared by their shapes
@@ -42,7 +43,7 @@ type patternKey struct {
 
 // newChecker makes one, with a context of its own.
 func newChecker() (*checker, error) {
-	s, err := readShapes()
+	s, err := language.Read()
 	if err != nil {
 		return nil, err
 	}
@@ -60,65 +61,65 @@ func newChecker() (*checker, error) {
 	return &checker{shapes: s, ctx: ctx, v1: v1, wanted: map[ast.Expr]cue.Value{}, keys: map[patternKey]bool{}, values: map[valueKey]bool{}}, v1.Err()
 }
 
-func (c *checker) app(n *node) { c.check(n, c.shapes.top) }
+func (c *checker) app(n *node) { c.check(n, c.shapes.Top) }
 
 // check compares a value with what its field may hold.
-func (c *checker) check(n *node, f *field) {
+func (c *checker) check(n *node, f *language.Field) {
 	switch {
 	case n.bad:
-	case n.kind == cue.StructKind && f.shape.structs:
+	case n.kind == cue.StructKind && f.Shape.Structs:
 		c.fields(n, f)
-	case n.kind == cue.ListKind && f.shape.elem != nil:
+	case n.kind == cue.ListKind && f.Shape.Elem != nil:
 		c.list(n, f)
-	case n.kind == cue.StructKind || !f.shape.scalar || !c.fits(n, f.shape):
+	case n.kind == cue.StructKind || !f.Shape.Scalar || !c.fits(n, f.Shape):
 		c.misfit(n, f)
 	}
 }
 
 // fields checks the fields of a struct, and that the required ones are there.
-func (c *checker) fields(n *node, f *field) {
+func (c *checker) fields(n *node, f *language.Field) {
 	for _, value := range n.fields {
-		if known := c.known(f.shape, value.name); known != nil {
+		if known := c.known(f.Shape, value.name); known != nil {
 			c.check(value, known)
 			continue
 		}
-		if f.shape.open {
+		if f.Shape.Open {
 			continue
 		}
 		value.bad = true
 		if p := c.loc.label(value.path, value.value); p.IsValid() {
 			value.pos = p
 		}
-		if len(f.shape.fields) == 0 && len(f.shape.patterns) > 0 {
-			key := f.shape.patterns[0].key
+		if len(f.Shape.Fields) == 0 && len(f.Shape.Patterns) > 0 {
+			key := f.Shape.Patterns[0].Key
 			c.wrong(value, rule.WrongName, fmt.Sprintf("%q cannot be a name in %s: it must be %s", value.name, n.path, key),
 				"", cmp.Or(flatSet(n, value), rename(value.name, key)))
 			continue
 		}
-		c.unknown(n, value, f.shape)
+		c.unknown(n, value, f.Shape)
 	}
-	for _, required := range f.shape.fields {
-		if required.required && n.missing(required.name) {
+	for _, required := range f.Shape.Fields {
+		if required.Required && n.missing(required.Name) {
 			where := ""
 			if n.path != "" {
 				where = " in " + n.path
 			}
-			c.wrong(n, rule.MissingField, fmt.Sprintf("missing field %q%s", required.name, where),
-				required.remark.first(), "write "+example(required))
+			c.wrong(n, rule.MissingField, fmt.Sprintf("missing field %q%s", required.Name, where),
+				required.Summary(), "write "+example(required))
 		}
 	}
 }
 
 // known gives what the schema says about a field, or nil.
-func (c *checker) known(s *shape, name string) *field {
-	if f := s.field(name); f != nil {
+func (c *checker) known(s *language.Shape, name string) *language.Field {
+	if f := s.Field(name); f != nil {
 		return f
 	}
-	for _, p := range s.patterns {
-		key := patternKey{p.pattern, name}
+	for _, p := range s.Patterns {
+		key := patternKey{p.Pattern, name}
 		ok, done := c.keys[key]
 		if !done {
-			ok = c.want(p.pattern).Unify(c.ctx.Encode(name)).Err() == nil
+			ok = c.want(p.Pattern).Unify(c.ctx.Encode(name)).Err() == nil
 			c.keys[key] = ok
 		}
 		if ok {
@@ -128,25 +129,25 @@ func (c *checker) known(s *shape, name string) *field {
 	return nil
 }
 
-func (c *checker) unknown(parent, n *node, s *shape) {
+func (c *checker) unknown(parent, n *node, s *language.Shape) {
 	where, instead, hint := "", "", "it can have "+fieldList(s, parent.path)
-	if len(s.fields)+len(s.patterns) == 0 {
+	if len(s.Fields)+len(s.Patterns) == 0 {
 		hint = fmt.Sprintf("write %s: {}", parent.name)
 	}
 	if parent.path != "" {
 		where = " in " + parent.path
 	}
-	meant := nearestName(n.name, s.names())
-	for _, f := range s.fields {
-		for _, aka := range f.aka {
+	meant := nearestName(n.name, s.Names())
+	for _, f := range s.Fields {
+		for _, aka := range f.Aka {
 			if word, write, _ := strings.Cut(aka, "="); word == n.name {
-				meant, instead = f.name, write
+				meant, instead = f.Name, write
 			}
 		}
 	}
 	or := ""
-	for _, p := range s.patterns {
-		or = ", or " + p.key
+	for _, p := range s.Patterns {
+		or = ", or " + p.Key
 	}
 	hint += or
 	if meant != "" {
@@ -155,7 +156,7 @@ func (c *checker) unknown(parent, n *node, s *shape) {
 			parent.meant = map[string]bool{}
 		}
 		parent.meant[meant] = true
-		if f := s.field(meant); instead == "" && n.kind == cue.ListKind {
+		if f := s.Field(meant); instead == "" && n.kind == cue.ListKind {
 			hint = cmp.Or(namesHint(n, f), foreignValue(n, f), hint)
 		}
 	}
@@ -163,8 +164,8 @@ func (c *checker) unknown(parent, n *node, s *shape) {
 		hint = "write " + instead
 	}
 	hint = cmp.Or(foreignField(parent, n), hint)
-	if services := s.field("services"); parent.path == "" && meant == "" && services != nil {
-		hint = cmp.Or(inService(services.shape, n.name), hint)
+	if services := s.Field("services"); parent.path == "" && meant == "" && services != nil {
+		hint = cmp.Or(inService(services.Shape, n.name), hint)
 	} else if n.name == "resources" && parent.path == "" && (n.get("limits") != nil || n.get("requests") != nil) {
 		hint = "write it in a service: services: NAME: resources: {cpu: …, memory: …}"
 	}
@@ -174,29 +175,29 @@ func (c *checker) unknown(parent, n *node, s *shape) {
 	c.wrong(n, rule.UnknownField, fmt.Sprintf("unknown field %q%s", n.name, where), "", hint)
 }
 
-func (c *checker) list(n *node, f *field) {
+func (c *checker) list(n *node, f *language.Field) {
 	for i, item := range n.items {
-		if !item.bad && !c.fits(item, f.shape.elem) {
+		if !item.bad && !c.fits(item, f.Shape.Elem) {
 			n.bad = true
-			c.wrong(item, rule.WrongValue, fmt.Sprintf("%s must be %s, but item %d is %s", n.path, f.must, i+1, describe(item, 0)), "", quoteHint(item, f.shape.elem, c))
+			c.wrong(item, rule.WrongValue, fmt.Sprintf("%s must be %s, but item %d is %s", n.path, f.Must, i+1, describe(item, 0)), "", quoteHint(item, f.Shape.Elem, c))
 		}
 	}
-	if !n.bad && !c.fits(n, f.shape) {
+	if !n.bad && !c.fits(n, f.Shape) {
 		n.bad = true
-		c.wrong(n, rule.WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, f.must, describe(n, 0)), "", "")
+		c.wrong(n, rule.WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, f.Must, describe(n, 0)), "", "")
 	}
 }
 
 // misfit says that a value is not what its field must be.
-func (c *checker) misfit(n *node, f *field) {
+func (c *checker) misfit(n *node, f *language.Field) {
 	n.bad = true
-	must, hint := f.must, cmp.Or(namesHint(n, f), foreignValue(n, f), insteadHint(n, f))
+	must, hint := f.Must, cmp.Or(namesHint(n, f), foreignValue(n, f), insteadHint(n, f))
 	if must == "" {
 		must = "a struct"
 		hint = cmp.Or(hint, structHint(f, n.path))
 	}
 	if hint == "" {
-		hint = quoteHint(n, f.shape, c)
+		hint = quoteHint(n, f.Shape, c)
 	}
 	if hint == "" {
 		hint = valueHint(n, f)
@@ -205,7 +206,7 @@ func (c *checker) misfit(n *node, f *field) {
 	if n.kind == cue.IntKind && len(n.text) > 9 {
 		why = "it must fit into 32 bits"
 	}
-	is := describe(n, c.kinds(f.shape))
+	is := describe(n, c.kinds(f.Shape))
 	if isSecret(n.path) {
 		is, why, hint = describe(&node{kind: n.kind, items: n.items, hidden: true}, 0), "", secretHint(n, f)
 	}
@@ -223,8 +224,8 @@ func (c *checker) want(x ast.Expr) cue.Value {
 }
 
 // fits asks CUE whether a value is one that the schema takes.
-func (c *checker) fits(n *node, s *shape) bool {
-	key := valueKey{s.expr, n.kind, n.text}
+func (c *checker) fits(n *node, s *language.Shape) bool {
+	key := valueKey{s.Expr, n.kind, n.text}
 	ok, done := c.values[key]
 	if done {
 		return ok
@@ -233,7 +234,7 @@ func (c *checker) fits(n *node, s *shape) bool {
 	if n.kind == cue.BytesKind {
 		data = []byte(n.text)
 	}
-	ok = c.want(s.expr).Unify(c.ctx.Encode(data)).Validate(cue.Concrete(true)) == nil
+	ok = c.want(s.Expr).Unify(c.ctx.Encode(data)).Validate(cue.Concrete(true)) == nil
 	if n.kind&(cue.StructKind|cue.ListKind) == 0 {
 		c.values[key] = ok
 	}
@@ -241,11 +242,11 @@ func (c *checker) fits(n *node, s *shape) bool {
 }
 
 // kinds gives the kinds of scalars that the schema takes.
-func (c *checker) kinds(s *shape) cue.Kind {
-	if s.expr == nil {
+func (c *checker) kinds(s *language.Shape) cue.Kind {
+	if s.Expr == nil {
 		return 0
 	}
-	return c.want(s.expr).IncompleteKind()
+	return c.want(s.Expr).IncompleteKind()
 }
 
 func (c *checker) wrong(n *node, code Code, message, why, hint string) {
@@ -286,8 +287,8 @@ func describe(n *node, wanted cue.Kind) string {
 }
 
 // quoteHint helps when only the quotes around a value are wrong.
-func quoteHint(n *node, s *shape, c *checker) string {
-	if s.expr == nil {
+func quoteHint(n *node, s *language.Shape, c *checker) string {
+	if s.Expr == nil {
 		return ""
 	}
 	var other string
@@ -303,7 +304,7 @@ func quoteHint(n *node, s *shape, c *checker) string {
 		return ""
 	}
 	v := c.ctx.CompileString(other)
-	if v.Err() != nil || c.want(s.expr).Unify(v).Validate(cue.Concrete(true)) != nil {
+	if v.Err() != nil || c.want(s.Expr).Unify(v).Validate(cue.Concrete(true)) != nil {
 		return ""
 	}
 	return "write " + other

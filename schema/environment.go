@@ -16,6 +16,7 @@ import (
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/parser"
 	"cuelang.org/go/cue/token"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
@@ -96,7 +97,7 @@ func (e environment) path() string {
 	if e.name == "" {
 		return ""
 	}
-	return join("environments", e.name)
+	return language.Join("environments", e.name)
 }
 
 // filled reports whether path is a value that the App's value of the same name
@@ -289,7 +290,7 @@ func (p Project) ownServices(files []*ast.File) []*Error {
 				if source, ok := f.Source.(*ast.Ident); ok && source.Name == "services" {
 					name, _, _ := ast.LabelName(env.Label)
 					warnings = append(warnings, &Error{
-						Rule: rule.OwnServices, Pos: p.pos(source.Pos()), Path: join("environments", name),
+						Rule: rule.OwnServices, Pos: p.pos(source.Pos()), Path: language.Join("environments", name),
 						Message: fmt.Sprintf("this goes through the services of the environment %s alone", name),
 						Why:     "inside of an environment services are its own",
 						Hint:    "write services: [string]: {…} for all that the App has",

@@ -16,18 +16,18 @@ type Code string
 // Error is one thing that the user wrote wrong.
 type Error struct {
 	Code Code `json:"code"` // what kind of error
-	// Rule is the name of the check that found it, as in Rules: "unknown-field". Of
-	// a policy it is "policy/NAME". A comment `// shipit:ignore RULE reason` at the
-	// end of its line, or on the line above, silences it.
-	Rule     string   `json:"rule"`
-	Severity rule.Severity `json:"severity"`          // SeverityError or SeverityWarning
-	Pos      Pos      `json:"pos,omitzero"`      // where; may be unknown
-	Path     string   `json:"path,omitempty"`    // the value concerned, such as "services.web.replicas"
-	Message  string   `json:"message"`           // what is wrong, in one line
-	Why      string   `json:"why,omitempty"`     // why that is so
-	Hint     string   `json:"hint,omitempty"`    // what to write or do instead
-	Related  []Pos    `json:"related,omitempty"` // other places that matter, such as the other one of two values
-	Raw      string   `json:"raw,omitempty"`     // CUE's own words
+	// Rule is the name of the check that found it, as in package rule. Of a policy it
+	// is "policy/NAME". A comment `// shipit:ignore RULE reason` at the end of its
+	// line, or on the line above, silences it.
+	Rule     string        `json:"rule"`
+	Severity rule.Severity `json:"severity"`          // rule.Error or rule.Warning
+	Pos      Pos           `json:"pos,omitzero"`      // where; may be unknown
+	Path     string        `json:"path,omitempty"`    // the value concerned, such as "services.web.replicas"
+	Message  string        `json:"message"`           // what is wrong, in one line
+	Why      string        `json:"why,omitempty"`     // why that is so
+	Hint     string        `json:"hint,omitempty"`    // what to write or do instead
+	Related  []Pos         `json:"related,omitempty"` // other places that matter, such as the other one of two values
+	Raw      string        `json:"raw,omitempty"`     // CUE's own words
 
 	// Environments are those that it occurs in, of several that were loaded; nil
 	// is all of them.

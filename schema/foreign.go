@@ -10,32 +10,33 @@ import (
 	"time"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/language"
 )
 
 // foreignValue helps with a value that is written as Compose, Helm or Kubernetes
 // have it; "" is none of theirs.
-func foreignValue(n *node, f *field) string {
+func foreignValue(n *node, f *language.Field) string {
 	switch {
-	case f.shape.definition == "#Volume" && n.kind == cue.StringKind:
+	case f.Shape.Definition == "#Volume" && n.kind == cue.StringKind:
 		return "write " + mountOf(n.name, n.text)
-	case f.shape.definition == "#EmptyDir":
+	case f.Shape.Definition == "#EmptyDir":
 		return emptyDirHint(n)
-	case f.shape.definition == "#Config" && n.kind == cue.StringKind:
+	case f.Shape.Definition == "#Config" && n.kind == cue.StringKind:
 		return fmt.Sprintf("a config is a set of keys: write app: %s: …", label(n.name))
-	case strings.HasPrefix(f.must, "a port number") && n.kind == cue.StringKind:
+	case strings.HasPrefix(f.Must, "a port number") && n.kind == cue.StringKind:
 		return portHint(n)
-	case strings.Contains(f.must, "of seconds"):
+	case strings.Contains(f.Must, "of seconds"):
 		return secondsHint(n)
-	case strings.HasPrefix(f.must, "a duration"):
+	case strings.HasPrefix(f.Must, "a duration"):
 		return durationHint(n)
-	case strings.HasPrefix(f.must, "a list of strings") && n.kind == cue.StructKind && n.get("command").is(cue.ListKind):
+	case strings.HasPrefix(f.Must, "a list of strings") && n.kind == cue.StructKind && n.get("command").is(cue.ListKind):
 		return fmt.Sprintf("write %s: […], without command", n.name)
-	case strings.HasPrefix(f.must, "a name in ") && strings.Contains(f.must, " a key of it") && n.kind == cue.StringKind:
+	case strings.HasPrefix(f.Must, "a name in ") && strings.Contains(f.Must, " a key of it") && n.kind == cue.StringKind:
 		return fmt.Sprintf(`write both: "NAME/%s"`, cmpWord(n.text, "KEY"))
 	case n.kind != cue.ListKind || len(n.items) == 0:
 		return ""
 	}
-	switch f.name {
+	switch f.Name {
 	case "ports":
 		return portsHint(n)
 	case "env":
@@ -45,8 +46,8 @@ func foreignValue(n *node, f *field) string {
 	case "envFrom":
 		return "write envFrom: {config: NAME: {}, secrets: NAME: {}}, with the names of the service's configs and secrets"
 	}
-	if names := namesOf(n); len(names) > 0 && len(f.shape.patterns) > 0 {
-		return fmt.Sprintf("write %s: {%s: {…}}, with a field for each", f.name, strings.Join(names, ": {…}, "))
+	if names := namesOf(n); len(names) > 0 && len(f.Shape.Patterns) > 0 {
+		return fmt.Sprintf("write %s: {%s: {…}}, with a field for each", f.Name, strings.Join(names, ": {…}, "))
 	}
 	return ""
 }

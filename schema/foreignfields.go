@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/language"
 )
 
 // sources are the fields that say where a secret comes from.
@@ -42,16 +43,16 @@ func foreignField(parent, n *node) string {
 
 // inService helps with a field of a service that stands in the App, as values of
 // a chart do; "" is none that is.
-func inService(services *shape, name string) string {
-	if len(services.patterns) == 0 {
+func inService(services *language.Shape, name string) string {
+	if len(services.Patterns) == 0 {
 		return ""
 	}
-	service := services.patterns[0].shape
-	if service.field(name) != nil {
+	service := services.Patterns[0].Shape
+	if service.Field(name) != nil {
 		return fmt.Sprintf("write it in a service: services: NAME: %s: …", name)
 	}
-	for _, f := range service.fields {
-		for _, aka := range f.aka {
+	for _, f := range service.Fields {
+		for _, aka := range f.Aka {
 			word, write, instead := strings.Cut(aka, "=")
 			switch {
 			case word != name:
@@ -60,7 +61,7 @@ func inService(services *shape, name string) string {
 			case instead:
 				return "write it in a service: services: NAME: " + write
 			default:
-				return fmt.Sprintf("write it in a service: services: NAME: %s: …", f.name)
+				return fmt.Sprintf("write it in a service: services: NAME: %s: …", f.Name)
 			}
 		}
 	}
@@ -114,21 +115,21 @@ func flatSet(parent, n *node) string {
 
 // secretHint helps with a secret that is not what it must be, without a word of
 // what it is.
-func secretHint(n *node, f *field) string {
+func secretHint(n *node, f *language.Field) string {
 	set := n.path[:max(strings.LastIndexByte(n.path, '.'), 0)]
 	set = set[strings.LastIndexByte(set, '.')+1:]
 	switch {
-	case f.shape.definition == "#Secret":
+	case f.Shape.Definition == "#Secret":
 		return fmt.Sprintf(`a secret is a set of keys, each of which says where it comes from: write %s: password: env: "VARIABLE"`, label(n.name))
-	case f.shape.definition == "#SecretSource" && sources[n.name]:
+	case f.Shape.Definition == "#SecretSource" && sources[n.name]:
 		return flatSecret(set, "password", n.name)
-	case f.shape.definition == "#SecretSource":
+	case f.Shape.Definition == "#SecretSource":
 		return fmt.Sprintf(`write %s: env: "VARIABLE", and set that variable where shipit runs`, label(n.name))
-	case f.name == "existing":
+	case f.Name == "existing":
 		return `write both: "SECRET/KEY"`
-	case f.name == "secrets":
+	case f.Name == "secrets":
 		return `write secrets: app: password: env: "VARIABLE"`
-	case f.name == anyName:
+	case f.Name == language.AnyName:
 		return `write secrets: app: password: env: "VARIABLE"`
 	}
 	return ""

@@ -8,11 +8,12 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/language"
 )
 
 // example is what a missing field could look like.
-func example(f *field) string {
-	switch f.name {
+func example(f *language.Field) string {
+	switch f.Name {
 	case "name":
 		return `name: "shop"`
 	case "services":
@@ -20,7 +21,7 @@ func example(f *field) string {
 	case "path":
 		return `path: "/healthz"`
 	case "port":
-		if strings.Contains(f.must, "name") {
+		if strings.Contains(f.Must, "name") {
 			return `port: "http"`
 		}
 		return "port: 8080"
@@ -33,17 +34,17 @@ func example(f *field) string {
 	case "file":
 		return `file: "conf/app.yaml"`
 	}
-	return f.name + ": …"
+	return f.Name + ": …"
 }
 
 // structHint says what the struct that a field must be has in it.
-func structHint(f *field, path string) string {
+func structHint(f *language.Field, path string) string {
 	switch {
-	case f.shape.structs && len(f.shape.fields) > 0:
-		return "write {…} with some of " + fieldList(f.shape, path)
-	case len(f.shape.patterns) > 0:
+	case f.Shape.Structs && len(f.Shape.Fields) > 0:
+		return "write {…} with some of " + fieldList(f.Shape, path)
+	case len(f.Shape.Patterns) > 0:
 		return "write {…} with a field for each, by name"
-	case f.shape.open:
+	case f.Shape.Open:
 		return "write {…} with what differs"
 	}
 	return ""
@@ -51,9 +52,9 @@ func structHint(f *field, path string) string {
 
 // fieldList names the fields that the struct at path may have; of very many the
 // first, and where the others are told.
-func fieldList(s *shape, path string) string {
+func fieldList(s *language.Shape, path string) string {
 	const most = 16
-	names := s.names()
+	names := s.Names()
 	if len(names) <= most {
 		return strings.Join(names, ", ")
 	}
@@ -62,8 +63,8 @@ func fieldList(s *shape, path string) string {
 
 // namesHint helps with a list of names, or one name, where a struct has a field
 // for each.
-func namesHint(n *node, f *field) string {
-	if len(f.shape.patterns) != 1 || f.shape.patterns[0].must != "{}" && f.name != "calls" {
+func namesHint(n *node, f *language.Field) string {
+	if len(f.Shape.Patterns) != 1 || f.Shape.Patterns[0].Must != "{}" && f.Name != "calls" {
 		return ""
 	}
 	items := n.items
@@ -80,7 +81,7 @@ func namesHint(n *node, f *field) string {
 	if len(fields) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("write %s: {%s}", f.name, strings.Join(fields, ", "))
+	return fmt.Sprintf("write %s: {%s}", f.Name, strings.Join(fields, ", "))
 }
 
 // instead are how fields are written that Kubernetes has as lists.
@@ -95,17 +96,17 @@ var instead = map[string]string{
 }
 
 // insteadHint helps with a list, or a scalar, where a struct has a field for each.
-func insteadHint(n *node, f *field) string {
+func insteadHint(n *node, f *language.Field) string {
 	switch {
 	case n.kind == cue.NullKind:
 		return "leave it out"
-	case f.name == "ports" && n.kind == cue.IntKind:
+	case f.Name == "ports" && n.kind == cue.IntKind:
 		return "write ports: http: " + n.text
-	case f.name == "expose" && n.kind == cue.StringKind:
+	case f.Name == "expose" && n.kind == cue.StringKind:
 		return fmt.Sprintf("write expose: public: host: %q", n.text)
-	case n.kind&(cue.ListKind|cue.StringKind) != 0 && len(f.shape.patterns) > 0 && instead[f.name] != "":
-		return "write " + instead[f.name]
-	case f.name == "image" && n.kind == cue.StructKind && n.get("repository").str() != "":
+	case n.kind&(cue.ListKind|cue.StringKind) != 0 && len(f.Shape.Patterns) > 0 && instead[f.Name] != "":
+		return "write " + instead[f.Name]
+	case f.Name == "image" && n.kind == cue.StructKind && n.get("repository").str() != "":
 		image := n.get("repository").str()
 		if tag := n.get("tag"); tag.is(cue.StringKind | cue.NumberKind) {
 			image += ":" + tag.text
@@ -178,7 +179,7 @@ func rename(name, must string) string {
 }
 
 // valueHint helps with what is often written instead of a value.
-func valueHint(n *node, f *field) string {
+func valueHint(n *node, f *language.Field) string {
 	if n.kind == cue.FloatKind {
 		if x, err := strconv.ParseFloat(n.text, 64); err == nil && x == math.Trunc(x) && math.Abs(x) < 1e9 {
 			return fmt.Sprintf("write %.0f", x)
@@ -188,40 +189,40 @@ func valueHint(n *node, f *field) string {
 		return ""
 	}
 	switch {
-	case strings.Contains(f.must, "list of strings"):
+	case strings.Contains(f.Must, "list of strings"):
 		return commandHint(n.text)
-	case strings.HasPrefix(f.must, "a quantity"):
+	case strings.HasPrefix(f.Must, "a quantity"):
 		return quantityHint(n)
-	case strings.Contains(n.text, "://") && strings.Contains(f.must, "starts with /"):
+	case strings.Contains(n.text, "://") && strings.Contains(f.Must, "starts with /"):
 		_, rest, _ := strings.Cut(n.text, "://")
 		_, path, _ := strings.Cut(rest, "/")
 		return fmt.Sprintf("write the path alone: %q", "/"+path)
-	case strings.Contains(n.text, "://") && (f.name == "image" || f.name == "registry"):
+	case strings.Contains(n.text, "://") && (f.Name == "image" || f.Name == "registry"):
 		_, rest, _ := strings.Cut(n.text, "://")
 		return fmt.Sprintf("write it without the scheme: %q", rest)
-	case strings.Contains(n.text, "://") && f.name == "host":
+	case strings.Contains(n.text, "://") && f.Name == "host":
 		_, rest, _ := strings.Cut(n.text, "://")
 		host, _, _ := strings.Cut(rest, "/")
 		host, _, _ = strings.Cut(host, ":")
 		return fmt.Sprintf("write the host alone: %q", host)
-	case f.name == "host" && strings.Contains(n.text, "/"):
+	case f.Name == "host" && strings.Contains(n.text, "/"):
 		host, path, _ := strings.Cut(n.text, "/")
 		return fmt.Sprintf("write host: %q, path: %q", host, "/"+path)
-	case f.name == "host" && n.text != strings.ToLower(n.text):
+	case f.Name == "host" && n.text != strings.ToLower(n.text):
 		return fmt.Sprintf("write %q", strings.ToLower(n.text))
-	case f.name == "image" && n.text != strings.ToLower(n.text):
+	case f.Name == "image" && n.text != strings.ToLower(n.text):
 		return "an image's path is in lower case, and a digest is sha256: and 64 hexadecimal digits"
-	case f.name == "image" && strings.Contains(n.text, "@"):
+	case f.Name == "image" && strings.Contains(n.text, "@"):
 		return "a digest is sha256: and 64 hexadecimal digits"
-	case f.name == "go" && !strings.HasPrefix(n.text, "."):
+	case f.Name == "go" && !strings.HasPrefix(n.text, "."):
 		return fmt.Sprintf("write %q", "./"+strings.TrimPrefix(n.text, "/"))
-	case strings.Contains(f.must, "starts with /") && !strings.Contains(n.text, " "):
+	case strings.Contains(f.Must, "starts with /") && !strings.Contains(n.text, " "):
 		return fmt.Sprintf("write %q", "/"+n.text)
-	case strings.HasPrefix(f.must, "a DNS label"):
+	case strings.HasPrefix(f.Must, "a DNS label"):
 		return fmt.Sprintf("%q would do", nameFrom(n.text))
-	case strings.HasPrefix(f.must, `"`): // one of several words
+	case strings.HasPrefix(f.Must, `"`): // one of several words
 		var words []string
-		for _, m := range quotedWords.FindAllStringSubmatch(f.must, -1) {
+		for _, m := range quotedWords.FindAllStringSubmatch(f.Must, -1) {
 			words = append(words, m[1])
 		}
 		if near := nearestName(n.text, words); near != "" {

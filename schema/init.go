@@ -13,8 +13,8 @@ import (
 	v1 "github.com/shipit-dev/shipit/schema/v1"
 )
 
-// language is the version of CUE that new projects are written in.
-const language = "v0.14.0"
+// cueVersion is the version of CUE that new projects are written in.
+const cueVersion = "v0.14.0"
 
 // InitOptions say how a new project is called. Both have defaults that come
 // from the folder's name.
@@ -59,7 +59,7 @@ func Init(dir string, opts InitOptions) ([]string, error) {
 	}
 	source := name + ".cue"
 	files := map[string]string{
-		moduleFile: fmt.Sprintf("module: %q\nlanguage: version: %q\n", module, language),
+		moduleFile: fmt.Sprintf("module: %q\nlanguage: version: %q\n", module, cueVersion),
 		source:     fmt.Sprintf(starter, packageName(name), name),
 	}
 	for _, path := range []string{moduleFile, source, vendorDir} {

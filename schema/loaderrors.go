@@ -134,7 +134,7 @@ func (p Project) loadError(c cueerrors.Error) *Error {
 		e.Hint = "use a newer shipit, or an older language version there"
 	case strings.Contains(text, "no language version declared"):
 		p.moduleError(e, "the module names no version of CUE")
-		e.Hint = fmt.Sprintf("add language: version: %q", language)
+		e.Hint = fmt.Sprintf("add language: version: %q", cueVersion)
 	case !e.Pos.IsValid() && strings.Contains(text, "module"), strings.HasSuffix(e.Pos.File, moduleFile):
 		if _, rest, ok := strings.Cut(message, "module.cue: "); ok {
 			message = rest

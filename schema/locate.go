@@ -8,6 +8,7 @@ import (
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/token"
+	"github.com/shipit-dev/shipit/schema/language"
 )
 
 // locator finds where values were written. Most are found in the syntax: it
@@ -100,7 +101,7 @@ func (l *locator) decls(path string, decls []ast.Decl) {
 			if err != nil || name == "" {
 				continue
 			}
-			at := join(path, name)
+			at := language.Join(path, name)
 			l.record(at, d)
 			l.expr(at, d.Value)
 		case *ast.EmbedDecl:

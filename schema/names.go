@@ -13,6 +13,3 @@ func nearestName(name string, candidates []string) string { return guess.Name(na
 func sortedKeys[V any](m map[string]V) []string {
 	return slices.Sorted(maps.Keys(m))
 }
-
-// slip gives the name that one slip of the keys makes of name, or "".
-func slip(name string, candidates []string) string { return guess.Slip(name, candidates) }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
@@ -108,7 +109,7 @@ func (d *decoder) fileObjects(n *node, path, file string, first int) []Object {
 	var list []Object
 	add := func(o map[string]any, line int) {
 		at := Pos{File: file, Line: line, Column: 1}
-		of := join(path, strconv.Itoa(first+len(list)))
+		of := language.Join(path, strconv.Itoa(first+len(list)))
 		if missing := lacks(o); missing != "" {
 			d.tell(&Error{
 				Rule: rule.BadObject, Pos: at, Path: of, Message: fmt.Sprintf("an object in %s has no %s", file, missing),

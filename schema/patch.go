@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
@@ -91,7 +92,7 @@ func (a *App) unify(at, in string, value, patch any) (any, error) {
 			for i := range v {
 				var err error
 				index := strconv.Itoa(i)
-				if list[i], err = a.unify(join(at, index), join(in, index), v[i], p[i]); err != nil {
+				if list[i], err = a.unify(language.Join(at, index), language.Join(in, index), v[i], p[i]); err != nil {
 					return nil, err
 				}
 			}
@@ -112,7 +113,7 @@ func (a *App) unifyFields(at, in string, value, patch map[string]any) (map[strin
 			fields[name] = patch[name]
 			continue
 		}
-		field, err := a.unify(join(at, name), join(in, name), have, patch[name])
+		field, err := a.unify(language.Join(at, name), language.Join(in, name), have, patch[name])
 		if err != nil {
 			return nil, err
 		}
@@ -128,14 +129,14 @@ func (a *App) unifyItems(at, in string, value []any, patch map[string]any) ([]an
 		if i < 0 {
 			item, ok := patch[name].(map[string]any)
 			if !ok {
-				return nil, a.contradicts(join(at, name), join(in, name), map[string]any{}, patch[name])
+				return nil, a.contradicts(language.Join(at, name), language.Join(in, name), map[string]any{}, patch[name])
 			}
 			item = maps.Clone(item)
 			item["name"] = name
 			items = append(items, item)
 			continue
 		}
-		item, err := a.unify(join(at, name), join(in, name), items[i], patch[name])
+		item, err := a.unify(language.Join(at, name), language.Join(in, name), items[i], patch[name])
 		if err != nil {
 			return nil, err
 		}

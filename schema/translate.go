@@ -109,7 +109,7 @@ func (t *translator) undefined(e *Error, text string) {
 		e.Message = fmt.Sprintf("%s refers to %q, which is not there", e.Path, name)
 	}
 	e.Hint = "check its spelling, or define it"
-	if t.shapes.definition("#Service").field(name) != nil || t.shapes.definition("#App").field(name) != nil {
+	if t.shapes.Definition("#Service").Field(name) != nil || t.shapes.Definition("#App").Field(name) != nil {
 		e.Hint = fmt.Sprintf("check its spelling, or write it there: %s has no value as long as it is not written", name)
 	}
 	if t.loc.ofChosen[e.Pos] && strings.Contains(t.syntax().source(e.Pos), "services.") {
@@ -122,7 +122,7 @@ func (t *translator) undefined(e *Error, text string) {
 		return
 	}
 	e.Hint += "; an App is v1.#App"
-	if near := nearestName(name, sortedKeys(t.shapes.definitions)); near != "" && near != name {
+	if near := nearestName(name, sortedKeys(t.shapes.Definitions)); near != "" && near != name {
 		e.Hint = fmt.Sprintf("did you mean %s?", near)
 	}
 }

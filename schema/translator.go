@@ -9,6 +9,7 @@ import (
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/build"
 	cueerrors "cuelang.org/go/cue/errors"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
@@ -23,7 +24,7 @@ type translator struct {
 	project   Project
 	inst      *build.Instance
 	loc       *locator
-	shapes    *shapes
+	shapes    *language.Shapes
 	tolerates func(*Error) bool // what is not to be told; nil is nothing
 
 	read *syntax // for syntax

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cuelang.org/go/cue"
+	"github.com/shipit-dev/shipit/schema/language"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -171,7 +172,7 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 		} else {
 			for fields.Next() {
 				name := fields.Selector().Unquoted()
-				n.fields = append(n.fields, b.field(fields.Value(), join(path, name), name))
+				n.fields = append(n.fields, b.field(fields.Value(), language.Join(path, name), name))
 			}
 		}
 		b.adopt(n)
@@ -182,7 +183,7 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 		}
 		for i := 0; list.Next(); i++ {
 			index := strconv.Itoa(i)
-			n.items = append(n.items, b.tree(list.Value(), join(path, index), index))
+			n.items = append(n.items, b.tree(list.Value(), language.Join(path, index), index))
 		}
 	default:
 		text, err := scalar(v, n.kind)
@@ -223,7 +224,7 @@ func (b *treeBuilder) services(n *node, fields *cue.Iterator) {
 				}
 			}()
 			for i := w; i < len(all); i += workers {
-				n.fields[i] = part.field(all[i].value, join(n.path, all[i].name), all[i].name)
+				n.fields[i] = part.field(all[i].value, language.Join(n.path, all[i].name), all[i].name)
 			}
 			return nil
 		})

@@ -1,17 +1,18 @@
 package schema
 
+import "github.com/shipit-dev/shipit/schema/language"
 import "strings"
 
 // Uses gives the fields of the language that the project writes for its
-// environment: their paths as in Field.Path, sorted. What only other environments
+// environment: their paths as in language.Entry, sorted. What only other environments
 // have is not among them.
 func (a *App) Uses() ([]string, error) {
-	s, err := readShapes()
+	s, err := language.Read()
 	if err != nil {
 		return nil, err
 	}
 	u := uses{environment: a.Environment, paths: map[string]bool{}}
-	u.add(s.top.shape, "", writtenTree(a.positions))
+	u.add(s.Top.Shape, "", writtenTree(a.positions))
 	return sortedKeys(u.paths), nil
 }
 
@@ -22,21 +23,21 @@ type uses struct {
 }
 
 // add goes through what is written in a struct, or a list of structs, at a path.
-func (u *uses) add(in *shape, path string, at *writtenField) {
-	if in.elem != nil && len(in.fields) == 0 && len(in.patterns) == 0 {
+func (u *uses) add(in *language.Shape, path string, at *writtenField) {
+	if in.Elem != nil && len(in.Fields) == 0 && len(in.Patterns) == 0 {
 		for _, item := range at.below {
-			u.add(in.elem, path, item)
+			u.add(in.Elem, path, item)
 		}
 		return
 	}
 	for name, sub := range at.below {
-		if f := in.field(name); f != nil {
-			to := join(path, name)
+		if f := in.Field(name); f != nil {
+			to := language.Join(path, name)
 			u.paths[to] = true
-			u.add(f.shape, to, sub)
-		} else if len(in.fields) == 0 && (path != "environments" || name == u.environment) {
-			for _, named := range in.patterns {
-				u.add(named.shape, path, sub)
+			u.add(f.Shape, to, sub)
+		} else if len(in.Fields) == 0 && (path != "environments" || name == u.environment) {
+			for _, named := range in.Patterns {
+				u.add(named.Shape, path, sub)
 			}
 		}
 	}

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
-
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/language"
 )
 
 // deployedApps are the apps that the scripts of testdata/script/cluster deploy.
@@ -49,7 +49,7 @@ func TestEveryFieldIsDeployed(t *testing.T) {
 			used[path] = true
 		}
 	}
-	fields, err := schema.Fields()
+	fields, err := language.Entries()
 	if err != nil {
 		t.Fatal(err)
 	}

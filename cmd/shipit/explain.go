@@ -8,7 +8,7 @@ import (
 
 	"github.com/fatih/color"
 	"github.com/shipit-dev/shipit/internal/nearest"
-	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 	"github.com/spf13/cobra"
 )
@@ -66,14 +66,14 @@ func explain(name string) (explanation, error) {
 	if name == "rules" || name == "rule" {
 		return explainedRules(allRules()), nil
 	}
-	f, err := schema.Explain(name)
+	f, err := language.Explain(name)
 	if err == nil {
 		return explainedField(f), nil
 	}
 	if r, ok := ruleNamed(name); ok {
 		return explainedRule(r), nil
 	}
-	var unknown *schema.UnknownFieldError
+	var unknown *language.UnknownFieldError
 	if errors.As(err, &unknown) {
 		return nil, usageError{err}
 	}
@@ -107,7 +107,7 @@ func completeExplain(_ *cobra.Command, args []string, typed string) ([]cobra.Com
 		return all, cobra.ShellCompDirectiveNoFileComp
 	}
 	before := typed[:strings.LastIndexByte(typed, '.')+1]
-	f, err := schema.Explain(before)
+	f, err := language.Explain(before)
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
@@ -125,7 +125,7 @@ func completeExplain(_ *cobra.Command, args []string, typed string) ([]cobra.Com
 }
 
 type (
-	explainedField schema.Field
+	explainedField language.Entry
 	explainedRule  rule.Rule
 	explainedRules []rule.Rule
 )
@@ -271,7 +271,7 @@ func (p *page) verbatim(text string) {
 }
 
 // fields lists what a struct has.
-func (p *page) fields(fields []schema.Field) {
+func (p *page) fields(fields []language.Entry) {
 	if len(fields) == 0 {
 		return
 	}
@@ -323,14 +323,14 @@ func wrap(text string, width int) []string {
 }
 
 // aboutField is the first sentence about a field, for beside its name.
-func aboutField(f schema.Field) string {
+func aboutField(f language.Entry) string {
 	text, _, _ := strings.Cut(withoutName(f), ". ")
 	return strings.TrimSuffix(text, ".")
 }
 
 // withoutName is what a field is, without its name where that begins a sentence:
 // "replicas is how many pods run" is "how many pods run".
-func withoutName(f schema.Field) string {
+func withoutName(f language.Entry) string {
 	rest, ok := strings.CutPrefix(f.Doc, f.Name+" ")
 	verb, after, _ := strings.Cut(rest, " ")
 	switch {

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
@@ -70,7 +70,7 @@ var subjects = []struct{ file, title string }{
 func TestLanguagePage(t *testing.T) {
 	t.Parallel()
 	const file = "../../docs/language.md"
-	parts, err := schema.Parts()
+	parts, err := language.Parts()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +117,7 @@ type languageWriter struct {
 	fields map[string]bool // that can be linked to
 }
 
-func languagePage(parts []schema.Part, rules []rule.Rule) string {
+func languagePage(parts []language.Part, rules []rule.Rule) string {
 	w := &languageWriter{fields: map[string]bool{}}
 	for _, p := range parts {
 		for _, f := range p.Fields {
@@ -160,7 +160,7 @@ func languagePage(parts []schema.Part, rules []rule.Rule) string {
 	return w.String()
 }
 
-func (w *languageWriter) part(p schema.Part) {
+func (w *languageWriter) part(p language.Part) {
 	fmt.Fprintf(w, "<a id=%q></a>\n\n### %s\n\n", kindAnchor(p.Name), p.Name)
 	w.text("", p.Doc)
 	if p.Paths[0] != "" {
@@ -183,7 +183,7 @@ func (w *languageWriter) part(p schema.Part) {
 	}
 }
 
-func (w *languageWriter) field(f schema.Field, shown map[string]string) {
+func (w *languageWriter) field(f language.Entry, shown map[string]string) {
 	kind := markdown(f.Type)
 	if f.Kind != "" {
 		link := kindLink(f.Kind)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
@@ -18,11 +18,11 @@ import (
 // Kubernetes, in a project that adds only what the example does not say.
 func TestExamplesOfTheLanguage(t *testing.T) {
 	t.Parallel()
-	fields, err := schema.Fields()
+	fields, err := language.Entries()
 	if err != nil {
 		t.Fatal(err)
 	}
-	app, err := schema.Explain("")
+	app, err := language.Explain("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestExamplesOfTheLanguage(t *testing.T) {
 // The examples of rules are valid, too: parts of an App, or of a service.
 func TestExamplesOfRules(t *testing.T) {
 	t.Parallel()
-	app, err := schema.Explain("")
+	app, err := language.Explain("")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,7 +54,7 @@ func TestExamplesOfRules(t *testing.T) {
 			continue // a command, or of a file
 		}
 		example := r.Example
-		if !slices.ContainsFunc(app.Fields, func(f schema.Field) bool { return f.Name == word }) && word != "if" {
+		if !slices.ContainsFunc(app.Fields, func(f language.Entry) bool { return f.Name == word }) && word != "if" {
 			example = "services: web: {\n\t" + strings.ReplaceAll(example, "\n", "\n\t") + "\n}"
 		}
 		t.Run(r.Name, func(t *testing.T) {

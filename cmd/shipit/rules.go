@@ -8,6 +8,7 @@ import (
 	"github.com/shipit-dev/shipit/internal/deploy"
 	"github.com/shipit-dev/shipit/openapi"
 	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
@@ -49,7 +50,7 @@ func explainedBy(e *schema.Error) string {
 		path = path[:max(strings.LastIndexByte(path, '.'), 0)]
 		fallthrough
 	case rule.WrongValue, rule.MissingField:
-		if f, err := schema.Explain(path); err == nil && f.Path != "" {
+		if f, err := language.Explain(path); err == nil && f.Path != "" {
 			return f.Path
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/shipit-dev/shipit/apply"
-	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
@@ -38,7 +38,7 @@ func TestClusterRules(t *testing.T) {
 	}
 	for _, r := range rules {
 		for _, path := range r.Fields {
-			if _, err := schema.Explain(path); err != nil {
+			if _, err := language.Explain(path); err != nil {
 				t.Errorf("%s is about %s: %v", r.Name, path, err)
 			}
 		}

@@ -1,11 +1,11 @@
-package schema
+package language
 
 import (
 	"cmp"
 	"fmt"
 	"strings"
 
-	guess "github.com/shipit-dev/shipit/internal/nearest"
+	"github.com/shipit-dev/shipit/internal/nearest"
 )
 
 // UnknownFieldError is a path that Explain does not find.
@@ -45,22 +45,22 @@ func (e *UnknownFieldError) Hint() string {
 
 // nearWord gives the field that was probably meant, by its name or what it is
 // called elsewhere.
-func nearWord(s *shape, name string) string {
-	return cmp.Or(alias(s, name), guess.Name(name, s.names()))
+func nearWord(s *Shape, name string) string {
+	return cmp.Or(alias(s, name), nearest.Name(name, s.Names()))
 }
 
 // misspelt reports whether a name that the user may choose is rather meant as a
 // field.
-func misspelt(s *shape, name string) bool {
-	return alias(s, name) != "" || guess.Slip(name, s.names()) != ""
+func misspelt(s *Shape, name string) bool {
+	return alias(s, name) != "" || nearest.Slip(name, s.Names()) != ""
 }
 
 // alias gives the field that is called by a name elsewhere, or "".
-func alias(s *shape, name string) string {
-	for _, f := range s.fields {
-		for _, aka := range f.aka {
+func alias(s *Shape, name string) string {
+	for _, f := range s.Fields {
+		for _, aka := range f.Aka {
 			if aliasName(aka) == name {
-				return f.name
+				return f.Name
 			}
 		}
 	}

@@ -1,4 +1,4 @@
-package schema
+package language
 
 import (
 	"cmp"
@@ -18,8 +18,8 @@ type Part struct {
 	Doc     string   // what it is
 	Paths   []string // where it is in an App, the shortest first; "" is the App
 	Has     []string // names of Parts whose fields it has, too
-	Example string   // its own; else "", as in Fields
-	Fields  []Field  // with paths below the first of Paths, and their own examples only
+	Example string   // its own; else "", as in Entries
+	Fields  []Entry  // with paths below the first of Paths, and their own examples only
 
 	// Shown gives for the path of a field without an example the path of the one
 	// whose example has it; "" is the App.
@@ -41,14 +41,14 @@ func Parts() ([]Part, error) {
 		}
 	}
 	// A field is found by its path in the part that it is of.
-	at := map[*field]string{}
+	at := map[*Field]string{}
 	for _, p := range parts {
-		for _, f := range s.own(s.definition("#" + p.Name)) {
-			at[f] = join(p.Paths[0], f.name)
+		for _, f := range s.own(s.Definition("#" + p.Name)) {
+			at[f] = Join(p.Paths[0], f.Name)
 		}
 	}
 	for i, p := range parts {
-		for _, f := range s.own(s.definition("#" + p.Name)) {
+		for _, f := range s.own(s.Definition("#" + p.Name)) {
 			if path := at[f]; f.remark.example == "" {
 				parts[i].Shown[path] = at[s.examples.of(f, path).owner]
 			}
@@ -60,13 +60,13 @@ func Parts() ([]Part, error) {
 type definition struct{ subject, name string }
 
 // inOrder gives the definitions of structs as they are written.
-func (s *shapes) inOrder() []definition {
+func (s *Shapes) inOrder() []definition {
 	var all []definition
 	files := v1.Files()
 	for _, file := range slices.Sorted(maps.Keys(files)) {
 		f, err := parser.ParseFile(file, files[file])
 		if err != nil {
-			continue // newShapes has told
+			continue // Read has told
 		}
 		for _, d := range f.Decls {
 			if d, ok := d.(*ast.Field); ok {
@@ -79,22 +79,22 @@ func (s *shapes) inOrder() []definition {
 }
 
 // paths gives where in an App the structs of definitions are.
-func (s *shapes) paths() map[string][]string {
+func (s *Shapes) paths() map[string][]string {
 	paths := map[string][]string{"#App": {""}}
-	var in func(at *field, path string, inside []string)
-	in = func(at *field, path string, inside []string) {
-		for _, sub := range below(at).fields {
-			path, is := join(path, sub.name), below(sub)
-			if len(is.fields) == 0 || slices.Contains(inside, is.definition) {
+	var in func(at *Field, path string, inside []string)
+	in = func(at *Field, path string, inside []string) {
+		for _, sub := range below(at).Fields {
+			path, is := Join(path, sub.Name), below(sub)
+			if len(is.Fields) == 0 || slices.Contains(inside, is.Definition) {
 				continue
 			}
-			for _, name := range append(s.embedded(is), is.definition) {
+			for _, name := range append(s.embedded(is), is.Definition) {
 				paths[name] = append(paths[name], path)
 			}
-			in(sub, path, append(inside, is.definition))
+			in(sub, path, append(inside, is.Definition))
 		}
 	}
-	in(s.top, "", nil)
+	in(s.Top, "", nil)
 	for _, all := range paths {
 		slices.SortStableFunc(all, func(a, b string) int { return cmp.Compare(strings.Count(a, "."), strings.Count(b, ".")) })
 	}
@@ -102,40 +102,40 @@ func (s *shapes) paths() map[string][]string {
 }
 
 // embedded gives the definitions whose fields a struct has.
-func (s *shapes) embedded(in *shape) []string {
+func (s *Shapes) embedded(in *Shape) []string {
 	var names []string
-	for _, name := range slices.Sorted(maps.Keys(s.definitions)) {
-		other := s.definition(name)
-		if name != in.definition && len(other.fields) > 0 && len(other.fields) < len(in.fields) && containsAll(in.fields, other.fields) {
+	for _, name := range slices.Sorted(maps.Keys(s.Definitions)) {
+		other := s.Definition(name)
+		if name != in.Definition && len(other.Fields) > 0 && len(other.Fields) < len(in.Fields) && containsAll(in.Fields, other.Fields) {
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-func containsAll(all, some []*field) bool {
-	return !slices.ContainsFunc(some, func(f *field) bool { return !slices.Contains(all, f) })
+func containsAll(all, some []*Field) bool {
+	return !slices.ContainsFunc(some, func(f *Field) bool { return !slices.Contains(all, f) })
 }
 
 // own gives the fields of a struct that are not embedded.
-func (s *shapes) own(in *shape) []*field {
+func (s *Shapes) own(in *Shape) []*Field {
 	fields := in.named()
 	for _, name := range s.embedded(in) {
-		others := s.definition(name).fields
-		fields = slices.DeleteFunc(fields, func(f *field) bool { return slices.Contains(others, f) })
+		others := s.Definition(name).Fields
+		fields = slices.DeleteFunc(fields, func(f *Field) bool { return slices.Contains(others, f) })
 	}
 	return fields
 }
 
-func (s *shapes) part(d definition, paths []string) Part {
-	remark := newRemark(s.definitions[d.name])
-	in := s.definition(d.name)
+func (s *Shapes) part(d definition, paths []string) Part {
+	remark := newRemark(s.Definitions[d.name])
+	in := s.Definition(d.name)
 	p := Part{Subject: d.subject, Name: d.name[1:], Doc: remark.plain(), Paths: paths, Example: remark.example, Shown: map[string]string{}}
 	for _, name := range s.embedded(in) {
 		p.Has = append(p.Has, name[1:])
 	}
 	for _, f := range s.own(in) {
-		d := s.describe(f, join(paths[0], f.name))
+		d := s.describe(f, Join(paths[0], f.Name))
 		d.Example = f.remark.example
 		p.Fields = append(p.Fields, d)
 	}

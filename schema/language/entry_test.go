@@ -1,4 +1,4 @@
-package schema_test
+package language_test
 
 import (
 	"errors"
@@ -6,14 +6,14 @@ import (
 	"testing"
 
 	"cuelang.org/go/cue/format"
-	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/language"
 )
 
 // Every field says what it is, and has an example of its own or is in one of those
 // around it; that the examples are valid is tested with the command line.
-func TestFields(t *testing.T) {
+func TestEntries(t *testing.T) {
 	t.Parallel()
-	fields, err := schema.Fields()
+	fields, err := language.Entries()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +43,7 @@ func TestFields(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	t.Parallel()
-	for path, want := range map[string]schema.Field{
+	for path, want := range map[string]language.Entry{
 		"services.replicas":                     {Path: "services.replicas", Type: "a whole number, 0 or more", Doc: "replicas is how many pods run.", Default: "1", Becomes: "spec.replicas of the workload", Example: "services: web: replicas: 3"},
 		"services.web.probes.readiness.http":    {Path: "services.probes.readiness.http", Type: "a path that starts with /, or {path: …, port: …, scheme: …}"},
 		"services.env":                          {Path: "services.env", Type: "by name, each a string, or one of {config: …}, {secret: …}, {field: …}", Keys: "letters, digits, _, - and ., not starting with a digit"},
@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 		"services.web":                          {Path: "services", Type: "a struct"},
 		"":                                      {},
 	} {
-		f, err := schema.Explain(path)
+		f, err := language.Explain(path)
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 			continue
@@ -71,7 +71,7 @@ func TestExplain(t *testing.T) {
 			t.Errorf("%s: required is %v", path, f.Required)
 		}
 	}
-	service, err := schema.Explain("services")
+	service, err := language.Explain("services")
 	if err != nil || len(service.Fields) < 40 || service.Fields[0].Path != "services.enabled" || service.About == "" {
 		t.Errorf("services is %+v, %v", service, err)
 	}
@@ -90,8 +90,8 @@ func TestExplainUnknown(t *testing.T) {
 		"name.x":                            `name has no field "x": `,
 		"services.web.envFrom.zzzzzzzzzzzz": `services.envFrom has no field "zzzzzzzzzzzz": services.envFrom has config, secrets`,
 	} {
-		_, err := schema.Explain(path)
-		var unknown *schema.UnknownFieldError
+		_, err := language.Explain(path)
+		var unknown *language.UnknownFieldError
 		if !errors.As(err, &unknown) || unknown.Error()+": "+unknown.Hint() != want {
 			t.Errorf("%s gave %+v, want %s", path, unknown, want)
 		}

@@ -1,4 +1,4 @@
-package schema
+package language
 
 import (
 	"cmp"
@@ -11,19 +11,19 @@ import (
 
 // examples are those of the schema's comments, each a part of an App, by the fields
 // that they use, wherever the structs of these are.
-type examples map[*field][]use
+type examples map[*Field][]use
 
 // use is one use of a field in an example.
 type use struct {
 	example string
 	path    string // of the field in the example
-	owner   *field // whose comment the example is in
+	owner   *Field // whose comment the example is in
 	ownerAt string // its path
 }
 
 // of gives the example of a field: its own, or else the one that uses it nearest to
 // its path; of those the one of the nearest field, and then the shortest.
-func (x examples) of(f *field, path string) use {
+func (x examples) of(f *Field, path string) use {
 	if f.remark.example != "" {
 		return use{example: f.remark.example, path: path, owner: f, ownerAt: path}
 	}
@@ -51,17 +51,17 @@ func common(a, b string) int {
 }
 
 // examples collects them. What is wrong with one is found by the tests.
-func (s *shapes) examples() examples {
+func (s *Shapes) examples() examples {
 	x := examples{}
-	add := func(owner *field, path string) {
+	add := func(owner *Field, path string) {
 		file, err := parser.ParseFile("", owner.remark.example)
 		if err == nil && owner.remark.example != "" {
-			x.add(s.top, "", file.Decls, use{example: owner.remark.example, owner: owner, ownerAt: path})
+			x.add(s.Top, "", file.Decls, use{example: owner.remark.example, owner: owner, ownerAt: path})
 		}
 	}
-	add(s.top, "")
-	seen := map[*field]bool{}
-	s.walk(func(f *field, path string) bool {
+	add(s.Top, "")
+	seen := map[*Field]bool{}
+	s.walk(func(f *Field, path string) bool {
 		if seen[f] {
 			return false
 		}
@@ -73,7 +73,7 @@ func (s *shapes) examples() examples {
 }
 
 // add notes the fields that an example uses.
-func (x examples) add(at *field, path string, decls []ast.Decl, u use) {
+func (x examples) add(at *Field, path string, decls []ast.Decl, u use) {
 	for _, d := range decls {
 		f, ok := d.(*ast.Field)
 		if !ok {
@@ -85,15 +85,15 @@ func (x examples) add(at *field, path string, decls []ast.Decl, u use) {
 		}
 		next, named := step(at, name)
 		if next == nil {
-			if named := below(at).named(); len(named) > 0 && named[len(named)-1].name == anyName {
-				u.path = join(path, anyName)
+			if named := below(at).named(); len(named) > 0 && named[len(named)-1].Name == AnyName {
+				u.path = Join(path, AnyName)
 				x[named[len(named)-1]] = append(x[named[len(named)-1]], u)
 			}
 			continue
 		}
 		to := path
 		if !named {
-			to = join(path, name)
+			to = Join(path, name)
 			u.path = to
 			x[next] = append(x[next], u)
 		}

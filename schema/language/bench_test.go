@@ -1,9 +1,9 @@
-package schema_test
+package language_test
 
 import (
 	"testing"
 
-	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/language"
 )
 
 func BenchmarkExplain(b *testing.B) {
@@ -11,7 +11,7 @@ func BenchmarkExplain(b *testing.B) {
 		b.Run("path="+path, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := schema.Explain(path); err != nil {
+				if _, err := language.Explain(path); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -19,10 +19,10 @@ func BenchmarkExplain(b *testing.B) {
 	}
 }
 
-func BenchmarkFields(b *testing.B) {
+func BenchmarkEntries(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := schema.Fields(); err != nil {
+		if _, err := language.Entries(); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package schema
+package language
 
 import (
 	"slices"
@@ -9,15 +9,15 @@ import (
 )
 
 // told is what the schema says, read once, and from then on only looked at:
-// Explain, Fields and Parts may be called from any goroutine.
+// Explain, Entries and Parts may be called from any goroutine.
 var told = sync.OnceValues(func() (*said, error) {
-	s, err := readShapes()
+	s, err := Read()
 	if err != nil {
 		return nil, err
 	}
-	l := &said{shapes: s, examples: s.examples(), fields: map[*field]Field{s.top: s.describe(s.top, "")}}
+	l := &said{Shapes: s, examples: s.examples(), fields: map[*Field]Entry{s.Top: s.describe(s.Top, "")}}
 	for _, all := range s.made {
-		for _, f := range slices.Concat(all.fields, all.patterns) {
+		for _, f := range slices.Concat(all.Fields, all.Patterns) {
 			l.describeAll(f)
 		}
 	}
@@ -33,31 +33,31 @@ var told = sync.OnceValues(func() (*said, error) {
 
 // said is the schema as people are told of it.
 type said struct {
-	*shapes
+	*Shapes
 	examples examples
-	fields   map[*field]Field // without their paths and examples
+	fields   map[*Field]Entry // without their paths and examples
 	rules    []ruleAt
 }
 
 // ruleAt is a field that a rule is about.
 type ruleAt struct {
 	rule string
-	at   *field
+	at   *Field
 	path string
 }
 
-func (s *said) describeAll(f *field) {
+func (s *said) describeAll(f *Field) {
 	if _, ok := s.fields[f]; ok {
 		return
 	}
 	s.fields[f] = s.describe(f, "")
-	for _, sub := range slices.Concat(f.shape.fields, f.shape.patterns) {
+	for _, sub := range slices.Concat(f.Shape.Fields, f.Shape.Patterns) {
 		s.describeAll(sub)
 	}
 }
 
 // tell describes a field, with the example that shows it best.
-func (s *said) tell(f *field, path string) Field {
+func (s *said) tell(f *Field, path string) Entry {
 	d, ok := s.fields[f]
 	if !ok { // a struct by name, with one of them
 		d = s.describe(f, path)
@@ -69,7 +69,7 @@ func (s *said) tell(f *field, path string) Field {
 
 // rulesAbout gives the names of the rules about a field, and about what is below it
 // when it is not as much as a whole service.
-func (s *said) rulesAbout(at *field, path string) []string {
+func (s *said) rulesAbout(at *Field, path string) []string {
 	all := path == "" || path == "services" || path == "environments"
 	var names []string
 	for _, r := range s.rules {

@@ -1,10 +1,10 @@
-package schema_test
+package language_test
 
 import (
 	"slices"
 	"testing"
 
-	"github.com/shipit-dev/shipit/schema"
+	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
@@ -17,7 +17,7 @@ func TestFieldsOfRules(t *testing.T) {
 			t.Errorf("%s explains nothing: %+v", r.Name, r)
 		}
 		for _, path := range r.Fields {
-			f, err := schema.Explain(path)
+			f, err := language.Explain(path)
 			if err != nil {
 				t.Errorf("%s is about %s: %v", r.Name, path, err)
 				continue

@@ -1,4 +1,4 @@
-package schema
+package language
 
 import (
 	"regexp"
@@ -62,9 +62,9 @@ func cutSentence(text, word string) (rest, sentence string) {
 	return strings.TrimSpace(before + after), strings.TrimSuffix(sentence, ".")
 }
 
-// first gives the first sentence, without its end.
-func (r remark) first() string {
-	first, _, _ := strings.Cut(r.text, ". ")
+// Summary gives the first sentence of a field's comment, without its end.
+func (f *Field) Summary() string {
+	first, _, _ := strings.Cut(f.remark.text, ". ")
 	return strings.TrimSuffix(first, ".")
 }
 

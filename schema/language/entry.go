@@ -1,4 +1,4 @@
-package schema
+package language
 
 import (
 	"cmp"
@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Field is a word of the language, as the schema's own comments tell it.
-type Field struct {
+// Entry is a word of the language, as the schema's own comments tell it.
+type Entry struct {
 	Path     string   `json:"path"`              // the words that lead to it; names that the user chooses are left out: "services.probes.http"
 	Name     string   `json:"name"`              // the last of them; "" is the App
 	Type     string   `json:"type"`              // what its value must be, in words
@@ -19,8 +19,8 @@ type Field struct {
 	Required bool     `json:"required"`
 	Example  string   `json:"example,omitempty"`   // in CUE, from the top of the App
 	Kind     string   `json:"kind,omitempty"`      // of a struct: the Part that says what it has
-	See      string   `json:"see,omitempty"`       // in Fields: the path where fields of the same kind of struct are listed
-	Fields   []Field  `json:"fields,omitempty"`    // of a struct, without theirs
+	See      string   `json:"see,omitempty"`       // in Entries: the path where fields of the same kind of struct are listed
+	Fields   []Entry  `json:"fields,omitempty"`    // of a struct, without theirs
 	Aliases  []string `json:"aliases,omitempty"`   // what others call it
 	Instead  []string `json:"insteadOf,omitempty"` // words of others that it, or something below it, is written for
 	Rules    []string `json:"rules,omitempty"`     // in Explain: the names of rules about it
@@ -29,38 +29,38 @@ type Field struct {
 // Explain says what a field is, for a path such as "services.probes.readiness", or
 // with names "services.web.probes.readiness"; "" is the App. The error is an
 // *UnknownFieldError. What it gives is shared, and to be read only.
-func Explain(path string) (Field, error) {
+func Explain(path string) (Entry, error) {
 	s, err := told()
 	if err != nil {
-		return Field{}, err
+		return Entry{}, err
 	}
 	at, known, err := s.find(path)
 	if err != nil {
-		return Field{}, err
+		return Entry{}, err
 	}
 	f := s.tell(at, known)
 	for _, sub := range below(at).named() {
-		f.Fields = append(f.Fields, s.tell(sub, join(known, sub.name)))
+		f.Fields = append(f.Fields, s.tell(sub, Join(known, sub.Name)))
 	}
 	f.Rules = s.rulesAbout(at, known)
 	return f, nil
 }
 
-// Fields gives every field of the language: the App's by themselves, each followed
+// Entries gives every field of the language: the App's by themselves, each followed
 // by its own, in the order of the schema. The fields of a kind of struct are listed
-// once; Field.See is where.
-func Fields() ([]Field, error) {
+// once; Entry.See is where.
+func Entries() ([]Entry, error) {
 	s, err := told()
 	if err != nil {
 		return nil, err
 	}
 	listed := map[string]string{}
-	var all []Field
-	s.walk(func(f *field, path string) bool {
+	var all []Entry
+	s.walk(func(f *Field, path string) bool {
 		d := s.tell(f, path)
-		if in := below(f); in.definition != "" && in.structs {
-			if d.See = listed[in.definition]; d.See == "" {
-				listed[in.definition] = path
+		if in := below(f); in.Definition != "" && in.Structs {
+			if d.See = listed[in.Definition]; d.See == "" {
+				listed[in.Definition] = path
 			}
 		}
 		all = append(all, d)
@@ -71,21 +71,21 @@ func Fields() ([]Field, error) {
 
 // walk visits the fields of the App in order, each before its own, which are
 // visited if visit says so.
-func (s *shapes) walk(visit func(f *field, path string) bool) {
-	var in func(at *field, path string)
-	in = func(at *field, path string) {
-		for _, sub := range below(at).fields {
-			if path := join(path, sub.name); visit(sub, path) {
+func (s *Shapes) walk(visit func(f *Field, path string) bool) {
+	var in func(at *Field, path string)
+	in = func(at *Field, path string) {
+		for _, sub := range below(at).Fields {
+			if path := Join(path, sub.Name); visit(sub, path) {
 				in(sub, path)
 			}
 		}
 	}
-	in(s.top, "")
+	in(s.Top, "")
 }
 
 // find goes along a path, and gives the field and its path without names.
-func (s *shapes) find(path string) (*field, string, error) {
-	at, known := s.top, ""
+func (s *Shapes) find(path string) (*Field, string, error) {
+	at, known := s.Top, ""
 	e := &UnknownFieldError{Path: path}
 	for names := strings.FieldsFunc(path, func(r rune) bool { return r == '.' }); len(names) > 0; names = names[1:] {
 		name, last := names[0], len(names) == 1
@@ -94,7 +94,7 @@ func (s *shapes) find(path string) (*field, string, error) {
 			next = nil
 		}
 		if next == nil {
-			wrong := UnknownName{In: known, Name: name, Near: nearWord(below(at), name), Have: below(at).names()}
+			wrong := UnknownName{In: known, Name: name, Near: nearWord(below(at), name), Have: below(at).Names()}
 			e.Names = append(e.Names, wrong)
 			if next, named = step(at, wrong.Near); next == nil {
 				break
@@ -103,7 +103,7 @@ func (s *shapes) find(path string) (*field, string, error) {
 		}
 		at = next
 		if !named {
-			known = join(known, name)
+			known = Join(known, name)
 		}
 	}
 	if len(e.Names) == 0 {
@@ -119,18 +119,18 @@ func (s *shapes) find(path string) (*field, string, error) {
 
 // named gives the paths of the fields of a name, or that are called by it elsewhere
 // when there are none: the shortest first, at most three.
-func (s *shapes) named(name string) []string {
+func (s *Shapes) named(name string) []string {
 	var exact, called []string
-	seen := map[*field]bool{}
-	s.walk(func(f *field, path string) bool {
+	seen := map[*Field]bool{}
+	s.walk(func(f *Field, path string) bool {
 		if seen[f] {
 			return false
 		}
 		seen[f] = true
 		switch {
-		case strings.EqualFold(f.name, name):
+		case strings.EqualFold(f.Name, name):
 			exact = append(exact, path)
-		case slices.ContainsFunc(f.aka, func(aka string) bool { return strings.EqualFold(aliasName(aka), name) }):
+		case slices.ContainsFunc(f.Aka, func(aka string) bool { return strings.EqualFold(aliasName(aka), name) }):
 			called = append(called, path)
 		}
 		return true
@@ -145,56 +145,56 @@ func (s *shapes) named(name string) []string {
 
 // below gives the struct that the fields below a field are of: of a struct by
 // names that of its values.
-func below(f *field) *shape {
-	in := f.shape
-	for len(in.fields) == 0 && len(in.patterns) == 1 && in.patterns[0].shape.structs {
-		in = in.patterns[0].shape
+func below(f *Field) *Shape {
+	in := f.Shape
+	for len(in.Fields) == 0 && len(in.Patterns) == 1 && in.Patterns[0].Shape.Structs {
+		in = in.Patterns[0].Shape
 	}
 	return in
 }
 
-// anyName is the name of a pattern: what a struct takes beside the fields that it
+// AnyName is the name of a pattern: what a struct takes beside the fields that it
 // names.
-const anyName = "*"
+const AnyName = "*"
 
 // named gives the fields of a struct, and one of any name when it takes others.
-func (s *shape) named() []*field {
-	if len(s.fields) == 0 {
+func (s *Shape) named() []*Field {
+	if len(s.Fields) == 0 {
 		return nil
 	}
-	return slices.Concat(s.fields, s.patterns)
+	return slices.Concat(s.Fields, s.Patterns)
 }
 
 // step goes on to the field of a name, or, with a name that the user chose, stays.
-func step(at *field, name string) (next *field, named bool) {
-	if f := below(at).field(name); f != nil {
+func step(at *Field, name string) (next *Field, named bool) {
+	if f := below(at).Field(name); f != nil {
 		return f, false
 	}
-	if s := at.shape; name != "" && len(s.fields) == 0 && len(s.patterns) == 1 && s.patterns[0].shape.structs {
-		return &field{name: at.name, must: at.must, remark: at.remark, shape: s.patterns[0].shape}, true
+	if s := at.Shape; name != "" && len(s.Fields) == 0 && len(s.Patterns) == 1 && s.Patterns[0].Shape.Structs {
+		return &Field{Name: at.Name, Must: at.Must, remark: at.remark, Shape: s.Patterns[0].Shape}, true
 	}
 	return nil, false
 }
 
 // describe says what a field is.
-func (s *shapes) describe(f *field, path string) Field {
-	d := Field{
-		Path: path, Name: f.name, Type: f.must, Required: f.required,
+func (s *Shapes) describe(f *Field, path string) Entry {
+	d := Entry{
+		Path: path, Name: f.Name, Type: f.Must, Required: f.Required,
 		Doc: f.remark.plain(), Default: f.remark.fallback, Becomes: f.remark.becomes,
 	}
-	if in := f.shape; len(in.fields) == 0 && len(in.patterns) == 1 {
-		d.Keys = in.patterns[0].key
-	} else if f.name == anyName {
-		d.Keys = f.key
+	if in := f.Shape; len(in.Fields) == 0 && len(in.Patterns) == 1 {
+		d.Keys = in.Patterns[0].Key
+	} else if f.Name == AnyName {
+		d.Keys = f.Key
 	}
-	d.Type = cmp.Or(d.Type, inWords(f.shape))
-	if in := below(f); in.definition != "" && in.structs && s.definitions[in.definition] != nil {
-		d.About = newRemark(s.definitions[in.definition]).plain()
-		if len(in.fields) > 0 {
-			d.Kind = in.definition[1:]
+	d.Type = cmp.Or(d.Type, inWords(f.Shape))
+	if in := below(f); in.Definition != "" && in.Structs && s.Definitions[in.Definition] != nil {
+		d.About = newRemark(s.Definitions[in.Definition]).plain()
+		if len(in.Fields) > 0 {
+			d.Kind = in.Definition[1:]
 		}
 	}
-	for _, aka := range f.aka {
+	for _, aka := range f.Aka {
 		if word, _, redirects := strings.Cut(aka, "="); redirects {
 			d.Instead = append(d.Instead, word)
 		} else {
@@ -205,12 +205,12 @@ func (s *shapes) describe(f *field, path string) Field {
 }
 
 // inWords says in words what a struct is.
-func inWords(s *shape) string {
-	if len(s.fields) > 0 || len(s.patterns) != 1 {
+func inWords(s *Shape) string {
+	if len(s.Fields) > 0 || len(s.Patterns) != 1 {
 		return "a struct"
 	}
-	p := s.patterns[0]
-	each := cmp.Or(p.must, inWords(p.shape))
+	p := s.Patterns[0]
+	each := cmp.Or(p.Must, inWords(p.Shape))
 	if rest, ok := strings.CutPrefix(each, "by name, "); ok {
 		return "by name and key, " + rest
 	}
