@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,6 +22,11 @@ type habit struct {
 
 // habits are tried in order.
 var habits = []habit{
+	{line: regexp.MustCompile(`^(<{7} |={7}$|>{7} )`), message: "this is a mark of a merge that git left to you", hint: "keep one of the two sides, and remove the lines with <<<<<<<, ======= and >>>>>>>"},
+	{said: regexp.MustCompile(`illegal character U\+(200[B-F]|2060|00AD|FEFF|202[A-E])`), message: "there is a character here that cannot be seen", hint: "remove it, or type the line again"},
+	{said: regexp.MustCompile(`illegal character U\+(FF|30)`), message: "this is punctuation of another script", hint: "write : , ( ) as on an English keyboard"},
+	{line: regexp.MustCompile(`:\s*"?\$\{`), said: regexp.MustCompile(`missing ','|expected|illegal`), message: "a variable of a shell is no CUE",
+		hint: `write an expression, "nginx:\(_tag)", and take values from the command line: _tag: string @tag(tag)`},
 	{line: regexp.MustCompile(`\{\{`), message: "a template of another tool is no CUE",
 		hint: `write an expression, "nginx:\(_tag)", and take values from the command line: _tag: string @tag(tag)`},
 	{line: regexp.MustCompile(`^\s*#[^:{]*$`), message: "a comment begins with //, not with #", hint: "write // instead of #"},
@@ -28,17 +34,25 @@ var habits = []habit{
 	{line: regexp.MustCompile(`:\s*[|>][-+]?\s*$`), message: "a text of several lines is not written as in YAML",
 		hint: `put it between """ and """, each on a line of its own`},
 	{said: regexp.MustCompile(`expected (operand|label)|missing ','`), line: regexp.MustCompile(`^\s*- `), message: "a list is not written with dashes", hint: `write it in brackets: ["a", "b"]`},
+	{line: regexp.MustCompile(`^\s*import\s+[^\s"'(]+$`), message: "the path of an import stands in double quotes", hint: `write import "shipit.dev/v1"`},
 	{said: regexp.MustCompile(`expected label or ':', found|expected ','`), line: regexp.MustCompile(`^\s*import\b`), message: "an import stands before all fields",
 		hint: "move it below the line with package"},
+	{said: regexp.MustCompile(`expected|found`), line: regexp.MustCompile(`^\s*package\s+[A-Za-z_]\w*\s*$`), message: "package stands once, before all else", hint: "move it to the top of the file, or remove it"},
 	{said: regexp.MustCompile(`expected ','|expected label|invalid package|expected package|found 'INT'`), line: regexp.MustCompile(`^\s*package\b`), message: "a package is named with letters, digits and _ only", hint: `write a name such as "package shop"`},
 	{said: regexp.MustCompile(`^else requires|else `), line: regexp.MustCompile(`\belse\b`), message: "CUE has no else", hint: "write a second if with the opposite condition"},
 	{said: regexp.MustCompile(`missing ',' in struct|expected '}'|expected label`), line: regexp.MustCompile(`(^|[\s{,:])[A-Za-z_]\w*(-\w+)+\s*:`), message: "a name with a hyphen needs quotes", hint: `write "my-name": …`},
 	{said: regexp.MustCompile(`expected label or ':'`), line: regexp.MustCompile(`^\s*[\w"-]+\s*=\s*\S`), message: "a value follows a colon, not an equals sign", hint: "write : instead of ="},
 	{line: regexp.MustCompile(`;\s*\w|;\s*$`), said: regexp.MustCompile(`missing ',' in struct|illegal character`), message: "fields are not divided by semicolons", hint: "write a comma, or a new line"},
+	{said: regexp.MustCompile(`expected '{', found '='`), line: regexp.MustCompile(`^\s*if\b`), message: "two values are compared with ==, not with =", hint: "write == instead of ="},
+	{line: regexp.MustCompile(`^\s*}?\s*else\b`), message: "CUE has no else", hint: "write a second if with the opposite condition"},
+	{said: regexp.MustCompile(`missing ',' in struct`), line: regexp.MustCompile(`[{,:]\s*[0-9]+\s*:`), message: "a name that is a number needs quotes", hint: `write "8080": …`},
+	{said: regexp.MustCompile(`illegal (integer )?number`), line: regexp.MustCompile(`\b0[0-9]`), message: "a number does not begin with 0", hint: "write it without the 0; 0o644 is octal, and with quotes it is a text"},
+	{said: regexp.MustCompile(`missing ',' in struct|expected label`), line: regexp.MustCompile(`^\s*v1\.#App\s*[:{|]`), message: "the App is v1.#App with & before its struct", hint: "write v1.#App & {…}"},
 	{said: regexp.MustCompile(`missing ',' in struct`), message: "a comma is missing between two fields", hint: "write a comma, or a new line; a text of several words needs quotes"},
 	{said: regexp.MustCompile(`missing ',' in list`), message: "a comma is missing between two items, or the list is not closed", hint: "write ] at the end of the list"},
 	{said: regexp.MustCompile(`expected label or ':', found 'STRING'|expected label or ':', found 'INT'`), message: "a colon is missing between a name and its value", hint: "write NAME: VALUE"},
 	{said: regexp.MustCompile(`string literal not terminated`), hint: `close the text with " on the same line`},
+	{said: regexp.MustCompile(`expected operand, found ','`), message: "there is nothing before this comma", hint: "remove it, or write a value"},
 	{said: regexp.MustCompile(`expected '[]})]', found the end of the file`), hint: "close what is open"},
 	{said: regexp.MustCompile(`expected the end of the file, found`), hint: "remove it, or open what it closes"},
 	{said: regexp.MustCompile(`illegal character NUL`), message: "this file has a NUL in it", hint: "save it as text in UTF-8"},
@@ -71,7 +85,10 @@ func (p Project) syntaxError(e *Error, message string) {
 		if e.Hint = s.hint; s.message != "" {
 			e.Message = s.message
 		}
-		return
+		break
+	}
+	if strings.Contains(message, "the end of the file") {
+		p.brackets(e)
 	}
 }
 
@@ -94,6 +111,27 @@ func (p Project) lines(at Pos) (line, before string) {
 	return line, before
 }
 
+// brackets says which bracket is to blame for one too few or too many, as far as how
+// the lines are indented tells.
+func (p Project) brackets(e *Error) {
+	data, err := os.ReadFile(filepath.Join(p.Dir, filepath.FromSlash(e.Pos.File)))
+	if err != nil || len(data) > maxFile || e.Pos.Module != "" {
+		return
+	}
+	odd, opens := oddBracket(e.Pos.File, data)
+	if odd < 0 {
+		return
+	}
+	at := offsetIn(e.Pos.File, data, odd, Pos{File: e.Pos.File})
+	if at == e.Pos {
+		return
+	}
+	e.Related = []Pos{at}
+	if e.Hint = fmt.Sprintf("look at line %d: what is closed there was not opened at that depth", at.Line); opens {
+		e.Hint = fmt.Sprintf("close what line %d opens", at.Line)
+	}
+}
+
 // withoutConsequences drops what follows from another error of the syntax of the
 // same file: that its end comes too early.
 func withoutConsequences(errs Errors) Errors {
@@ -102,7 +140,7 @@ func withoutConsequences(errs Errors) Errors {
 		if e.Code != rule.Syntax {
 			return false
 		}
-		again := said[e.Pos.File] && strings.Contains(e.Raw, "found 'EOF'") || said[e.Pos.String()+e.Message]
+		again := said[e.Pos.File] && (strings.Contains(e.Raw, "found 'EOF'") || strings.Contains(e.Raw, "expected 'EOF'")) || said[e.Pos.String()+e.Message]
 		said[e.Pos.File], said[e.Pos.String()+e.Message] = true, true
 		if e.Message == quotationMarks {
 			again = again || said[e.Pos.File+e.Message]

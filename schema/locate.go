@@ -2,6 +2,7 @@ package schema
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -196,6 +197,33 @@ func (l *locator) label(path string, v cue.Value) Pos {
 // nearest gives the place of path or of its nearest written ancestor.
 func (l *locator) nearest(path string) Pos {
 	return nearest(l.written, path)
+}
+
+// writtenAt gives the path of the value at a place, or "".
+func (l *locator) writtenAt(at Pos) string {
+	found := ""
+	for path, p := range l.written {
+		if p == at && (found == "" || path < found) {
+			found = path
+		}
+	}
+	return found
+}
+
+// namesIn gives the names of the fields that are written in the struct at path.
+func (l *locator) namesIn(path string) []string {
+	var names []string
+	for at := range l.labels {
+		name, below := at, true
+		if path != "" {
+			name, below = strings.CutPrefix(at, path+".")
+		}
+		if below && name != "" && !strings.Contains(name, ".") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 func nearest(positions map[string]Pos, path string) Pos {

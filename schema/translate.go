@@ -13,6 +13,9 @@ import (
 // one translates the errors that CUE has about one path.
 func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	places := t.places(path, errs)
+	if path == "" {
+		path = t.loc.writtenAt(places[0])
+	}
 	e := &Error{Path: path, Pos: places[0], Related: places[1:]}
 	texts := make([]string, len(errs))
 	for i, c := range errs {
@@ -29,6 +32,9 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	}
 	switch {
 	case has(" not found") && referenceName.MatchString(text):
+		if p := t.project.pos(errs[0].Position()); p.IsValid() {
+			e.Pos = p
+		}
 		t.reference(e, referenceName.FindStringSubmatch(text)[1])
 	case has("undefined field"):
 		t.undefined(e, text)
@@ -85,15 +91,37 @@ func (t *translator) reference(e *Error, name string) {
 	e.Message = fmt.Sprintf("%q is not defined", name)
 	e.Related = nil
 	e.Hint = fmt.Sprintf("define it, or put quotes around a text: %q", name)
-	if word := yamlWords[name]; word != "" {
-		e.Hint = "write " + word
-	}
-	switch name {
-	case "v1":
+	near := nearestName(name, t.loc.namesIn(""))
+	line, _ := t.project.lines(e.Pos)
+	switch path := packages[name]; {
+	case hyphened.MatchString(line[:min(e.Pos.Column, len(line))]):
+		e.Hint = `a name with a hyphen stands in brackets and quotes: services["my-db"]`
+	case yamlWords[name] != "":
+		e.Hint = "write " + yamlWords[name]
+	case name == "v1":
 		e.Hint = `import "shipit.dev/v1" at the top of this file`
-	case "environment":
+	case name == "environment":
 		e.Hint = "write environment: string beside it: shipit fills in the name of the chosen environment"
+	case path != "" && t.syntax().selected[e.Pos]:
+		e.Hint = fmt.Sprintf("import %q at the top of this file", path)
+	case near != "":
+		e.Hint = fmt.Sprintf("did you mean %s?", near)
+	case t.syntax().selected[e.Pos]:
+		e.Hint = fmt.Sprintf("define %s; a value from the command line is a field: _tag: string @tag(tag)", name)
+	case strings.HasPrefix(name, "_"):
+		e.Hint = "define it; a value from the command line is " + name + ": string @tag(" + strings.TrimLeft(name, "_") + ")"
 	}
+}
+
+// hyphened is what is before the second part of a name with a hyphen that a dot selects.
+var hyphened = regexp.MustCompile(`\.\w+-\w$`)
+
+// packages are those of CUE's own that projects are likely to use, by the names that
+// files call them.
+var packages = map[string]string{
+	"strings": "strings", "list": "list", "math": "math", "net": "net", "path": "path", "regexp": "regexp", "strconv": "strconv", "struct": "struct",
+	"text": "text/template", "template": "text/template", "time": "time", "json": "encoding/json", "yaml": "encoding/yaml", "base64": "encoding/base64",
+	"hex": "encoding/hex", "sha256": "crypto/sha256",
 }
 
 var undefinedName = regexp.MustCompile(`undefined field: ([^;]*)`)
@@ -109,6 +137,18 @@ func (t *translator) undefined(e *Error, text string) {
 		e.Message = fmt.Sprintf("%s refers to %q, which is not there", e.Path, name)
 	}
 	e.Hint = "check its spelling, or define it"
+	near := ""
+	if x := t.syntax().selection(name, append([]Pos{e.Pos}, e.Related...)); x != nil {
+		names := t.loc.namesIn(dotted(x.X))
+		if parts := strings.Split(dotted(x.X), "."); len(parts) == 2 && parts[0] == "services" {
+			names = append(names, t.shapes.Definition("#Service").Names()...)
+		}
+		near = nearestName(name, names)
+	}
+	if t.syntax().decides[e.Pos] && len(e.Related) > 0 {
+		e.Pos = e.Related[0]
+	}
+	e.Related = nil
 	if t.shapes.Definition("#Service").Field(name) != nil || t.shapes.Definition("#App").Field(name) != nil {
 		e.Hint = fmt.Sprintf("check its spelling, or write it there: %s has no value as long as it is not written", name)
 	}
@@ -117,6 +157,9 @@ func (t *translator) undefined(e *Error, text string) {
 	}
 	if strings.HasPrefix(name, "_") {
 		e.Hint = "check its spelling; what begins with _ is known in its own package only"
+	}
+	if near != "" && near != name {
+		e.Hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	if !strings.HasPrefix(name, "#") {
 		return
@@ -134,7 +177,10 @@ func (t *translator) conflict(e *Error) {
 	if len(places) < 2 {
 		places = t.loc.all[e.Path]
 	}
-	values, sources := t.sources(places)
+	if slices.ContainsFunc(t.syntax().referred(places), func(p Pos) bool { return t.tagConflict(e, p) }) {
+		return
+	}
+	values, sources := t.sources(t.syntax().inner(places))
 	if i := strings.LastIndexByte(e.Path, '.'); len(sources) < 2 && i >= 0 && strings.Trim(e.Path[i+1:], "0123456789") == "" {
 		e.Path = e.Path[:i] // an item: the lists as they are written say more
 		values, sources = t.sources(t.loc.all[e.Path])
@@ -144,6 +190,10 @@ func (t *translator) conflict(e *Error) {
 	}
 	e.Message = subject(e.Path) + " has values that exclude each other"
 	e.Related = nil
+	if len(values) == 1 && (strings.Contains(sources[0], " & ") || !t.syntax().refers(values[0])) {
+		e.Pos = values[0]
+		e.Message = fmt.Sprintf("%s is %s, which exclude each other", subject(e.Path), sources[0])
+	}
 	if len(values) >= 2 {
 		e.Pos, e.Related = values[0], values[1:]
 		e.Message = fmt.Sprintf("%s is both %s and %s", subject(e.Path), sources[0], strings.Join(sources[1:], " and "))
@@ -154,6 +204,9 @@ func (t *translator) conflict(e *Error) {
 		return
 	}
 	switch {
+	case len(sources) == 1 && t.syntax().repeated[values[0]]:
+		e.Message = fmt.Sprintf("%s gets several values, one in each turn of a for: %s", subject(e.Path), sources[0])
+		e.Hint = "a name that a for makes is in parentheses: for name, x in … {(name): …}"
 	case len(sources) < 2 || name == "":
 		e.Hint = "remove one of them"
 	case strings.HasPrefix(sources[0], "["):
@@ -161,6 +214,29 @@ func (t *translator) conflict(e *Error) {
 	default:
 		e.Hint = fmt.Sprintf("remove one, or make one a default: %s: *%s | %s", name, sources[0], typeOf(sources[0]))
 	}
+}
+
+// tagValue is how CUE's loader puts a tag into a field.
+var tagValue = regexp.MustCompile(`^\(?(.*?)\)? & ("?[^&]*"?)$`)
+
+// tagConflict is about the tag of a field at a place, whose value is none that the
+// field may have; it reports whether that is so.
+func (t *translator) tagConflict(e *Error, p Pos) bool {
+	tag := t.syntax().tags[p]
+	m := tagValue.FindStringSubmatch(t.syntax().source(p))
+	if tag == "" || m == nil {
+		return false
+	}
+	e.Pos, e.Related = p, nil
+	e.Message = fmt.Sprintf("the tag %q is %s, but may be %s", tag, m[2], m[1])
+	e.Hint = fmt.Sprintf("give another on the command line: -t %s=…", tag)
+	for _, kind := range []string{"int", "number", "bool"} {
+		if strings.HasPrefix(m[2], `"`) && strings.Contains(m[1], kind) {
+			e.Why = "a tag gives a text, unless it says otherwise"
+			e.Hint = fmt.Sprintf("write @tag(%s,type=%s)", tag, kind)
+		}
+	}
+	return true
 }
 
 // sources gives those of places that are values, and how they are written.
@@ -239,9 +315,6 @@ func typeOf(source string) string {
 	return "_"
 }
 
-// tagValue is how CUE's loader puts a tag into a field with alternatives.
-var tagValue = regexp.MustCompile(`^\((.*)\) & (.*)$`)
-
 // noneFits is about a value and alternatives none of which takes it.
 func (t *translator) noneFits(e *Error) {
 	e.Code = rule.Conflict
@@ -251,12 +324,7 @@ func (t *translator) noneFits(e *Error) {
 		return
 	}
 	e.Message = subject(e.Path) + " is none of the values it may be"
-	if tag := t.syntax().tags[e.Pos]; tag != "" {
-		e.Message = fmt.Sprintf("the tag %q is none of the values it may be", tag)
-		if m := tagValue.FindStringSubmatch(sources[0]); m != nil {
-			e.Message = fmt.Sprintf("the tag %q is %s, but may be %s", tag, m[2], m[1])
-		}
-		e.Hint = fmt.Sprintf("give another on the command line: -t %s=…", tag)
+	if t.tagConflict(e, e.Pos) {
 		return
 	}
 	if len(sources) < 2 {
@@ -321,12 +389,37 @@ func (t *translator) noValue(e *Error) {
 		return
 	}
 	switch s := t.syntax().source(e.Pos); {
+	case defaults(s) > 1:
+		e.Message = fmt.Sprintf("%s has more than one default: %s", subject(e.Path), s)
+		e.Hint = "keep one *"
+	case defaults(s) == 1:
+		e.Message = fmt.Sprintf("%s has more than one default: %s, and another", subject(e.Path), s)
+		e.Hint = "keep one of them; where a value is to win, write it without *"
+		for _, p := range t.syntax().named[e.Path[strings.LastIndexByte(e.Path, '.')+1:]] {
+			if p != e.Pos && defaults(t.syntax().source(p)) > 0 {
+				e.Related = append(e.Related, p)
+			}
+		}
 	case strings.Contains(s, " | "):
 		e.Message = subject(e.Path) + " is not decided: it may be " + s
 		e.Hint = "write one of them, or mark the default with *"
+	case t.syntax().refers(e.Pos):
+		e.Message += ": it is only " + s
+		e.Hint = "give " + s + " a value"
 	case s != "":
 		e.Message += ": it is only " + s
 	}
+}
+
+// defaults counts those of alternatives that are marked with *.
+func defaults(source string) int {
+	n := 0
+	for _, one := range strings.Split(source, " | ") {
+		if strings.HasPrefix(strings.TrimLeft(one, "("), "*") {
+			n++
+		}
+	}
+	return n
 }
 
 // clean takes words out of CUE's text that only make sense to its authors.

@@ -104,7 +104,7 @@ func (t *translator) translate(err error) Errors {
 	for _, e := range cueerrors.Errors(err) {
 		path := cmp.Or(at.path, plainPath(e.Path()))
 		key := path
-		if path == "" {
+		if path == "" || referenceName.MatchString(e.Error()) {
 			key = e.Position().String()
 		}
 		g := byPath[key]
@@ -143,7 +143,7 @@ func dropConsequences(errs Errors) Errors {
 				continue
 			}
 			below := e.Path != "" && strings.HasPrefix(other.Path, e.Path+".")
-			same := e.Code == other.Code && e.Pos == other.Pos && e.Message == other.Message && j < i
+			same := e.Code == other.Code && e.Pos == other.Pos && saying(e) == saying(other) && j < i
 			redundant = redundant || below || same
 		}
 		if !redundant {
@@ -151,6 +151,14 @@ func dropConsequences(errs Errors) Errors {
 		}
 	}
 	return kept
+}
+
+// saying is the message, without the path that came upon a reference to nowhere.
+func saying(e *Error) string {
+	if e.Code == rule.Reference {
+		return strings.TrimPrefix(e.Message, e.Path)
+	}
+	return e.Message
 }
 
 // plainPath joins a path as CUE gives it, without the quotes of its labels.
@@ -169,6 +177,9 @@ func (t *translator) places(path string, errs []cueerrors.Error) []Pos {
 	for _, e := range errs {
 		for _, tp := range cueerrors.Positions(e) {
 			p := t.project.pos(tp)
+			if at, ok := t.syntax().clauses[p]; ok && !strings.Contains(e.Error(), "conflicting values") {
+				return []Pos{at, p} // there it is decided which fields there are
+			}
 			switch {
 			case !p.IsValid() || slices.Contains(values, p) || slices.Contains(others, p):
 			case t.syntax().values[p] != nil:
