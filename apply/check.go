@@ -48,7 +48,7 @@ func (c *Client) Check(ctx context.Context, units []Unit) ([]Finding, error) {
 		case errors.As(ev.Err, &call):
 			said = append(said, Finding{Unit: ev.Unit, Warning: true, Message: call.Error(), Err: call})
 		default:
-			said = append(said, Finding{Unit: ev.Unit, Warning: true, Message: strings.TrimPrefix(ev.Message, ev.Unit+": "), Err: ev.Err})
+			said = append(said, Finding{Unit: ev.Unit, Warning: true, Diagnosis: ev.Diagnosis, Message: strings.TrimPrefix(ev.Message, ev.Unit+": "), Err: ev.Err})
 		}
 	}
 	a := withEvents(quiet(ctx), sink, func(ctx context.Context, em *emitter) answer {

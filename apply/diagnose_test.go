@@ -287,7 +287,7 @@ func TestDiagnoseUnschedulable(t *testing.T) {
 		field                string
 		message              string
 	}{
-		{"more cpu than the node has", "env: [{name: A, value: b}]", "", "resources.cpu", "a pod asks for 900 cpu, and the largest node has"},
+		{"more cpu than the node has", "env: [{name: A, value: b}]", "", "resources.cpu", "a pod asks for 900 cpu, and no node that it may run on has more than"},
 		{"a node that is not there", "", "nodeSelector: {disk: ssd}", "placement", "didn't match Pod's node affinity/selector"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -33,8 +33,8 @@ const (
 	// (Err), and answers again. A wait goes on meanwhile.
 	EventDisconnected EventKind = "disconnected"
 	EventReconnected  EventKind = "reconnected"
-	// EventWarning: the API server attached a warning (Message), or something
-	// that does not change the outcome went wrong.
+	// EventWarning: the API server attached a warning (Message), something that
+	// does not change the outcome went wrong, or pods may not run (Diagnosis).
 	EventWarning EventKind = "warning"
 )
 

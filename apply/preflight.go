@@ -58,6 +58,7 @@ type preflight struct {
 	mu     sync.Mutex
 	held   map[string]held // by kind and name: what references point to
 	live   []quota
+	nodes  []corev1.Node
 	found  []*Diagnosis
 	failed error
 	warned []Event
@@ -172,6 +173,9 @@ func (f *preflight) start(ctx context.Context, g *errgroup.Group) {
 	}
 	if f.resized && len(f.templates) > 0 {
 		g.Go(func() error { f.listQuotas(ctx); return nil })
+	}
+	if slices.ContainsFunc(f.templates, (*podTemplate).needsNode) {
+		g.Go(func() error { f.listNodes(ctx); return nil })
 	}
 }
 
@@ -334,6 +338,7 @@ func (f *preflight) conclude(em *emitter) error {
 	if f.resized {
 		f.judgeQuotas()
 	}
+	f.judgeNodes()
 	if em != nil {
 		for _, ev := range f.warned {
 			em.once(ev)

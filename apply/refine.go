@@ -151,11 +151,9 @@ func (c *Client) refineUnscheduled(ctx context.Context, d *Diagnosis, pod *corev
 		d.Field = "placement"
 		return lasted >= graceNoNode
 	}
-	if resource, largest, ok := c.tooLarge(ctx, &pod.Spec); ok {
-		d.Field = quotaField(resource)
-		need := podSum(&pod.Spec, resource, false)
-		d.Message = fmt.Sprintf("a pod asks for %s %s, and the largest node has %s", need.String(), resource, largest)
-		d.Hint = "ask for less, or add a larger node"
+	nodes, _ := c.listNodes(ctx) // who may not is told nothing of them
+	if too := tooLittle(&pod.Spec, nodes); too != nil {
+		d.Field, d.Message, d.Hint = too.Field, too.Message, too.Hint
 		return lasted >= graceNoNode
 	}
 	return lasted >= graceSchedule
@@ -194,28 +192,6 @@ func (c *Client) claimPending(ctx context.Context, name string) (why string, gra
 		}
 	}
 	return why, grace
-}
-
-// tooLarge finds a resource of which the pod asks more than any node has, and how
-// much the largest has. Who may not list nodes is told nothing.
-func (c *Client) tooLarge(ctx context.Context, spec *corev1.PodSpec) (name corev1.ResourceName, largest string, found bool) {
-	nodes, err := c.core.Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil || len(nodes.Items) == 0 {
-		return "", "", false
-	}
-	for _, name := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage} {
-		need := podSum(spec, name, false)
-		most := nodes.Items[0].Status.Allocatable[name]
-		for i := range nodes.Items {
-			if has := nodes.Items[i].Status.Allocatable[name]; has.Cmp(most) > 0 {
-				most = has
-			}
-		}
-		if need.Cmp(most) > 0 {
-			return name, most.String(), true
-		}
-	}
-	return "", "", false
 }
 
 // keyMissing and objectMissing are how the kubelet names what a container's

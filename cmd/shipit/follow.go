@@ -76,6 +76,18 @@ func (s streams) diagnosis(app *schema.App, d *apply.Diagnosis, changed []string
 	}
 }
 
+// foreseen warns of what may keep pods from running, with its place in the CUE.
+func (s streams) foreseen(app *schema.App, d *apply.Diagnosis) {
+	said := d.String()
+	if _, pos := deploy.Blame(app, d); pos.IsValid() {
+		said = pos.String() + ": " + said
+	}
+	s.warn("%s", said)
+	if d.Hint != "" {
+		s.note("  %s %s", s.paint(color.FgCyan, "hint:"), d.Hint)
+	}
+}
+
 // printable drops what a program's log could do to a terminal.
 func printable(line string) string {
 	return strings.Map(func(r rune) rune {

@@ -90,6 +90,10 @@ func (p *progress) event(e apply.Event) {
 	case apply.EventReconnected:
 		s.step("connected", "", "the API server answers again")
 	case apply.EventWarning:
+		if e.Diagnosis != nil {
+			s.foreseen(p.app, e.Diagnosis)
+			return
+		}
 		s.warn("%s", strings.TrimPrefix(e.Unit+": "+e.Message, ": "))
 	}
 }

@@ -71,6 +71,13 @@ func clusterRules() []rule.Rule {
 			Explanation: "The message is the API server's, such as that it has no such kind.",
 		},
 		{
+			Name: "unschedulable", Severity: rule.Warning,
+			Summary:     "No node of the cluster can take the pods, as the nodes are",
+			Explanation: "The nodes' labels, taints and sizes were compared with what the pods want, as if nothing else ran there. It is a warning, as a cluster may add nodes when they are wanted.",
+			Example:     "placement: nodes: \"kubernetes.io/arch\": \"amd64\"",
+			Fields:      []string{"services.placement.nodes", "services.placement.tolerations", "services.resources"},
+		},
+		{
 			Name: "warning", Severity: rule.Warning,
 			Summary:     "Something should be known that does not keep a deploy from going on",
 			Explanation: "The API server warned of an object, or a check needs something that is not there yet, such as the namespace: a deploy makes it and checks then.",

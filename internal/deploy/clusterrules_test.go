@@ -20,7 +20,7 @@ func TestClusterRules(t *testing.T) {
 		{Err: &apply.CallError{}}, {Err: &apply.ConflictError{}}, {Err: &apply.NotOursError{}}, {Err: &apply.ForbiddenError{}},
 		{Err: &apply.SourceError{}}, {Err: &apply.DeniedError{}}, {Err: &apply.InvalidError{}},
 	}
-	for _, code := range []apply.Code{apply.CodeQuotaExceeded, apply.CodeAdmissionDenied, apply.CodeConfigMissing} {
+	for _, code := range []apply.Code{apply.CodeQuotaExceeded, apply.CodeAdmissionDenied, apply.CodeConfigMissing, apply.CodeUnschedulable} {
 		found = append(found, apply.Finding{Diagnosis: &apply.Diagnosis{Code: code}})
 	}
 	used := map[string]bool{}
