@@ -6,6 +6,7 @@ package bench
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -67,6 +68,17 @@ func New(n int) Project {
 	}
 	g.environments()
 	return g.project
+}
+
+// Defined gives the same project with what its services share in a definition made of
+// the schema's, as a platform team would write it.
+func (p Project) Defined() Project {
+	p.Files = maps.Clone(p.Files)
+	p.Files["bench.cue"] = strings.NewReplacer(
+		"services: [Name=_]: {", "services: [Name=_]: #Web & {_name: Name}\n\n#Web: v1.#Service & {\n\t_name: string",
+		`\(Name)`, `\(_name)`,
+	).Replace(p.Files["bench.cue"])
+	return p
 }
 
 // app is what all services share, as a team would write it.

@@ -21,17 +21,7 @@ func TestProject(t *testing.T) {
 	if !reflect.DeepEqual(project, bench.New(n)) {
 		t.Error("it is another one each time")
 	}
-	dir := t.TempDir()
-	if err := project.Write(dir); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := schema.Update(dir); err != nil {
-		t.Fatal(err)
-	}
-	apps, err := deploy.OpenAll(t.Context(), deploy.Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
+	apps := open(t, project)
 	if len(apps) != len(bench.Environments) {
 		t.Errorf("%d environments, want %d", len(apps), len(bench.Environments))
 	}
@@ -69,6 +59,28 @@ func TestProject(t *testing.T) {
 	if same(t, apps[0], apps[2]) {
 		t.Error("the environments are all the same")
 	}
+	for i, app := range open(t, project.Defined()) {
+		if !same(t, app, apps[i]) {
+			t.Errorf("%s is another one by a definition", app.Environment)
+		}
+	}
+}
+
+// open writes a project and opens it in every environment.
+func open(t *testing.T, p bench.Project) []*schema.App {
+	t.Helper()
+	dir := t.TempDir()
+	if err := p.Write(dir); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := schema.Update(dir); err != nil {
+		t.Fatal(err)
+	}
+	apps, err := deploy.OpenAll(t.Context(), deploy.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return apps
 }
 
 func same(t *testing.T, a, b *schema.App) bool {

@@ -34,7 +34,7 @@ func (o options) figures(dir string) ([]figure, error) {
 		{1000, figure{wall: 1500, memory: 400}, figure{}},
 	} {
 		folder := filepath.Join(dir, fmt.Sprint(size.services))
-		if err := o.project(folder, size.services); err != nil {
+		if err := o.write(bench.New(size.services), folder); err != nil {
 			return nil, err
 		}
 		last := bench.Environments[len(bench.Environments)-1]
@@ -47,12 +47,16 @@ func (o options) figures(dir string) ([]figure, error) {
 		all.args = []string{"validate", "-C", folder}
 		figures = append(figures, render, validate, all)
 	}
-	return figures, nil
+	defined := filepath.Join(dir, "defined")
+	if err := o.write(bench.New(50).Defined(), defined); err != nil {
+		return nil, err
+	}
+	return append(figures, figure{what: "validate 50 services of a definition of their own, 3 environments", args: []string{"validate", "-C", defined}}), nil
 }
 
-// project writes a project of n services into dir, with the program's schema.
-func (o options) project(dir string, n int) error {
-	if err := bench.New(n).Write(dir); err != nil {
+// write writes a project into dir, with the program's schema.
+func (o options) write(p bench.Project, dir string) error {
+	if err := p.Write(dir); err != nil {
 		return err
 	}
 	if out, err := exec.Command(o.program, "init", "--update", dir).CombinedOutput(); err != nil {
