@@ -1,235 +1,156 @@
 package schema
 
 import (
-	"bytes"
-	"context"
-	"fmt"
-	"math"
-	"os"
-	"runtime/debug"
-	"runtime/metrics"
+	"maps"
+	"slices"
 	"strings"
-	"time"
-	"unicode/utf8"
 
-	"cuelang.org/go/cue/scanner"
-	"cuelang.org/go/cue/token"
+	"cuelang.org/go/cue"
+	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/build"
+	"cuelang.org/go/cue/cuecontext"
 	"github.com/shipit-dev/shipit/schema/rule"
+	"golang.org/x/sync/errgroup"
 )
 
-// Limitations bound what evaluating a project may take. Zero values are the
-// defaults.
-type Limitations struct {
-	Time   time.Duration // default: 10 seconds, and 40 more for each MiB of CUE in each environment
-	Memory uint64        // of the process beyond what it had, in bytes. Default: 1 GiB, and 512 bytes for each byte of CUE; at most 4/5 of GOMEMLIMIT
+// evaluation is that of a project's instance in an environment.
+type evaluation struct {
+	project Project
+	inst    *build.Instance
+	files   []*ast.File // of inst: those of the user
+	env     environment
+
+	loc        *locator
+	ignored    *ignores
+	check      *checker
+	translator *translator
+
+	value   cue.Value
+	nowhere Errors // references that lead nowhere, which value is without
+	invalid error  // what else CUE finds wrong with value
 }
 
-// The defaults of Limitations.
-const (
-	baseTime    = 10 * time.Second
-	timePerByte = 40 * time.Second / (1 << 20)
-	baseMemory  = 1 << 30
-	memoryRatio = 512
-)
-
-// LimitError says that evaluating a project takes too much. The evaluation still
-// runs, as CUE cannot be stopped: the process should end.
-type LimitError struct {
-	Dir  string // the project
-	What string // "time" or "memory"
-	Took string // the limit it went beyond, such as "10s" or "1.0 GiB"
-}
-
-func (e *LimitError) Error() string {
-	if e.What == "time" {
-		return fmt.Sprintf("evaluating %s takes longer than %s", e.Dir, e.Took)
+// evaluate is load for an instance with or without the schema. Without it, refused
+// are the errors with it, where these matter: only fields that are among them are
+// really not allowed by a definition.
+func (p Project) evaluate(inst *build.Instance, env environment, refused Errors) (*App, error) {
+	e := &evaluation{project: p, inst: inst, files: slices.Clip(inst.Files), env: env}
+	if err := e.build(); err != nil {
+		return nil, err
 	}
-	return fmt.Sprintf("evaluating %s takes more memory than %s", e.Dir, e.Took)
-}
-
-// Hint says what may be the matter.
-func (e *LimitError) Hint() string {
-	return "look for comprehensions inside of each other, references that multiply, and definitions that use themselves"
-}
-
-// within gives what f gives, or the error of ctx as soon as that ends, or a
-// *LimitError as soon as f takes too much.
-func within[T any](ctx context.Context, p Project, limits Limitations, f func() (T, error)) (T, error) {
-	var none T
-	if err := ctx.Err(); err != nil {
-		return none, err
+	if errs := e.noApp(); errs != nil {
+		return nil, errs.sorted()
 	}
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				done <- result{err: panicError(p, r)}
-			}
-		}()
-		value, err := f()
-		done <- result{value, err}
-	}()
-	over := make(chan error, 1)
-	stop := make(chan struct{})
-	defer close(stop)
-	go watch(p, limits, over, stop)
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case err := <-over:
-		return none, err
-	case <-ctx.Done():
-		return none, fmt.Errorf("evaluating %s: %w", p.Dir, context.Cause(ctx))
-	}
-}
-
-// panicError tells of a panic of CUE's: those for want of memory are the project's
-// doing.
-func panicError(p Project, r any) error {
-	if text := fmt.Sprint(r); strings.Contains(text, "makeslice: len out of range") || strings.Contains(text, "Repeat output length overflow") {
-		return &LimitError{p.Dir, "memory", "there can be"}
-	}
-	return fmt.Errorf("evaluating %s: CUE panicked: %v\n%s", p.Dir, r, debug.Stack())
-}
-
-// watch looks every few milliseconds at what the process takes, until stop is
-// closed. Stacks are watched too: a recursion without end would else end the
-// process before all memory is taken.
-func watch(p Project, limits Limitations, over chan<- error, stop <-chan struct{}) {
-	const (
-		often     = 10 * time.Millisecond
-		maxStacks = 128 << 20
-	)
-	last, spent := time.Now(), time.Duration(0)
-	first := footprint()
-	size := p.size()
-	maxTime, maxMemory := limits.Time, limits.Memory
-	if maxTime == 0 {
-		maxTime = baseTime + time.Duration(size)*timePerByte
-	}
-	if maxMemory == 0 {
-		maxMemory = baseMemory + uint64(size)*memoryRatio
-		if soft := debug.SetMemoryLimit(-1); soft < math.MaxInt64 {
-			maxMemory = min(maxMemory, uint64(soft)/5*4)
+	b, tree, errs := e.read()
+	e.check.app(tree)
+	errs = slices.DeleteFunc(errs, func(err *Error) bool {
+		return err.Code == rule.UnknownField && (refused != nil && !refused.unknown(err.Path) || e.check.errs.unknown(err.Path))
+	})
+	d := &decoder{project: p, loc: e.loc}
+	app := d.app(tree)
+	app.ignores = e.ignored
+	errs = tolerate(slices.Concat(errs, e.check.errs, app.Silence(d.errs)), tree, env)
+	if len(errs) == 0 && e.invalid != nil {
+		if errs = refused; errs == nil {
+			errs = e.translator.translateAnyway(e.invalid)
 		}
 	}
-	ticker := time.NewTicker(often)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-stop:
-			return
-		case <-ticker.C:
-		}
-		now, since := footprint(), time.Since(last)
-		last = last.Add(since)
-		if p.modules.fetching.Load() == 0 { // a registry has its own time
-			spent += since
-		}
-		switch {
-		case now.heap > first.heap+maxMemory, now.stacks > first.stacks+maxStacks:
-			over <- &LimitError{p.Dir, "memory", fmt.Sprintf("%.1f GiB", float64(maxMemory)/(1<<30))}
-			return
-		case spent > maxTime:
-			over <- &LimitError{p.Dir, "time", maxTime.Round(time.Second / 10).String()}
-			return
-		}
+	if e.nowhere != nil {
+		errs = append(withoutValues(errs), e.nowhere...)
 	}
+	if len(errs) > 0 {
+		return nil, errs.sorted()
+	}
+	app.Dir = p.Dir
+	app.Source, _, _ = strings.Cut(inst.Module, "@")
+	app.positions = b.positions
+	maps.Copy(app.positions, d.places)
+	app.Warnings = slices.Concat(p.unread(inst), p.stale(), p.ownServices(e.files), d.warnings, e.ignored.bad())
+	for _, w := range app.Warnings {
+		_ = ruled(w) // the same one
+	}
+	app.Warnings = app.Silence(app.Warnings)
+	return app, nil
 }
 
-// memory is what a process takes of it, in bytes.
-type memory struct{ heap, stacks uint64 }
-
-func footprint() memory {
-	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
-	metrics.Read(samples)
-	return memory{samples[0].Value.Uint64(), samples[1].Value.Uint64()}
-}
-
-// size gives the bytes of CUE in the project's package, times its environments:
-// roughly how much work it is.
-func (p Project) size() int64 {
-	entries, err := os.ReadDir(p.Dir)
-	if err != nil {
-		return 0
+// build has CUE evaluate the instance with the environment filled in. What CUE is
+// not needed for happens meanwhile.
+func (e *evaluation) build() error {
+	if err := e.env.add(e.project, e.inst); err != nil {
+		return err
 	}
-	var sum int64
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil && isSource(e.Name()) {
-			sum += info.Size()
-		}
+	var reading errgroup.Group
+	reading.Go(func() error {
+		e.loc, e.ignored = newLocator(e.project, e.inst, e.env), newIgnores(e.project, e.inst)
+		return nil
+	})
+	reading.Go(func() (err error) {
+		e.check, err = newChecker()
+		return err
+	})
+	e.value = cuecontext.New().BuildInstance(e.inst)
+	if err := reading.Wait(); err != nil {
+		return err
 	}
-	return sum
-}
-
-const (
-	bounded = "what is evaluated is bounded, so that no file can take the machine"
-	maxFile = 8 << 20
-	// maxDepth bounds the parts that are inside of each other: brackets, fields of
-	// fields, operands. A parser and an evaluator call themselves for each.
-	maxDepth = 5000
-)
-
-// unreadable gives an error for a file that is too large or too deep to be read, or
-// no text at all.
-func unreadable(name string, data []byte, in Pos) *Error {
-	if bad := bytes.IndexRune(data, utf8.RuneError); bad >= 0 { // CUE has put these for what is no UTF-8
-		if raw, err := os.ReadFile(name); err == nil && !utf8.Valid(raw) {
-			return &Error{Code: rule.Syntax, Pos: offsetIn(name, data, bad, in), Message: "this file is not in UTF-8", Hint: "save it as text in UTF-8"}
-		}
+	e.check.loc = e.loc
+	e.translator = &translator{project: e.project, inst: e.inst, loc: e.loc, shapes: e.check.shapes}
+	if e.nowhere = e.translator.nowhere(e.value.Err(), e.files); e.nowhere != nil {
+		e.inst.Err = nil // that of the first time
+		e.value = cuecontext.New().BuildInstance(e.inst)
 	}
-	if len(data) > maxFile {
-		return &Error{Rule: rule.InputLimit, Pos: in, Message: fmt.Sprintf("this file is larger than %d MiB", maxFile>>20), Why: bounded}
+	e.invalid = validate(e.value, e.env)
+	if e.invalid == nil || len(e.env.fields) == 0 {
+		return nil
 	}
-	if offset, deep := tooDeep(name, data); deep {
-		return &Error{Rule: rule.InputLimit, Pos: offsetIn(name, data, offset, in), Message: "this file is nested too deep here", Why: bounded}
+	// Filled in field by field, each is told with what is wrong with it.
+	e.inst.Files = e.files
+	if err := (environment{name: e.env.name}).add(e.project, e.inst); err != nil {
+		return err
 	}
+	e.value = e.env.fill(cuecontext.New().BuildInstance(e.inst))
 	return nil
 }
 
-// tooDeep gives where the parts of a file are too many inside of each other.
-func tooDeep(name string, data []byte) (offset int, deep bool) {
-	if len(data) < maxDepth {
-		return 0, false
+// noApp gives what is wrong where the value is no App whose fields can be read.
+func (e *evaluation) noApp() Errors {
+	err := e.value.Err()
+	broken := err != nil && e.value.IncompleteKind() == cue.BottomKind && !childrenOnly(e.value)
+	switch {
+	case !broken && isApp(e.value):
+		return nil
+	case e.nowhere != nil:
+		return e.nowhere
+	case broken:
+		return e.translator.translate(err)
 	}
-	var s scanner.Scanner
-	s.Init(token.NewFile(name, -1, len(data)), data, nil, 0)
-	type part struct {
-		tokens int  // since its last comma
-		text   bool // what is computed inside of a string
-	}
-	sum, parts, interpolation := 0, []part{{}}, false
-	for {
-		pos, tok, _ := s.Scan()
-		top := len(parts) - 1
-		parts[top].tokens++
-		sum++
-		switch tok {
-		case token.EOF:
-			return 0, false
-		case token.COMMA:
-			sum, parts[top].tokens = sum-parts[top].tokens, 0
-		case token.INTERPOLATION:
-			interpolation = true
-		case token.LBRACE, token.LBRACK, token.LPAREN:
-			parts = append(parts, part{text: interpolation})
-			interpolation = false
-		case token.RBRACE, token.RBRACK, token.RPAREN:
-			if top == 0 {
-				return 0, false // the parser says so
-			}
-			sum -= parts[top].tokens
-			text := parts[top].text
-			if parts = parts[:top]; text {
-				interpolation = strings.HasSuffix(s.ResumeInterpolation(), "(")
-			}
-		}
-		if sum > maxDepth {
-			return pos.Offset(), true
+	return e.translator.notApp(e.value)
+}
+
+// isApp reports whether a value has v1.#App in it.
+func isApp(value cue.Value) bool {
+	return value.LookupPath(cue.MakePath(cue.Hid("_schema", importPath))).Exists()
+}
+
+// read takes the value apart, and gives what CUE finds wrong with it.
+func (e *evaluation) read() (*treeBuilder, *node, Errors) {
+	b := newTreeBuilder(e.loc)
+	b.whole = e.invalid == nil
+	var errs Errors
+	if e.invalid != nil {
+		e.translator.tolerates = e.env.tolerates
+		errs = e.translator.translate(e.value.Validate(cue.Concrete(true)))
+		for _, err := range errs {
+			b.broken[err.Path] = true
 		}
 	}
+	tree := b.tree(e.value, "", "")
+	for _, err := range b.errs {
+		errs = append(errs, e.translator.translate(err)...)
+	}
+	return b, tree, dropConsequences(errs)
+}
+
+// unknown reports whether one of errors is about an unknown field at a path.
+func (e Errors) unknown(path string) bool {
+	return slices.ContainsFunc(e, func(e *Error) bool { return e.Code == rule.UnknownField && e.Path == path })
 }

@@ -3,20 +3,15 @@ package schema
 import (
 	"context"
 	"errors"
-	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
-	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
 	"cuelang.org/go/cue/build"
-	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/load"
 	"github.com/shipit-dev/shipit/schema/rule"
-	"golang.org/x/sync/errgroup"
 )
 
 // Options say how to load a project.
@@ -99,104 +94,6 @@ func (p Project) load(opts Options, inst *build.Instance, env environment) (*App
 	return p.evaluate(inst, env, refused)
 }
 
-// evaluate is load for an instance with or without the schema. Without it, refused
-// are the errors with it, where these matter: only fields that are among them are
-// really not allowed by a definition.
-func (p Project) evaluate(inst *build.Instance, env environment, refused Errors) (*App, error) {
-	files := slices.Clip(inst.Files) // those of the user
-	if err := env.add(p, inst); err != nil {
-		return nil, err
-	}
-	// What CUE is not needed for happens meanwhile.
-	var loc *locator
-	var ignored *ignores
-	var check *checker
-	var reading errgroup.Group
-	reading.Go(func() error {
-		loc, ignored = newLocator(p, inst, env), newIgnores(p, inst)
-		return nil
-	})
-	reading.Go(func() (err error) {
-		check, err = newChecker()
-		return err
-	})
-	value := cuecontext.New().BuildInstance(inst)
-	if err := reading.Wait(); err != nil {
-		return nil, err
-	}
-	check.loc = loc
-	t := &translator{project: p, inst: inst, loc: loc, shapes: check.shapes}
-	nowhere := t.nowhere(value.Err(), files)
-	if nowhere != nil {
-		inst.Err = nil // that of the first time
-		value = cuecontext.New().BuildInstance(inst)
-	}
-	invalid := validate(value, env)
-	if invalid != nil && len(env.fields) > 0 {
-		inst.Files = files
-		if err := (environment{name: env.name}).add(p, inst); err != nil {
-			return nil, err
-		}
-		value = env.fill(cuecontext.New().BuildInstance(inst))
-	}
-	if err := value.Err(); err != nil && value.IncompleteKind() == cue.BottomKind && !childrenOnly(value) {
-		if nowhere != nil {
-			return nil, nowhere.sorted()
-		}
-		return nil, t.translate(err).sorted()
-	}
-	if nowhere != nil && !isApp(value) {
-		return nil, nowhere.sorted()
-	}
-	if !isApp(value) {
-		return nil, t.notApp(value).sorted()
-	}
-	b := newTreeBuilder(loc)
-	b.whole = invalid == nil
-	var errs Errors
-	if invalid != nil {
-		t.tolerates = env.tolerates
-		errs = t.translate(value.Validate(cue.Concrete(true)))
-		for _, e := range errs {
-			b.broken[e.Path] = true
-		}
-	}
-	tree := b.tree(value, "", "")
-	for _, err := range b.errs {
-		errs = append(errs, t.translate(err)...)
-	}
-	errs = dropConsequences(errs)
-	check.app(tree)
-	errs = slices.DeleteFunc(errs, func(e *Error) bool {
-		return e.Code == rule.UnknownField && (refused != nil && !refused.unknown(e.Path) || check.errs.unknown(e.Path))
-	})
-	d := &decoder{project: p, loc: loc}
-	app := d.app(tree)
-	app.ignores = ignored
-	errs = tolerate(slices.Concat(errs, check.errs, app.Silence(d.errs)), tree, env)
-	if len(errs) == 0 && invalid != nil {
-		if errs = refused; errs == nil {
-			errs = t.translateAnyway(invalid)
-		}
-	}
-	if nowhere != nil {
-		errs = append(withoutValues(errs), nowhere...)
-	}
-	if len(errs) > 0 {
-		return nil, errs.sorted()
-	}
-	app.Dir = p.Dir
-	app.Source, _, _ = strings.Cut(inst.Module, "@")
-	app.positions = b.positions
-	maps.Copy(app.positions, d.places)
-	app.Warnings = slices.Concat(p.unread(inst), p.stale(), p.ownServices(files), d.warnings, ignored.bad())
-	for _, w := range app.Warnings {
-		_ = ruled(w) // the same one
-	}
-	app.Warnings = app.Silence(app.Warnings)
-	return app, nil
-}
-
 // instance loads the syntax of the project's package and all it imports.
 func (p Project) instance(opts Options) (*build.Instance, Errors) {
 	// CUE stops at the first import that it does not find: take it out and go
@@ -259,14 +156,4 @@ func removeImports(f *ast.File, paths map[string]bool) {
 			d.Specs = slices.DeleteFunc(d.Specs, gone)
 		}
 	}
-}
-
-// unknown reports whether one of errors is about an unknown field at a path.
-func (e Errors) unknown(path string) bool {
-	return slices.ContainsFunc(e, func(e *Error) bool { return e.Code == rule.UnknownField && e.Path == path })
-}
-
-// isApp reports whether a value has v1.#App in it.
-func isApp(value cue.Value) bool {
-	return value.LookupPath(cue.MakePath(cue.Hid("_schema", importPath))).Exists()
 }

@@ -1,0 +1,235 @@
+package schema
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"cuelang.org/go/cue/scanner"
+	"cuelang.org/go/cue/token"
+	"github.com/shipit-dev/shipit/schema/rule"
+)
+
+// Limitations bound what evaluating a project may take. Zero values are the
+// defaults.
+type Limitations struct {
+	Time   time.Duration // default: 10 seconds, and 40 more for each MiB of CUE in each environment
+	Memory uint64        // of the process beyond what it had, in bytes. Default: 1 GiB, and 512 bytes for each byte of CUE; at most 4/5 of GOMEMLIMIT
+}
+
+// The defaults of Limitations.
+const (
+	baseTime    = 10 * time.Second
+	timePerByte = 40 * time.Second / (1 << 20)
+	baseMemory  = 1 << 30
+	memoryRatio = 512
+)
+
+// LimitError says that evaluating a project takes too much. The evaluation still
+// runs, as CUE cannot be stopped: the process should end.
+type LimitError struct {
+	Dir  string // the project
+	What string // "time" or "memory"
+	Took string // the limit it went beyond, such as "10s" or "1.0 GiB"
+}
+
+func (e *LimitError) Error() string {
+	if e.What == "time" {
+		return fmt.Sprintf("evaluating %s takes longer than %s", e.Dir, e.Took)
+	}
+	return fmt.Sprintf("evaluating %s takes more memory than %s", e.Dir, e.Took)
+}
+
+// Hint says what may be the matter.
+func (e *LimitError) Hint() string {
+	return "look for comprehensions inside of each other, references that multiply, and definitions that use themselves"
+}
+
+// within gives what f gives, or the error of ctx as soon as that ends, or a
+// *LimitError as soon as f takes too much.
+func within[T any](ctx context.Context, p Project, limits Limitations, f func() (T, error)) (T, error) {
+	var none T
+	if err := ctx.Err(); err != nil {
+		return none, err
+	}
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				done <- result{err: panicError(p, r)}
+			}
+		}()
+		value, err := f()
+		done <- result{value, err}
+	}()
+	over := make(chan error, 1)
+	stop := make(chan struct{})
+	defer close(stop)
+	go watch(p, limits, over, stop)
+	select {
+	case r := <-done:
+		return r.value, r.err
+	case err := <-over:
+		return none, err
+	case <-ctx.Done():
+		return none, fmt.Errorf("evaluating %s: %w", p.Dir, context.Cause(ctx))
+	}
+}
+
+// panicError tells of a panic of CUE's: those for want of memory are the project's
+// doing.
+func panicError(p Project, r any) error {
+	if text := fmt.Sprint(r); strings.Contains(text, "makeslice: len out of range") || strings.Contains(text, "Repeat output length overflow") {
+		return &LimitError{p.Dir, "memory", "there can be"}
+	}
+	return fmt.Errorf("evaluating %s: CUE panicked: %v\n%s", p.Dir, r, debug.Stack())
+}
+
+// watch looks every few milliseconds at what the process takes, until stop is
+// closed. Stacks are watched too: a recursion without end would else end the
+// process before all memory is taken.
+func watch(p Project, limits Limitations, over chan<- error, stop <-chan struct{}) {
+	const (
+		often     = 10 * time.Millisecond
+		maxStacks = 128 << 20
+	)
+	last, spent := time.Now(), time.Duration(0)
+	first := footprint()
+	size := p.size()
+	maxTime, maxMemory := limits.Time, limits.Memory
+	if maxTime == 0 {
+		maxTime = baseTime + time.Duration(size)*timePerByte
+	}
+	if maxMemory == 0 {
+		maxMemory = baseMemory + uint64(size)*memoryRatio
+		if soft := debug.SetMemoryLimit(-1); soft < math.MaxInt64 {
+			maxMemory = min(maxMemory, uint64(soft)/5*4)
+		}
+	}
+	ticker := time.NewTicker(often)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-stop:
+			return
+		case <-ticker.C:
+		}
+		now, since := footprint(), time.Since(last)
+		last = last.Add(since)
+		if p.modules.fetching.Load() == 0 { // a registry has its own time
+			spent += since
+		}
+		switch {
+		case now.heap > first.heap+maxMemory, now.stacks > first.stacks+maxStacks:
+			over <- &LimitError{p.Dir, "memory", fmt.Sprintf("%.1f GiB", float64(maxMemory)/(1<<30))}
+			return
+		case spent > maxTime:
+			over <- &LimitError{p.Dir, "time", maxTime.Round(time.Second / 10).String()}
+			return
+		}
+	}
+}
+
+// memory is what a process takes of it, in bytes.
+type memory struct{ heap, stacks uint64 }
+
+func footprint() memory {
+	samples := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(samples)
+	return memory{samples[0].Value.Uint64(), samples[1].Value.Uint64()}
+}
+
+// size gives the bytes of CUE in the project's package, times its environments:
+// roughly how much work it is.
+func (p Project) size() int64 {
+	entries, err := os.ReadDir(p.Dir)
+	if err != nil {
+		return 0
+	}
+	var sum int64
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && isSource(e.Name()) {
+			sum += info.Size()
+		}
+	}
+	return sum
+}
+
+const (
+	bounded = "what is evaluated is bounded, so that no file can take the machine"
+	maxFile = 8 << 20
+	// maxDepth bounds the parts that are inside of each other: brackets, fields of
+	// fields, operands. A parser and an evaluator call themselves for each.
+	maxDepth = 5000
+)
+
+// unreadable gives an error for a file that is too large or too deep to be read, or
+// no text at all.
+func unreadable(name string, data []byte, in Pos) *Error {
+	if bad := bytes.IndexRune(data, utf8.RuneError); bad >= 0 { // CUE has put these for what is no UTF-8
+		if raw, err := os.ReadFile(name); err == nil && !utf8.Valid(raw) {
+			return &Error{Code: rule.Syntax, Pos: offsetIn(name, data, bad, in), Message: "this file is not in UTF-8", Hint: "save it as text in UTF-8"}
+		}
+	}
+	if len(data) > maxFile {
+		return &Error{Rule: rule.InputLimit, Pos: in, Message: fmt.Sprintf("this file is larger than %d MiB", maxFile>>20), Why: bounded}
+	}
+	if offset, deep := tooDeep(name, data); deep {
+		return &Error{Rule: rule.InputLimit, Pos: offsetIn(name, data, offset, in), Message: "this file is nested too deep here", Why: bounded}
+	}
+	return nil
+}
+
+// tooDeep gives where the parts of a file are too many inside of each other.
+func tooDeep(name string, data []byte) (offset int, deep bool) {
+	if len(data) < maxDepth {
+		return 0, false
+	}
+	var s scanner.Scanner
+	s.Init(token.NewFile(name, -1, len(data)), data, nil, 0)
+	type part struct {
+		tokens int  // since its last comma
+		text   bool // what is computed inside of a string
+	}
+	sum, parts, interpolation := 0, []part{{}}, false
+	for {
+		pos, tok, _ := s.Scan()
+		top := len(parts) - 1
+		parts[top].tokens++
+		sum++
+		switch tok {
+		case token.EOF:
+			return 0, false
+		case token.COMMA:
+			sum, parts[top].tokens = sum-parts[top].tokens, 0
+		case token.INTERPOLATION:
+			interpolation = true
+		case token.LBRACE, token.LBRACK, token.LPAREN:
+			parts = append(parts, part{text: interpolation})
+			interpolation = false
+		case token.RBRACE, token.RBRACK, token.RPAREN:
+			if top == 0 {
+				return 0, false // the parser says so
+			}
+			sum -= parts[top].tokens
+			text := parts[top].text
+			if parts = parts[:top]; text {
+				interpolation = strings.HasSuffix(s.ResumeInterpolation(), "(")
+			}
+		}
+		if sum > maxDepth {
+			return pos.Offset(), true
+		}
+	}
+}
