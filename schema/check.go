@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -67,7 +66,7 @@ func (c *checker) app(n *node) { c.check(n, c.shapes.Top) }
 func (c *checker) check(n *node, f *language.Field) {
 	switch {
 	case n.bad:
-	case n.kind == cue.StructKind && f.Shape.Structs:
+	case n.kind == cue.StructKind && f.Shape.Structs && !(f.Shape.Scalar && c.stranger(n, f.Shape)):
 		c.fields(n, f)
 	case n.kind == cue.ListKind && f.Shape.Elem != nil:
 		c.list(n, f)
@@ -78,7 +77,14 @@ func (c *checker) check(n *node, f *language.Field) {
 
 // fields checks the fields of a struct, and that the required ones are there.
 func (c *checker) fields(n *node, f *language.Field) {
+	if c.object(n, f.Shape) {
+		return
+	}
+	nameless := c.nameless(n, f.Shape)
 	for _, value := range n.fields {
+		if slices.Contains(nameless, value) {
+			continue
+		}
 		if known := c.known(f.Shape, value.name); known != nil {
 			c.check(value, known)
 			continue
@@ -93,7 +99,7 @@ func (c *checker) fields(n *node, f *language.Field) {
 		if len(f.Shape.Fields) == 0 && len(f.Shape.Patterns) > 0 {
 			key := f.Shape.Patterns[0].Key
 			c.wrong(value, rule.WrongName, fmt.Sprintf("%q cannot be a name in %s: it must be %s", value.name, n.path, key),
-				"", cmp.Or(flatSet(n, value), rename(value.name, key)))
+				otherLetters(value.name), cmp.Or(flatSet(n, value), rename(value.name, key)))
 			continue
 		}
 		c.unknown(n, value, f.Shape)
@@ -129,57 +135,11 @@ func (c *checker) known(s *language.Shape, name string) *language.Field {
 	return nil
 }
 
-func (c *checker) unknown(parent, n *node, s *language.Shape) {
-	where, instead, hint := "", "", "it can have "+fieldList(s, parent.path)
-	if len(s.Fields)+len(s.Patterns) == 0 {
-		hint = fmt.Sprintf("write %s: {}", parent.name)
-	}
-	if parent.path != "" {
-		where = " in " + parent.path
-	}
-	meant := nearestName(n.name, s.Names())
-	for _, f := range s.Fields {
-		for _, aka := range f.Aka {
-			if word, write, _ := strings.Cut(aka, "="); word == n.name {
-				meant, instead = f.Name, write
-			}
-		}
-	}
-	or := ""
-	for _, p := range s.Patterns {
-		or = ", or " + p.Key
-	}
-	hint += or
-	if meant != "" {
-		hint = fmt.Sprintf("did you mean %q%s?", meant, or)
-		if parent.meant == nil {
-			parent.meant = map[string]bool{}
-		}
-		parent.meant[meant] = true
-		if f := s.Field(meant); instead == "" && n.kind == cue.ListKind {
-			hint = cmp.Or(namesHint(n, f), foreignValue(n, f), hint)
-		}
-	}
-	if instead != "" {
-		hint = "write " + instead
-	}
-	hint = cmp.Or(foreignField(parent, n), hint)
-	if services := s.Field("services"); parent.path == "" && meant == "" && services != nil {
-		hint = cmp.Or(inService(services.Shape, n.name), hint)
-	} else if n.name == "resources" && parent.path == "" && (n.get("limits") != nil || n.get("requests") != nil) {
-		hint = "write it in a service: services: NAME: resources: {cpu: …, memory: …}"
-	}
-	if parent.path == "" && slices.Contains([]string{"apiVersion", "kind", "metadata", "spec"}, n.name) {
-		hint = "a Kubernetes object stands in objects: write objects: NAME: {…}, or objects: NAME: file: \"NAME.yaml\""
-	}
-	c.wrong(n, rule.UnknownField, fmt.Sprintf("unknown field %q%s", n.name, where), "", hint)
-}
-
 func (c *checker) list(n *node, f *language.Field) {
 	for i, item := range n.items {
 		if !item.bad && !c.fits(item, f.Shape.Elem) {
 			n.bad = true
-			c.wrong(item, rule.WrongValue, fmt.Sprintf("%s must be %s, but item %d is %s", n.path, f.Must, i+1, describe(item, 0)), "", quoteHint(item, f.Shape.Elem, c))
+			c.wrong(item, rule.WrongValue, fmt.Sprintf("%s must be %s, but item %d is %s", n.path, f.Must, i+1, describe(item, 0)), "", cmp.Or(quoteHint(item, f.Shape.Elem, c), c.respelled(item, f.Shape.Elem)))
 		}
 	}
 	if !n.bad && !c.fits(n, f.Shape) {
@@ -191,16 +151,16 @@ func (c *checker) list(n *node, f *language.Field) {
 // misfit says that a value is not what its field must be.
 func (c *checker) misfit(n *node, f *language.Field) {
 	n.bad = true
-	must, hint := f.Must, cmp.Or(namesHint(n, f), foreignValue(n, f), insteadHint(n, f))
+	must, hint := f.Must, cmp.Or(unfilled(n), namesHint(n, f), foreignValue(n, f), insteadHint(n, f))
 	if must == "" {
 		must = "a struct"
-		hint = cmp.Or(hint, structHint(f, n.path))
+		hint = cmp.Or(hint, c.fieldHint(n, f), structHint(f, n.path))
 	}
 	if hint == "" {
 		hint = quoteHint(n, f.Shape, c)
 	}
 	if hint == "" {
-		hint = valueHint(n, f)
+		hint = cmp.Or(valueHint(n, f), c.oneHint(n, f), c.respelled(n, f.Shape))
 	}
 	why := ""
 	if n.kind == cue.IntKind && len(n.text) > 9 {

@@ -23,6 +23,8 @@ func foreignValue(n *node, f *language.Field) string {
 		return emptyDirHint(n)
 	case f.Shape.Definition == "#Config" && n.kind == cue.StringKind:
 		return fmt.Sprintf("a config is a set of keys: write app: %s: …", label(n.name))
+	case f.Shape.Definition == "#ConfigFile" && n.kind == cue.StructKind:
+		return `write a text: yaml.Marshal({…}), with import "encoding/yaml", or json.Marshal({…}) with "encoding/json"`
 	case strings.HasPrefix(f.Must, "a port number") && n.kind == cue.StringKind:
 		return portHint(n)
 	case strings.Contains(f.Must, "of seconds"):

@@ -41,31 +41,19 @@ func foreignField(parent, n *node) string {
 	return ""
 }
 
-// inService helps with a field of a service that stands in the App, as values of
-// a chart do; "" is none that is.
-func inService(services *language.Shape, name string) string {
-	if len(services.Patterns) == 0 {
+// inService helps with a field of a service that stands in the App, or in an
+// environment, as values of a chart do; "" is none that is.
+func inService(service *language.Shape, name string) string {
+	switch meant, write := service.Meant(name); {
+	case meant == nil:
 		return ""
+	case write == "":
+		return fmt.Sprintf("write it in a service: services: NAME: %s: …", meant.Name)
+	case strings.HasPrefix(write, "nothing"), strings.HasPrefix(write, "what "):
+		return "write " + write
+	default:
+		return "write it in a service: services: NAME: " + write
 	}
-	service := services.Patterns[0].Shape
-	if service.Field(name) != nil {
-		return fmt.Sprintf("write it in a service: services: NAME: %s: …", name)
-	}
-	for _, f := range service.Fields {
-		for _, aka := range f.Aka {
-			word, write, instead := strings.Cut(aka, "=")
-			switch {
-			case word != name:
-			case instead && strings.HasPrefix(write, "nothing"):
-				return "write " + write
-			case instead:
-				return "write it in a service: services: NAME: " + write
-			default:
-				return fmt.Sprintf("write it in a service: services: NAME: %s: …", f.Name)
-			}
-		}
-	}
-	return ""
 }
 
 // valueFromHint helps with a variable that comes from somewhere, as a pod has it.
@@ -127,6 +115,12 @@ func secretHint(n *node, f *language.Field) string {
 		return fmt.Sprintf(`write %s: env: "VARIABLE", and set that variable where shipit runs`, label(n.name))
 	case f.Name == "existing":
 		return `write both: "SECRET/KEY"`
+	case f.Name == "env":
+		return "write the name of the variable alone, of letters, digits and _"
+	case f.Name == "sops":
+		return `write sops: {file: "secrets/FILE", key: "NAME"}`
+	case f.Name == "external":
+		return `write external: {store: "STORE", key: "KEY"}`
 	case f.Name == "secrets":
 		return `write secrets: app: password: env: "VARIABLE"`
 	case f.Name == language.AnyName:

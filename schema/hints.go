@@ -58,7 +58,7 @@ func fieldList(s *language.Shape, path string) string {
 	if len(names) <= most {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s and %d more: `shipit explain %s` lists them", strings.Join(names[:most], ", "), len(names)-most, path)
+	return fmt.Sprintf("%s and %d more: `%s` lists them", strings.Join(names[:most], ", "), len(names)-most, strings.TrimSpace("shipit explain "+path))
 }
 
 // namesHint helps with a list of names, or one name, where a struct has a field
@@ -118,7 +118,7 @@ func insteadHint(n *node, f *language.Field) string {
 
 var (
 	amount = regexp.MustCompile(`^\s*([0-9.]+)\s*([A-Za-z]*)\s*$`)
-	units  = map[string]string{"kb": "Ki", "kib": "Ki", "mb": "Mi", "mib": "Mi", "gb": "Gi", "gib": "Gi", "tb": "Ti", "tib": "Ti", "ki": "Ki", "mi": "Mi", "gi": "Gi", "ti": "Ti"}
+	units  = map[string]string{"k": "Ki", "kb": "Ki", "kib": "Ki", "mb": "Mi", "mib": "Mi", "gb": "Gi", "gib": "Gi", "tb": "Ti", "tib": "Ti", "ki": "Ki", "mi": "Mi", "gi": "Gi", "ti": "Ti"}
 )
 
 // quantityHint helps with quantities as people say them.
@@ -167,6 +167,9 @@ func isSecret(path string) bool {
 	return len(parts) > 2 && parts[0] == "services" && parts[2] == "secrets"
 }
 
+// octal is a mode as chmod takes it.
+var octal = regexp.MustCompile(`^0*[0-7]{3}$`)
+
 var quotedWords = regexp.MustCompile(`"([^"]+)"`)
 
 // rename proposes a name that would do in place of one that does not.
@@ -185,10 +188,22 @@ func valueHint(n *node, f *language.Field) string {
 			return fmt.Sprintf("write %.0f", x)
 		}
 	}
+	if n.has(cue.IntKind) && strings.HasPrefix(f.Must, "the name of one of the service's ports") {
+		return fmt.Sprintf("write the name that it has in ports: with ports: http: %s it is \"http\"", n.text)
+	}
+	if f.Name == "mode" && octal.MatchString(n.text) {
+		return "write 0o" + strings.TrimLeft(n.text, "0")
+	}
 	if n.kind != cue.StringKind {
 		return ""
 	}
 	switch {
+	case n.text == "":
+		return "write one, or leave it out"
+	case strings.HasPrefix(f.Must, "a path") && strings.ContainsAny(n.text, "^$()|*"):
+		return "a path is no pattern: write what all of them begin with, such as \"/api\""
+	case f.Name == "image" && strings.HasPrefix(n.text, "."):
+		return fmt.Sprintf("what is built from source is build: go: %q", n.text)
 	case strings.Contains(f.Must, "list of strings"):
 		return commandHint(n.text)
 	case strings.HasPrefix(f.Must, "a quantity"):
@@ -208,12 +223,8 @@ func valueHint(n *node, f *language.Field) string {
 	case f.Name == "host" && strings.Contains(n.text, "/"):
 		host, path, _ := strings.Cut(n.text, "/")
 		return fmt.Sprintf("write host: %q, path: %q", host, "/"+path)
-	case f.Name == "host" && n.text != strings.ToLower(n.text):
-		return fmt.Sprintf("write %q", strings.ToLower(n.text))
-	case f.Name == "image" && n.text != strings.ToLower(n.text):
+	case f.Name == "image" && strings.Contains(n.text, "@sha256:"):
 		return "an image's path is in lower case, and a digest is sha256: and 64 hexadecimal digits"
-	case f.Name == "image" && strings.Contains(n.text, "@"):
-		return "a digest is sha256: and 64 hexadecimal digits"
 	case f.Name == "go" && !strings.HasPrefix(n.text, "."):
 		return fmt.Sprintf("write %q", "./"+strings.TrimPrefix(n.text, "/"))
 	case strings.Contains(f.Must, "starts with /") && !strings.Contains(n.text, " "):

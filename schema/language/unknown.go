@@ -55,6 +55,27 @@ func misspelt(s *Shape, name string) bool {
 	return alias(s, name) != "" || nearest.Slip(name, s.Names()) != ""
 }
 
+// Meant gives the field that a name stands for elsewhere, or in another way of
+// writing (read_only or read-only for readOnly), with what to write for it where that
+// is said; nil is none.
+func (s *Shape) Meant(name string) (meant *Field, write string) {
+	for _, fold := range []func(string) string{func(word string) string { return word }, folded} {
+		for _, f := range s.Fields {
+			for _, aka := range append([]string{f.Name}, f.Aka...) {
+				if word, write, _ := strings.Cut(aka, "="); fold(word) == fold(name) {
+					return f, write
+				}
+			}
+		}
+	}
+	return nil, ""
+}
+
+// folded is a name without what ways of writing differ in.
+func folded(name string) string {
+	return strings.TrimSuffix(strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name)), "s")
+}
+
 // alias gives the field that is called by a name elsewhere, or "".
 func alias(s *Shape, name string) string {
 	for _, f := range s.Fields {
