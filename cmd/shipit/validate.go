@@ -16,12 +16,16 @@ import (
 	"github.com/shipit-dev/shipit/schema"
 )
 
+type validateFlags struct {
+	project               projectFlags
+	cluster               clusterFlags
+	output, changed, crds string
+	raw, verbose          bool
+	server, images        bool
+}
+
 func newValidateCommand(s streams) *cobra.Command {
-	var project projectFlags
-	var output, since string
-	var raw, verbose, server, images bool
-	var cluster clusterFlags
-	var crds string
+	var f validateFlags
 	cmd := &cobra.Command{
 		Use:   "validate",
 		Short: "Check a project in every environment, without a cluster or with its own",
@@ -43,71 +47,86 @@ whether they are there, and can run as they are to, as a deploy does.
 
 What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := &report{dir: project.dir, Valid: true}
-			formats := r.formats()
-			if output != "text" && formats[output] == nil {
-				known := slices.Sorted(maps.Keys(formats))
-				return usagef("-o %s: the formats are text, %s", output, strings.Join(known, ", "))
-			}
-			opts := project.options(cluster.namespace())
-			opts.CRDs = crds
-			found, err := validations(cmd.Context(), opts, since)
-			if err != nil {
-				return err
-			}
-			var unchecked error
-			if server || cluster.sandbox != "" {
-				unchecked = cluster.check(cmd.Context(), s, found)
-			}
-			if images {
-				for _, v := range found {
-					unchecked = errors.Join(unchecked, v.CheckImages(cmd.Context(), imageCache()))
-				}
-			}
-			several := since != "" || len(found) != 1 || found[0].Dir != project.dir
-			if several {
-				r.dir = ""
-			}
-			for _, v := range found {
-				if raw {
-					v.Findings = inOwnWords(v.Findings)
-				}
-				if several {
-					v.Findings = from(v.Dir, v.Findings)
-					for i := range v.Ignored {
-						v.Ignored[i].Error = from(v.Dir, schema.Errors{v.Ignored[i].Error})[0]
-					}
-				}
-				r.add(v)
-			}
-			if output == "text" {
-				return errors.Join(s.validated(found, since, verbose), unchecked)
-			}
-			data, err := formats[output]()
-			if err != nil {
-				return err
-			}
-			if _, err := s.out.Write(data); err != nil {
-				return err
-			}
-			if !r.Valid {
-				return exitStatus(exitInvalid)
-			}
-			return unchecked
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return f.run(cmd.Context(), s) },
 	}
-	project.add(cmd)
-	cluster.add(cmd)
-	cmd.Flags().BoolVar(&server, "server", false, "also ask the cluster of each environment; nothing is written")
-	cmd.Flags().BoolVar(&images, "images", false, "also ask registries how images run: as whom, and where they write")
-	cmd.Flags().StringVar(&crds, "crds", "", "a folder with CustomResourceDefinitions that the cluster has (beside the app's crds)")
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text, json, sarif, junit or github")
-	cmd.Flags().BoolVar(&raw, "raw", false, "show CUE's own words where it had any")
-	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "list what the project ignores, and why")
-	cmd.Flags().StringVar(&since, "changed", "", "only what differs from a git revision, the last commit unless named")
+	f.project.add(cmd)
+	f.cluster.add(cmd)
+	cmd.Flags().BoolVar(&f.server, "server", false, "also ask the cluster of each environment; nothing is written")
+	cmd.Flags().BoolVar(&f.images, "images", false, "also ask registries how images run: as whom, and where they write")
+	cmd.Flags().StringVar(&f.crds, "crds", "", "a folder with CustomResourceDefinitions that the cluster has (beside the app's crds)")
+	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json, sarif, junit or github")
+	cmd.Flags().BoolVar(&f.raw, "raw", false, "show CUE's own words where it had any")
+	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list what the project ignores, and why")
+	cmd.Flags().StringVar(&f.changed, "changed", "", "only what differs from a git revision, the last commit unless named")
 	cmd.Flags().Lookup("changed").NoOptDefVal = "HEAD"
 	return cmd
+}
+
+func (f *validateFlags) run(ctx context.Context, s streams) error {
+	r := &report{dir: f.project.dir, Valid: true}
+	formats := r.formats()
+	if f.output != "text" && formats[f.output] == nil {
+		known := slices.Sorted(maps.Keys(formats))
+		return usagef("-o %s: the formats are text, %s", f.output, strings.Join(known, ", "))
+	}
+	opts := f.project.options(f.cluster.namespace())
+	opts.CRDs = f.crds
+	found, err := validations(ctx, opts, f.changed)
+	if err != nil {
+		return err
+	}
+	unchecked := f.ask(ctx, s, found)
+	if f.raw {
+		for _, v := range found {
+			v.Findings = inOwnWords(v.Findings)
+		}
+	}
+	if f.changed != "" || len(found) != 1 || found[0].Dir != f.project.dir {
+		r.dir = ""
+		fromHere(found)
+	}
+	for _, v := range found {
+		r.add(v)
+	}
+	if f.output == "text" {
+		return errors.Join(s.validated(found, f.changed, f.verbose), unchecked)
+	}
+	data, err := formats[f.output]()
+	if err != nil {
+		return err
+	}
+	if _, err := s.out.Write(data); err != nil {
+		return err
+	}
+	if !r.Valid {
+		return exitStatus(exitInvalid)
+	}
+	return unchecked
+}
+
+// ask has clusters and registries say what they have against projects, when that is
+// wanted. What it gives kept them from it.
+func (f *validateFlags) ask(ctx context.Context, s streams, found []*deploy.Validation) error {
+	var unchecked error
+	if f.server || f.cluster.sandbox != "" {
+		unchecked = f.cluster.check(ctx, s, found)
+	}
+	if f.images {
+		for _, v := range found {
+			unchecked = errors.Join(unchecked, v.CheckImages(ctx, imageCache()))
+		}
+	}
+	return unchecked
+}
+
+// fromHere names files from where shipit was started, and no longer from their project.
+func fromHere(found []*deploy.Validation) {
+	for _, v := range found {
+		v.Findings = from(v.Dir, v.Findings)
+		for i := range v.Ignored {
+			v.Ignored[i].Error = from(v.Dir, schema.Errors{v.Ignored[i].Error})[0]
+		}
+	}
 }
 
 // validations checks the project, or those that changed since a revision.
