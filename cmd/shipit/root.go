@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,7 +24,26 @@ failed and is not back · 6 another deploy holds the lock · 64 usage.`
 func execute(ctx context.Context, args []string, s streams) error {
 	root := newRootCommand(s)
 	root.SetArgs(args)
-	return root.ExecuteContext(ctx)
+	err := root.ExecuteContext(ctx)
+	if meant := unjoined(args, err); meant != "" {
+		return usageError{hinted{err, "if it belongs to the flag, write " + meant}}
+	}
+	return err
+}
+
+// unjoined is a flag with the value that was meant for it, when err is about that
+// value: of flags that need none it is part of the same word.
+func unjoined(args []string, err error) string {
+	var usage usageError
+	if !errors.As(err, &usage) && !isChoice(err) {
+		return ""
+	}
+	for i, arg := range args {
+		if (arg == "--sandbox" || arg == "--changed") && i+1 < len(args) && strings.Contains(err.Error(), strconv.Quote(args[i+1])) {
+			return arg + "=" + args[i+1]
+		}
+	}
+	return ""
 }
 
 func newRootCommand(s streams) *cobra.Command {
