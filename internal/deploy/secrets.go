@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -77,7 +78,7 @@ func Secrets(ctx context.Context, app *schema.App, services []*schema.Service, l
 		return nil, err
 	}
 	var values Values
-	var missing []error
+	var missing []*SecretError
 	failed := map[string]*SecretError{} // by file
 	for _, s := range services {
 		for _, secret := range s.Secrets {
@@ -103,7 +104,12 @@ func Secrets(ctx context.Context, app *schema.App, services []*schema.Service, l
 			}
 		}
 	}
-	return values, errors.Join(missing...)
+	slices.SortStableFunc(missing, func(a, b *SecretError) int { return comparePos(a.Pos, b.Pos) })
+	errs := make([]error, len(missing))
+	for i, e := range missing {
+		errs[i] = e
+	}
+	return values, errors.Join(errs...)
 }
 
 func (v Values) with(service, secret, key string, value []byte) Values {
