@@ -54,6 +54,10 @@ all)
   say "building"
   scripts/build.sh
   unit
+  if command -v pre-commit >/dev/null; then
+    say "the hooks of pre-commit"
+    scripts/hooks.sh
+  fi
   scripts/build-sandbox.sh
   e2e
   ;;
