@@ -103,7 +103,10 @@ func (s streams) result(r *apply.Result) {
 	for _, u := range r.Units {
 		line := fmt.Sprintf("%-*s %-11s", max(s.width, 8), u.Name, u.Outcome)
 		if u.Release > 0 {
-			line += fmt.Sprintf(" release %-3d %d/%d ready", u.Release, u.Pods.Ready, u.Pods.Wanted)
+			line += fmt.Sprintf(" release %-3d", u.Release)
+			if len(u.Images) > 0 || u.Pods.Wanted > 0 {
+				line += fmt.Sprintf(" %d/%d ready", u.Pods.Ready, u.Pods.Wanted)
+			}
 			for _, image := range u.Images {
 				line += "  " + shortRef(image)
 			}

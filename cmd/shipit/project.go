@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/internal/deploy"
+	"github.com/shipit-dev/shipit/openapi"
 	"github.com/shipit-dev/shipit/schema"
 )
 
@@ -76,7 +78,8 @@ func (f *projectFlags) open(ctx context.Context, s streams, namespace string) (*
 	return app, nil
 }
 
-// checked is open, with everything checked that validate checks.
+// checked is open, with everything checked that validate checks, for a cluster that
+// is asked of its own kinds before anything is written.
 func (f *projectFlags) checked(ctx context.Context, s streams, namespace string) (*schema.App, error) {
 	app, err := f.open(ctx, s, namespace)
 	if err != nil {
@@ -87,7 +90,7 @@ func (f *projectFlags) checked(ctx context.Context, s streams, namespace string)
 		return nil, err
 	}
 	severe, mild := deploy.Severe(found)
-	s.warnings(mild)
+	s.warnings(slices.DeleteFunc(mild, func(e *schema.Error) bool { return e.Rule == openapi.UncheckedKind }))
 	if len(severe) > 0 {
 		return nil, severe
 	}

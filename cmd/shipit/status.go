@@ -77,11 +77,15 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		for _, p := range u.Running {
 			restarts += p.Restarts
 		}
+		ready := fmt.Sprintf("%d/%d", u.Pods.Ready, u.Pods.Wanted)
+		if len(refs) == 0 && u.Pods.Wanted == 0 {
+			ready = "-" // nothing of it runs all the time
+		}
 		last := strings.Join(refs, " ")
 		if len(sources) > 1 {
 			last = u.Source + "\t" + last
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d/%d\t%d\t%d\t%s\t%s\n", u.Name, state, u.Pods.Ready, u.Pods.Wanted, restarts, u.Release, age, last)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", u.Name, state, ready, restarts, u.Release, age, last)
 	}
 	if err := w.Flush(); err != nil {
 		return err

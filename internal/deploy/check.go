@@ -2,8 +2,10 @@ package deploy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/openapi"
 	"github.com/shipit-dev/shipit/render"
 	"github.com/shipit-dev/shipit/schema"
@@ -48,10 +50,35 @@ func Check(app *schema.App, units []render.Unit) (schema.Errors, error) {
 		}
 		errs = append(errs, app.CheckPolicies(service, fields)...)
 	}
+	unchecked := map[string]*schema.Error{}
+	more := map[*schema.Error]int{}
 	for _, f := range validator.Validate(objects) {
-		errs = append(errs, app.Silence(schema.Errors{found(app, owners[f.Object], f)})...)
+		e := found(app, owners[f.Object], f)
+		if f.Rule == openapi.UncheckedKind {
+			if first := unchecked[f.Message]; first != nil {
+				more[first] += len(app.Silence(schema.Errors{e}))
+				continue
+			}
+			e.Hint = uncheckedHint(f.Hint)
+		}
+		kept := app.Silence(schema.Errors{e})
+		if f.Rule == openapi.UncheckedKind && len(kept) > 0 {
+			unchecked[f.Message] = e
+		}
+		errs = append(errs, kept...)
+	}
+	for e, n := range more {
+		if n > 0 {
+			e.Message += fmt.Sprintf(" (%d more of them are here)", n)
+		}
 	}
 	return errs, nil
+}
+
+// uncheckedHint says how a definition is given, in the words of the CUE.
+func uncheckedHint(hint string) string {
+	const give = "give its CustomResourceDefinition to have it checked"
+	return strings.Replace(hint, give, "to have it checked, write crds: \"crds\" for a folder with its CustomResourceDefinition, or ask the cluster with --server", 1)
 }
 
 // found is a finding with the place in the CUE, or in the file of a raw object,
@@ -67,6 +94,14 @@ func found(app *schema.App, service string, f openapi.Finding) *schema.Error {
 	if service != "" {
 		e.Path = "services." + service
 		e.Pos = app.Position(e.Path + ".patch." + f.Kind + "." + f.Path.String())
+		s := app.Service(service)
+		if s == nil || e.Pos != app.Position(e.Path) {
+			return e // a patch says it
+		}
+		if way, ok := strings.CutPrefix(f.Name, service+"-"); ok && slices.ContainsFunc(s.Expose, func(x schema.Expose) bool { return x.Name == way }) {
+			e.Path += ".expose." + way
+			e.Pos = app.Position(e.Path)
+		}
 		return e
 	}
 	for _, o := range app.Objects {
@@ -80,8 +115,7 @@ func found(app *schema.App, service string, f openapi.Finding) *schema.Error {
 		}
 		return e
 	}
-	e.Path = "quota"
-	e.Pos = app.Position(e.Path)
+	e.Path, e.Pos = placeOf(app, render.AppUnit, apply.Ref{Kind: f.Kind, Name: f.Name}, "")
 	return e
 }
 

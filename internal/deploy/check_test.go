@@ -34,6 +34,7 @@ func TestCheck(t *testing.T) {
 		{"wrong type", "1.33", object("v1", "ConfigMap", map[string]any{"immutable": "yes"}), rule.Error, "immutable"},
 		{"removed", "1.36", object("policy/v1beta1", "PodDisruptionBudget", nil), rule.Error, "policy/v1"},
 		{"custom kind", "1.36", object("example.com/v1", "Widget", nil), rule.Warning, "Widget"},
+		{"custom kind's way out", "1.36", object("example.com/v1", "Widget", nil), rule.Warning, `write crds: "crds" for a folder`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
