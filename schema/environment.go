@@ -232,6 +232,9 @@ func readEnvironments(value cue.Value) (envs []environment, known bool) {
 		}
 	}
 	for fields.Next() {
+		if fields.Selector().LabelType() != cue.StringLabel {
+			return nil, false // a list that has something wrong in it
+		}
 		if fields.Selector().ConstraintType() != 0 {
 			continue // it is only demanded
 		}

@@ -156,7 +156,7 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 	if n.kind == cue.BottomKind {
 		// A struct whose fields have errors is one itself, with fields.
 		fields, err := v.Fields()
-		if err != nil || !fields.Next() {
+		if err != nil || !fields.Next() || fields.Selector().LabelType() != cue.StringLabel {
 			return b.fail(n, cmp.Or(v.Err(), err))
 		}
 		n.kind = cue.StructKind

@@ -62,6 +62,9 @@ func validateEnvironments(environments cue.Value, chosen environment) error {
 		return err
 	}
 	for envs.Next() {
+		if envs.Selector().LabelType() != cue.StringLabel {
+			return environments.Err() // a list that has something wrong in it
+		}
 		fields, err := envs.Value().Fields()
 		if err != nil {
 			return err
