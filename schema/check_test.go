@@ -124,6 +124,18 @@ func TestWarnings(t *testing.T) {
 		`services: web: {image: "nginx", resources: limits: cpu: "250"}`:                                                                                                              `services.web.resources.limits.cpu is 250 cores, which hardly any node has`,
 		`services: web: {image: "nginx", resources: cpu: 96}`:                                                                                                                         "",
 		`services: web: {image: "nginx", resources: cpu: "500m"}, quota: cpu: 500`:                                                                                                    "",
+		`services: web: {image: "nginx", env: DB_PASSWORD: "hunter2"}`:                                                                                                                "services.web.env.DB_PASSWORD looks like a secret",
+		`services: web: {image: "nginx", env: DB: "postgres://app:hunter2@db.example.com/x"}`:                                                                                         "services.web.env.DB looks like a secret",
+		`services: web: {image: "nginx", args: ["--api-key=hunter2"]}`:                                                                                                                "services.web.args.0 looks like a secret",
+		`services: web: {image: "nginx", config: app: token: "hunter2"}`:                                                                                                              "services.web.config.app.token looks like a secret",
+		`services: web: {image: "nginx", env: {PASSWORD_FILE: "/run/x", TOKEN: "/run/token", API_KEY: "", A_TOKEN: "$(B)", DB: "postgres://app:$(PW)@db.example.com"}}`:               "",
+		`services: web: {image: "nginx", env: LEVEL: "{{ .Values.level }}"}`:                                                                                                          "services.web.env.LEVEL has a place that nothing fills in",
+		`services: web: {image: "nginx", env: LEVEL: "${LEVEL:-info}"}`:                                                                                                               "services.web.env.LEVEL has a place that nothing fills in",
+		`services: web: {image: "nginx", args: ["$LEVEL"]}`:                                                                                                                           "services.web.args.0 has a place that nothing fills in",
+		`services: web: {image: "nginx", command: ["/bin/sh", "-c", "$X"], env: {A: "$(B)", C: "costs $5"}, config: app: a: "{{ $labels.x }} ${Y}"}`:                                  "",
+		`services: web: {image: "nginx", config: c: a: "b", volumes: d: {mount: "/d", config: "c", mode: 440}}`:                                                                       "services.web.volumes.d.mode is 440, which is 0o670",
+		`services: web: {image: "nginx", config: c: a: "b", volumes: d: {mount: "/d", config: "c", mode: 0o440}}`:                                                                     "",
+		`services: web: {image: "nginx", ports: http: 80, expose: x: {host: "x.example.com", path: "/api/*"}}`:                                                                        `services.web.expose.x.path is "/api/*": a path is no pattern`,
 		`services: web: image: "nginx", quota: "requests.nvidia.com/gpu": 1`:                                                                                                          "",
 	} {
 		dir := project(t, `package shop, import "shipit.dev/v1", v1.#App & {name: "shop", `+body+"}\n")

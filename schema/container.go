@@ -41,6 +41,7 @@ func (d *decoder) container(n, service *node, s *Service) Container {
 		Mounts:    d.mounts(n.get("mounts"), service, s),
 	}
 	c.Probes = d.probes(n, c.Ports)
+	d.texts(n)
 	if n.name == s.Name {
 		d.against(n, service, rule.SameObject, fmt.Sprintf("%s has the name of the service's own container", n.path), "each container of a pod has its own",
 			"give it another name")

@@ -117,8 +117,10 @@ func (d *decoder) configs(n *node) []Config {
 	for _, set := range sorted(n) {
 		c := Config{Name: set.name, Data: map[string]string{}}
 		size := 0
+		d.keys(set)
 		for _, f := range sorted(set) {
 			text := f.str()
+			d.text(f, f.name)
 			if file := f.get("file"); f.is(cue.StructKind) && file.str() != "" {
 				text = d.file(file)
 			}
@@ -251,6 +253,7 @@ func (d *decoder) secrets(n *node) []Secret {
 	var list []Secret
 	for _, set := range sorted(n) {
 		s := Secret{Name: set.name}
+		d.keys(set)
 		for _, f := range sorted(set) {
 			if !f.is(cue.StructKind) {
 				continue

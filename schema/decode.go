@@ -158,6 +158,7 @@ func (d *decoder) service(n *node) *Service {
 	s.Before = d.tasks(n.get("jobs").get("before"), n, s)
 	s.After = d.tasks(n.get("jobs").get("after"), n, s)
 	s.Schedule = d.schedule(n, s)
+	d.texts(n)
 	d.patched(n, s)
 	d.source(n)
 	d.pod(n, s)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"strings"
 
 	"cuelang.org/go/cue"
@@ -118,9 +119,17 @@ func (d *decoder) route(n *node, base Route) Route {
 	return r
 }
 
+// badPath is what Kubernetes refuses in the paths of an Ingress and of an HTTPRoute.
+var badPath = regexp.MustCompile(`//|/\.\.?(/|$)|%2[fF]`)
+
 func (d *decoder) plainPath(at *node, path string) {
-	if strings.ContainsAny(path, "?#") {
+	switch {
+	case strings.ContainsAny(path, "?#"):
 		d.wrong(at, rule.WrongValue, fmt.Sprintf("%s is %q, which is more than a path", at.path, path), "an Ingress looks at the path alone", "leave out what begins with ? or #")
+	case badPath.MatchString(path):
+		d.wrong(at, rule.WrongValue, fmt.Sprintf("%s is %q, which Kubernetes refuses", at.path, path), "a path has no empty parts, and none that are . or ..", "write it without them")
+	case strings.ContainsAny(path, "*^$()|"):
+		d.wrong(at, rule.PathPattern, fmt.Sprintf("%s is %q: a path is no pattern", at.path, path), "all paths that begin with it are its own, character by character", "write what they begin with")
 	}
 }
 
@@ -240,7 +249,7 @@ func (d *decoder) sameHosts() {
 	for _, m := range d.enabled {
 		for _, e := range m.s.Expose {
 			n := m.n.get("expose").get(e.Name)
-			if e.Host == "" || n.bad {
+			if path := n.get("path"); e.Host == "" || n.bad || path != nil && path.bad {
 				continue
 			}
 			for _, r := range e.Routes {

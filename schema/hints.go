@@ -98,7 +98,7 @@ var instead = map[string]string{
 // insteadHint helps with a list, or a scalar, where a struct has a field for each.
 func insteadHint(n *node, f *language.Field) string {
 	switch {
-	case n.kind == cue.NullKind:
+	case n.kind == cue.NullKind, n.kind == cue.BoolKind && n.text == "false" && !f.Shape.Scalar:
 		return "leave it out"
 	case f.Name == "ports" && n.kind == cue.IntKind:
 		return "write ports: http: " + n.text

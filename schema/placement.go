@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"cuelang.org/go/cue"
 	"github.com/shipit-dev/shipit/schema/rule"
@@ -127,6 +128,9 @@ func (d *decoder) permissions(n *node) []Permission {
 			if at.is(cue.ListKind) && len(at.items) == 0 {
 				d.wrong(at, rule.WrongValue, at.path+" is an empty list", "it would allow nothing", "write some, or remove it")
 			}
+			if name != "names" {
+				d.apiWords(at)
+			}
 			if at.is(cue.ListKind) && name != "names" && slices.Contains(at.strings(), "*") {
 				d.wrong(at, rule.WidePermission, at.path+" is everything", "whoever takes over the service may do that too", "name what it needs")
 			}
@@ -138,6 +142,36 @@ func (d *decoder) permissions(n *node) []Permission {
 		list = append(list, p)
 	}
 	return list
+}
+
+// apiWords checks what RBAC compares letter by letter: what is spelt otherwise allows
+// nothing.
+func (d *decoder) apiWords(list *node) {
+	if !list.is(cue.ListKind) {
+		return
+	}
+	for _, item := range list.items {
+		text, hint := item.str(), ""
+		group, _, versioned := strings.Cut(text, "/")
+		switch {
+		case list.name == "apiGroups" && versioned:
+			hint = fmt.Sprintf("write it without the version: %q", group)
+		case text != strings.ToLower(text) && list.name == "resources":
+			hint = fmt.Sprintf("write %q", strings.TrimSuffix(strings.ToLower(text), "s")+"s")
+		case text != strings.ToLower(text):
+			hint = fmt.Sprintf("write %q", strings.ToLower(text))
+		case list.name == "resources" && slices.Contains(plurals, text+"s"):
+			hint = fmt.Sprintf("write %q", text+"s")
+		default:
+			continue
+		}
+		d.wrong(item, rule.WrongValue, fmt.Sprintf("%s has %q, which the Kubernetes API does not know", list.path, text), "it would allow nothing", hint)
+	}
+}
+
+// plurals are resources that are often named in the singular.
+var plurals = []string{
+	"pods", "services", "configmaps", "secrets", "nodes", "namespaces", "events", "deployments", "replicasets", "statefulsets", "daemonsets", "jobs", "cronjobs", "leases",
 }
 
 // monitor decodes where a service has metrics.

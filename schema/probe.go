@@ -24,7 +24,7 @@ func (d *decoder) probe(n, container *node, ports []Port) *Probe {
 		return nil
 	}
 	p := &Probe{
-		Exec:                n.get("exec").strings(),
+		Exec:                d.exec(n),
 		InitialDelaySeconds: int32(n.get("initialDelaySeconds").int64()),
 		PeriodSeconds:       int32(n.get("periodSeconds").int64()),
 		TimeoutSeconds:      int32(n.get("timeoutSeconds").int64()),

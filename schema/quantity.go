@@ -68,6 +68,8 @@ func (d *decoder) quantity(n *node, into *map[string]string) bool {
 	case n.name == "memory" && q.CmpInt64(mebibyte) < 0:
 		d.wrong(n, rule.QuantityUnit, fmt.Sprintf("%s is %s, which is less than one mebibyte", n.path, n.text),
 			`memory is counted in bytes, and "m" means thousandths`, mebibytes(n.text))
+	case n.name == "memory" && q.CmpInt64(manyBytes) > 0 && strings.Contains(n.path, ".resources."):
+		d.wrong(n, rule.QuantityUnit, fmt.Sprintf("%s is %s, which no node has", n.path, n.text), "memory is counted in bytes", `write the unit: "512Mi", "1Gi"`)
 	case n.name == "cpu" && q.CmpInt64(10_000) > 0:
 		d.wrong(n, rule.QuantityUnit, fmt.Sprintf("%s is %s cores, which no node has", n.path, n.text),
 			"cpu is counted in cores", `write thousandths of a core with "m": "250m"`)
@@ -84,10 +86,13 @@ func (d *decoder) quantity(n *node, into *map[string]string) bool {
 // manyCores are more than a container asks for: as thousandths they are common.
 const manyCores = 100
 
+// manyBytes are more than a node has.
+const manyBytes = 64 << 40
+
 // mebibytes writes a number of what was probably meant as mebibytes.
 func mebibytes(text string) string {
 	number := strings.TrimSuffix(text, "m")
-	if !wholeNumber.MatchString(number) {
+	if !wholeNumber.MatchString(number) || strings.Trim(number, "0") == "" {
 		return `write the unit: "64Mi", "1Gi"`
 	}
 	return fmt.Sprintf("write the unit: %q", number+"Mi")

@@ -194,7 +194,7 @@ func (d *decoder) lifecycle(n, service *node, s *Service) Lifecycle {
 		return l
 	}
 	l.PreStop = &PreStop{
-		Exec:         stop.get("exec").strings(),
+		Exec:         d.exec(stop),
 		HTTP:         d.httpProbe(stop.get("http"), service, s.Ports),
 		SleepSeconds: id(stop.get("sleepSeconds")),
 	}

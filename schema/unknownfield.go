@@ -26,7 +26,7 @@ func (c *checker) unknown(parent, n *node, s *language.Shape) {
 	}
 	service := c.shapes.Definition("#Service")
 	meant, instead := s.Meant(n.name)
-	if meant != nil && s.Field("services") != nil && service.Field(n.name) != nil && meant.Name != n.name+"s" {
+	if meant != nil && s.Field("services") != nil && service.Field(n.name) != nil && meant.Name != n.name+"s" && !meant.Called(n.name) {
 		meant, instead = nil, ""
 	} else if meant == nil {
 		meant = s.Field(nearestName(n.name, s.Names()))

@@ -35,7 +35,7 @@ func (d *decoder) volume(n, service *node) Volume {
 		Name:     n.name,
 		ReadOnly: n.get("readOnly").bool(false),
 		SubPath:  d.subPath(n.get("subPath")),
-		Mode:     count(n.get("mode")),
+		Mode:     d.mode(n.get("mode")),
 
 		ExistingClaim: n.get("claim").str(),
 		Config:        n.get("config").str(),

@@ -3,6 +3,7 @@ package language
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/shipit-dev/shipit/internal/nearest"
@@ -71,6 +72,11 @@ func (s *Shape) Meant(name string) (meant *Field, write string) {
 	return nil, ""
 }
 
+// Called reports whether a field is called by a name elsewhere.
+func (f *Field) Called(name string) bool {
+	return slices.ContainsFunc(f.Aka, func(aka string) bool { return aliasName(aka) == name })
+}
+
 // folded is a name without what ways of writing differ in.
 func folded(name string) string {
 	return strings.TrimSuffix(strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name)), "s")
@@ -79,10 +85,8 @@ func folded(name string) string {
 // alias gives the field that is called by a name elsewhere, or "".
 func alias(s *Shape, name string) string {
 	for _, f := range s.Fields {
-		for _, aka := range f.Aka {
-			if aliasName(aka) == name {
-				return f.Name
-			}
+		if f.Called(name) {
+			return f.Name
 		}
 	}
 	return ""

@@ -16,6 +16,10 @@ const (
 	SecretInClear    = "secret-in-clear"
 
 	SecretInObjects = "secret-in-objects"
+	SecretInText    = "secret-in-text"
+	WordAsName      = "word-as-name"
+	NothingFills    = "nothing-fills"
+	ModeInDecimal   = "mode-in-decimal"
 )
 
 var dataRules = []Rule{
@@ -63,6 +67,30 @@ var dataRules = []Rule{
 		Explanation: "Whoever reads the project, or its history, reads them. A service's secrets come from where they are kept.",
 		Example:     "secrets: db: password: sops: {file: \"secrets/prod.yaml\", key: \"password\"}",
 		Fields:      []string{"objects"},
+	},
+	{
+		Name: SecretInText, Severity: Warning, Silenceable: true, Summary: "A text looks like a secret",
+		Explanation: "Whoever reads the project, its history, or the objects in the cluster reads it. It is one by the name of its variable, such as DB_PASSWORD, or by how it looks: a private key, a password in a URL.",
+		Example:     "secrets: db: password: env: \"DB_PASSWORD\"\nenv: DB_PASSWORD: secret: \"db/password\"",
+		Fields:      []string{"services.env", "services.secrets"},
+	},
+	{
+		Name: WordAsName, Silenceable: true, Summary: "A word of the language stands where a name of your choice is",
+		Explanation: "In env, config and secrets the names of fields are variables and keys. {name: …, value: …} makes two variables, and a config with file: \"app.yaml\" has a key that is called file.",
+		Example:     "env: LEVEL: \"debug\"\nconfig: app: \"app.yaml\": file: \"conf/app.yaml\"",
+		Fields:      []string{"services.env", "services.config", "services.secrets"},
+	},
+	{
+		Name: NothingFills, Severity: Warning, Silenceable: true, Summary: "A text has a place that nothing fills in",
+		Explanation: "It reaches the program as it is: nothing here knows the templates of Helm, and neither Kubernetes nor shipit the variables of a shell. In env, command and args Kubernetes knows $(NAME), the value of another variable.",
+		Example:     "_tag: *\"1.4\" | string @tag(tag) // shipit deploy -t tag=1.5\nenv: VERSION: _tag",
+		Fields:      []string{"services.env", "services.command", "services.args", "services.config"},
+	},
+	{
+		Name: ModeInDecimal, Severity: Warning, Silenceable: true, Summary: "A mode looks octal, but is written as a decimal number",
+		Explanation: "chmod reads 644 as octal, CUE as decimal.",
+		Example:     "volumes: conf: {config: \"app\", mount: \"/etc/app\", mode: 0o440}\nconfig: app: level: \"info\"",
+		Fields:      []string{"services.volumes.mode"},
 	},
 	{
 		Name: NotEncrypted, Kind: WrongValue, Summary: "A file that SOPS should have encrypted, or a value in it, is not encrypted",

@@ -12,6 +12,7 @@ const (
 	UnknownGateway  = "unknown-gateway"
 	NotOfService    = "not-of-service"
 	NotOfCall       = "not-of-call"
+	PathPattern     = "path-pattern"
 	CallUnsaid      = "call-unsaid"
 )
 
@@ -69,6 +70,12 @@ var networkRules = []Rule{
 		Explanation: "A namespace is of another App; a service of another App needs the App's name.",
 		Example:     "calls: invoices: {app: \"billing\", port: 8080}",
 		Fields:      []string{"services.calls", "services.callers"},
+	},
+	{
+		Name: PathPattern, Severity: Warning, Silenceable: true, Summary: "A path looks like a pattern",
+		Explanation: "An Ingress and an HTTPRoute compare paths character by character: /a/* is for requests of a path with a star. All paths below /a are those of \"/a\".",
+		Example:     "expose: public: {host: \"shop.example.com\", path: \"/api\"}\nports: http: 8080",
+		Fields:      []string{"services.expose.path", "services.expose.paths"},
 	},
 	{
 		Name: CallUnsaid, Severity: Warning, Silenceable: true, Summary: "A service names another as a host, but does not call it",

@@ -22,6 +22,7 @@ const (
 	PlacementFight  = "placement-fight"
 	WidePermission  = "wide-permission"
 	PermissionNames = "permission-names"
+	ProgramName     = "program-name"
 
 	PrivilegedEscalation = "privileged-escalation"
 
@@ -124,6 +125,12 @@ var workloadRules = []Rule{
 		Name: PermissionNames, Silenceable: true, Summary: "A permission to create is narrowed by names",
 		Explanation: "Kubernetes compares the names of objects that are there. One that is created has none yet, so with names create is never allowed.",
 		Fields:      []string{"services.permissions.names"},
+	},
+	{
+		Name: ProgramName, Silenceable: true, Summary: "A program is named together with its arguments",
+		Explanation: "The first item of a command is the program itself: no shell splits it at its spaces, so a program of that whole name is looked for.",
+		Example:     "command: [\"npm\", \"start\"]",
+		Fields:      []string{"services.command", "services.probes.readiness.exec"},
 	},
 	{
 		Name: RootUser, Summary: "A container is to run as root, but may not",
