@@ -20,8 +20,9 @@ func newDeployCommand(s streams) *cobra.Command {
 		yes     bool
 	)
 	cmd := &cobra.Command{
-		Use:   "deploy [SERVICE...]",
-		Short: "Build, apply, wait until healthy, or put everything back",
+		Use:        "deploy [SERVICE...]",
+		SuggestFor: []string{"apply", "install", "upgrade", "up", "sync", "push"},
+		Short:      "Build, apply, wait until healthy, or put everything back",
 		Long: `Build and push what changed, apply it, and wait until it is healthy. When a
 service does not become healthy, say why, and put every service back to its
 last healthy release (--no-rollback leaves it). With names, only those services
@@ -108,8 +109,9 @@ func newRollbackCommand(s streams) *cobra.Command {
 		yes    bool
 	)
 	cmd := &cobra.Command{
-		Use:   "rollback [SERVICE...]",
-		Short: "Return to an earlier healthy release",
+		Use:        "rollback [SERVICE...]",
+		SuggestFor: []string{"undo", "revert"},
+		Short:      "Return to an earlier healthy release",
 		Long: `Return the services named, or all of this project, to the healthy release before
 their current one, to the one that --to names, or to those that a deploy gave them. shipit
 history lists both.`,
@@ -153,8 +155,9 @@ func newDeleteCommand(s streams) *cobra.Command {
 		yes    bool
 	)
 	cmd := &cobra.Command{
-		Use:   "delete [SERVICE...]",
-		Short: "Remove services, or the whole app, from the cluster",
+		Use:        "delete [SERVICE...]",
+		SuggestFor: []string{"destroy", "down", "remove", "rm", "uninstall"},
+		Short:      "Remove services, or the whole app, from the cluster",
 		Long: `Remove the services named from the cluster, or all that this project deployed
 (with --app, all of the app, whichever projects deployed it). With the last
 service go the app's history, and its namespace if shipit made it and nothing

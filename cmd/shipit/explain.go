@@ -19,8 +19,9 @@ const rulePrefix = "rule/"
 func newExplainCommand(s streams) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use:   "explain [FIELD | rules | rule/NAME]",
-		Short: "Say what a field of the language is, or what a rule is about",
+		Use:        "explain [FIELD | rules | rule/NAME]",
+		SuggestFor: []string{"describe", "doc", "docs", "man"},
+		Short:      "Say what a field of the language is, or what a rule is about",
 		Long: `Say what a field of the language is: what its value must be, its default, what it
 becomes in Kubernetes, its own fields, and an example; or what a rule is about
 that validate has named. A field is named by its path, with names or without.`,

@@ -12,8 +12,9 @@ func newInitCommand(s streams) *cobra.Command {
 	var opts schema.InitOptions
 	var update bool
 	cmd := &cobra.Command{
-		Use:   "init [DIR]",
-		Short: "Make a project, or refresh the schema in one",
+		Use:        "init [DIR]",
+		SuggestFor: []string{"create", "new"},
+		Short:      "Make a project, or refresh the schema in one",
 		Long: `Make a project in DIR (default: here): a CUE module, a first app, and a copy of
 the schema shipit.dev/v1, so that cue vet and the CUE language server work on it
 with no network. Files that exist are never overwritten; --update writes the

@@ -11,8 +11,9 @@ func newRenderCommand(s streams) *cobra.Command {
 	var project projectFlags
 	var output, namespace string
 	cmd := &cobra.Command{
-		Use:   "render [SERVICE...]",
-		Short: "Print the Kubernetes objects of a project",
+		Use:        "render [SERVICE...]",
+		SuggestFor: []string{"template", "export"},
+		Short:      "Print the Kubernetes objects of a project",
 		Long: `Print the Kubernetes objects of a project, or of some of its services. Nothing
 is built and no network is used, so images are shown as they are written, and
 those that are built without their digest.`,

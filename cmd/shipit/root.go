@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -108,6 +109,11 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	}
 	if cmd.HasParent() {
 		return usagef("%s takes no arguments, not %q", cmd.CommandPath(), args[0])
+	}
+	for _, c := range cmd.Commands() { // a word of another tool's says more than letters do
+		if slices.Contains(c.SuggestFor, args[0]) {
+			return usagef("there is no command %q; did you mean %q?", args[0], c.Name())
+		}
 	}
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		return usagef("there is no command %q; did you mean %q?", args[0], near[0])

@@ -18,9 +18,10 @@ func newStatusCommand(s streams) *cobra.Command {
 		output string
 	)
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show what is deployed, and what is wrong with it",
-		Args:  noArgs,
+		Use:        "status",
+		SuggestFor: []string{"ps", "get", "list", "ls"},
+		Short:      "Show what is deployed, and what is wrong with it",
+		Args:       noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkFormat(output); err != nil {
 				return err

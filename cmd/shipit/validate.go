@@ -27,8 +27,9 @@ type validateFlags struct {
 func newValidateCommand(s streams) *cobra.Command {
 	var f validateFlags
 	cmd := &cobra.Command{
-		Use:   "validate",
-		Short: "Check a project in every environment, without a cluster or with its own",
+		Use:        "validate",
+		SuggestFor: []string{"lint", "check", "vet", "test"},
+		Short:      "Check a project in every environment, without a cluster or with its own",
 		Long: `Check a project in every environment, or in the one that -e names, without a
 cluster. In a folder of a repository that is in no project, check every project
 below it. The forms for CI systems (sarif, junit, github) name files from the
