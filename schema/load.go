@@ -73,23 +73,23 @@ func find(ctx context.Context, dir string, opts Options) (Project, error) {
 // once and none is told in CUE's words; and what there is to evaluate grows with what
 // is written, not with all that might be.
 //
-// Only where a project makes definitions of the schema's does CUE need the whole
-// schema: which fields they allow depends on what is in that.
+// Only where a project makes definitions of the schema's does CUE need more of it:
+// which fields they allow depends on what is in that. An outline of it is enough when
+// nothing is wrong; what is, the whole schema tells, which takes longer.
 func (p Project) load(opts Options, inst *build.Instance, env environment) (*App, error) {
-	if !redefines(inst) {
-		return p.evaluate(inst, env, nil)
-	}
-	if err := p.giveSchema(inst); err != nil {
-		return nil, err
-	}
-	app, err := p.evaluate(inst, env, nil)
 	var refused Errors
-	if !errors.As(err, &refused) {
-		return app, err
-	}
-	inst, errs := p.instance(opts)
-	if errs != nil {
-		return nil, errs.sorted()
+	for _, schema := range redefines(inst).schemas() {
+		if err := p.giveSchema(inst, schema()); err != nil {
+			return nil, err
+		}
+		app, err := p.evaluate(inst, env, nil)
+		if !errors.As(err, &refused) {
+			return app, err
+		}
+		var errs Errors
+		if inst, errs = p.instance(opts); errs != nil {
+			return nil, errs.sorted()
+		}
 	}
 	return p.evaluate(inst, env, refused)
 }

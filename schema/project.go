@@ -168,8 +168,11 @@ func bareSchema() map[string][]byte {
 // relaxedSchema is the schema with the same definitions, all of them open: with it
 // CUE evaluates what the user wrote and finds only what is wrong in itself.
 func relaxedSchema() map[string][]byte {
-	return definitions(fmt.Sprintf("{_schema: %q, environment: *\"\" | string, ...}", importPath), "_")
+	return definitions("{"+appFields+", ...}", "_")
 }
+
+// appFields are what an App has by itself: what it is known by, and what is filled in.
+const appFields = `_schema: "` + importPath + `", environment: *"" | string`
 
 // scalarSchema is the schema with its definitions of scalars, and structs that are
 // open.

@@ -8,6 +8,7 @@ import (
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/parser"
+	"cuelang.org/go/cue/token"
 )
 
 // importedSchema finds the schema among all that inst imports.
@@ -27,14 +28,14 @@ func importedSchema(inst *build.Instance, seen map[*build.Instance]bool) *build.
 	return nil
 }
 
-// giveSchema puts the whole schema in the place of the relaxed one.
-func (p Project) giveSchema(inst *build.Instance) error {
+// giveSchema puts a schema in the place of the relaxed one.
+func (p Project) giveSchema(inst *build.Instance, files map[string][]byte) error {
 	v1 := importedSchema(inst, map[*build.Instance]bool{})
 	if v1 == nil {
 		return nil
 	}
 	v1.Files = nil
-	for name, data := range bareSchema() {
+	for name, data := range files {
 		f, err := parser.ParseFile(filepath.Join(p.Root, filepath.FromSlash(vendorDir), name), data)
 		if err != nil {
 			return err
@@ -46,18 +47,32 @@ func (p Project) giveSchema(inst *build.Instance) error {
 	return nil
 }
 
-// redefines reports whether a package of the project, or one that it imports, may
-// use definitions of the schema in definitions of its own, or close what has them.
-func redefines(inst *build.Instance) bool {
+// redefines looks for what a package of the project, and those that it imports, may
+// make of the schema's definitions.
+func redefines(inst *build.Instance) closing {
 	var c closing
 	c.read(inst, map[*build.Instance]bool{})
-	return c.schema && c.closes
+	return c
 }
 
 // closing is what packages have, apart from v1.#App where an App is.
 type closing struct {
 	schema bool // definitions of the schema
 	closes bool // definitions of their own, or close()
+	tests  bool // whether something is an error: x != _|_
+}
+
+// schemas gives those to try in place of the relaxed one, before it. An App that the
+// outline gives without an error is the one that the whole schema gives: what it could
+// refuse beside that, and so choose other alternatives for, is compared with it.
+func (c closing) schemas() []func() map[string][]byte {
+	switch {
+	case c.schema && c.tests:
+		return []func() map[string][]byte{bareSchema}
+	case !c.schema || !c.closes:
+		return nil
+	}
+	return []func() map[string][]byte{outlineSchema, bareSchema}
 }
 
 func (c *closing) read(inst *build.Instance, seen map[*build.Instance]bool) {
@@ -107,10 +122,14 @@ func (c *closing) node(n ast.Node, v1 string) {
 		case *ast.SelectorExpr:
 			of, ok := n.X.(*ast.Ident)
 			c.schema = c.schema || ok && v1 != "" && of.Name == v1
+		case *ast.BinaryExpr:
+			_, x := n.X.(*ast.BottomLit)
+			_, y := n.Y.(*ast.BottomLit)
+			c.tests = c.tests || (x || y) && (n.Op == token.EQL || n.Op == token.NEQ)
 		case *ast.CommentGroup:
 			return false
 		}
-		return !c.schema || !c.closes
+		return true
 	}, nil)
 }
 
