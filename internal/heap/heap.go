@@ -10,11 +10,15 @@ import (
 	"runtime/metrics"
 )
 
+// spare is how far the heap grows before garbage is collected. It fits into the first
+// of the pieces of 64 MB that Go takes its memory in.
+const spare = 40 << 20
+
 func init() {
 	if _, ok := os.LookupEnv("GOGC"); ok {
 		return
 	}
-	useHugePages(64 << 20)
+	useHugePages(spare)
 	spareMemory()
 }
 
@@ -23,10 +27,7 @@ func init() {
 // a project of 50 services. A larger heap is collected a little later than Go would,
 // which still keeps a thousand services below 400 MB.
 func spareMemory() {
-	const (
-		spare = 40 << 20
-		usual = 150 // percent of what is in use that it may grow by
-	)
+	const usual = 150 // percent of what is in use that it may grow by
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
 	debug.SetGCPercent(max(usual, spare*100/max(int(live[0].Value.Uint64()), spare/11)-100))
