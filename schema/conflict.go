@@ -140,7 +140,7 @@ func typeOf(source string) string {
 // noneFits is about a value and alternatives none of which takes it.
 func (t *translator) noneFits(e *Error) {
 	e.Code = rule.Conflict
-	places, sources := t.sources(append([]Pos{e.Pos}, e.Related...))
+	places, sources := t.sources(t.syntax().inner(append([]Pos{e.Pos}, e.Related...)))
 	all, of := t.sources(t.loc.all[e.Path])
 	if t.environmentConflict(e, all, of) {
 		return

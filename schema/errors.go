@@ -108,7 +108,11 @@ func (e Errors) sorted() Errors {
 	first := map[key]*Error{}
 	more := map[*Error]int{}
 	e = slices.DeleteFunc(e, func(err *Error) bool {
-		k := key{err.Pos, err.Code, err.Path[strings.LastIndexByte(err.Path, '.')+1:], err.Hint}
+		hint := err.Hint
+		if err.Code == rule.WrongValue {
+			hint = "" // of each of the values that one expression gives
+		}
+		k := key{err.Pos, err.Code, err.Path[strings.LastIndexByte(err.Path, '.')+1:], hint}
 		known := first[k]
 		switch {
 		case !err.Pos.IsValid() || known == nil || known.Path == err.Path && known.Message != err.Message:

@@ -22,6 +22,8 @@ type locator struct {
 	all     map[string][]Pos // every value that is written for a path
 	names   map[string]Pos   // of files: a Pos in each; invalid ones are the schema's
 
+	following int // references, on the way to what they name
+
 	environment environment
 	ofChosen    map[Pos]bool    // values that the environment writes
 	outside     map[string]bool // paths that are written outside of it too
@@ -125,7 +127,30 @@ func (l *locator) expr(path string, x ast.Expr) {
 		}
 	case *ast.ParenExpr:
 		l.expr(path, x.X)
+	case *ast.Ident:
+		// What an environment names is written for it, as what it says itself.
+		if named := referent(x); named != nil && l.following < maxReferences && strings.HasPrefix(path, "environments.") {
+			l.following++
+			l.expr(path, named)
+			l.following--
+		}
 	}
+}
+
+// maxReferences bounds references that are followed through others.
+const maxReferences = 10
+
+// referent gives the value that a name refers to in its own file, or nil.
+func referent(x *ast.Ident) ast.Expr {
+	switch n := x.Node.(type) {
+	case *ast.Field:
+		return n.Value
+	case *ast.LetClause:
+		return n.Expr
+	case ast.Expr:
+		return n
+	}
+	return nil
 }
 
 // record keeps the first place of a path: where a scalar or list is, and the

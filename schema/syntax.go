@@ -12,24 +12,28 @@ import (
 
 // syntax is what the user's files say, by place, for errors that need it.
 type syntax struct {
-	files  []string
-	values map[Pos]ast.Expr // the values of fields, by where they begin
-	named  map[string][]Pos // where the values of fields of a name begin
-	tags   map[Pos]string   // the names of @tag attributes, by where the value begins
+	files    []string
+	values   map[Pos]ast.Expr    // the values of fields, by where they begin
+	choices  map[Pos]Pos         // where values with alternatives begin, by each place in them
+	repeated map[Pos]bool        // values in the bodies of for
+	named    map[string][]Pos    // where the values of fields of a name begin
+	tags     map[Pos]string      // the names of @tag attributes, by where the value begins
+	exported map[string][]string // what packages have for others, by the packages' names
 
 	// What decides which fields there are: by each place in it, where the clause of a
-	// comprehension or the computed name begins.
-	clauses   map[Pos]Pos
-	decides   map[Pos]bool              // those beginnings
-	repeated  map[Pos]bool              // values in the bodies of for
+	// comprehension or the computed name begins; and those beginnings.
+	clauses map[Pos]Pos
+	decides map[Pos]bool
+
 	selectors map[Pos]*ast.SelectorExpr // by where the selected name begins
 	selected  map[Pos]bool              // where something begins that a field is selected of
 }
 
 func newSyntax(p Project, inst *build.Instance) *syntax {
 	s := &syntax{
-		values: map[Pos]ast.Expr{}, named: map[string][]Pos{}, tags: map[Pos]string{},
-		clauses: map[Pos]Pos{}, decides: map[Pos]bool{}, repeated: map[Pos]bool{}, selectors: map[Pos]*ast.SelectorExpr{}, selected: map[Pos]bool{},
+		values: map[Pos]ast.Expr{}, choices: map[Pos]Pos{}, repeated: map[Pos]bool{}, named: map[string][]Pos{},
+		tags: map[Pos]string{}, exported: map[string][]string{}, clauses: map[Pos]Pos{}, decides: map[Pos]bool{},
+		selectors: map[Pos]*ast.SelectorExpr{}, selected: map[Pos]bool{},
 	}
 	for _, f := range inst.Files {
 		if !p.isSchema(f.Filename) {
@@ -49,6 +53,13 @@ func (s *syntax) read(p Project, inst *build.Instance, seen map[*build.Instance]
 	for _, f := range inst.Files {
 		if p.isSchema(f.Filename) {
 			continue
+		}
+		for _, d := range f.Decls {
+			if d, ok := d.(*ast.Field); ok {
+				if name, _, err := ast.LabelName(d.Label); err == nil && !strings.HasPrefix(name, "_") {
+					s.exported[inst.PkgName] = append(s.exported[inst.PkgName], name)
+				}
+			}
 		}
 		ast.Walk(f, func(n ast.Node) bool {
 			switch n := n.(type) {
@@ -75,6 +86,13 @@ func (s *syntax) field(p Project, f *ast.Field) {
 		s.named[name] = append(s.named[name], pos)
 	} else {
 		s.clause(p, f.Label)
+	}
+	if x, ok := f.Value.(*ast.BinaryExpr); ok && x.Op == token.OR {
+		ast.Walk(x, func(n ast.Node) bool {
+			s.choices[p.pos(n.Pos())] = pos
+			_, inside := n.(*ast.StructLit)
+			return !inside
+		}, nil)
 	}
 	for _, a := range f.Attrs {
 		if key, body := a.Split(); key == "tag" {

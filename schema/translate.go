@@ -140,8 +140,11 @@ func (t *translator) undefined(e *Error, text string) {
 	near := ""
 	if x := t.syntax().selection(name, append([]Pos{e.Pos}, e.Related...)); x != nil {
 		names := t.loc.namesIn(dotted(x.X))
-		if parts := strings.Split(dotted(x.X), "."); len(parts) == 2 && parts[0] == "services" {
+		switch parts := strings.Split(dotted(x.X), "."); {
+		case len(parts) == 2 && parts[0] == "services":
 			names = append(names, t.shapes.Definition("#Service").Names()...)
+		case len(parts) == 1 && parts[0] != "v1" && len(names) == 0: // an imported package
+			names = t.syntax().exported[parts[0]]
 		}
 		near = nearestName(name, names)
 	}
@@ -162,6 +165,9 @@ func (t *translator) undefined(e *Error, text string) {
 		e.Hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	if !strings.HasPrefix(name, "#") {
+		return
+	}
+	if near != "" {
 		return
 	}
 	e.Hint += "; an App is v1.#App"

@@ -180,6 +180,9 @@ func (t *translator) places(path string, errs []cueerrors.Error) []Pos {
 			if at, ok := t.syntax().clauses[p]; ok && !strings.Contains(e.Error(), "conflicting values") {
 				return []Pos{at, p} // there it is decided which fields there are
 			}
+			if at, ok := t.syntax().choices[p]; ok {
+				p = at
+			}
 			switch {
 			case !p.IsValid() || slices.Contains(values, p) || slices.Contains(others, p):
 			case t.syntax().values[p] != nil:
