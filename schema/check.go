@@ -66,7 +66,7 @@ func (c *checker) app(n *node) { c.check(n, c.shapes.Top) }
 func (c *checker) check(n *node, f *language.Field) {
 	switch {
 	case n.bad:
-	case n.kind == cue.StructKind && f.Shape.Structs && !(f.Shape.Scalar && c.stranger(n, f.Shape)):
+	case n.kind == cue.StructKind && f.Shape.Structs && (!f.Shape.Scalar || !c.stranger(n, f.Shape)):
 		c.fields(n, f)
 	case n.kind == cue.ListKind && f.Shape.Elem != nil:
 		c.list(n, f)

@@ -92,6 +92,9 @@ var podFields = []string{
 
 var podMetadata = regexp.MustCompile(`^metadata\.(labels|annotations)\['[^']+'\]$`)
 
+// podLabel is one as other languages would select it.
+var podLabel = regexp.MustCompile(`^metadata\.(label|annotation)s?[.\[]"?([^"\]]+)"?\]?$`)
+
 func (d *decoder) podField(n *node) string {
 	field := n.str()
 	if field == "" || podMetadata.MatchString(field) {
@@ -103,7 +106,9 @@ func (d *decoder) podField(n *node) string {
 		}
 	}
 	hint := ""
-	if near := nearestName(field, podFields); near != "" {
+	if m := podLabel.FindStringSubmatch(field); m != nil {
+		hint = fmt.Sprintf("write %q", fmt.Sprintf("metadata.%ss['%s']", m[1], m[2]))
+	} else if near := nearestName(field, podFields); near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	}
 	d.wrong(n, rule.PodField, fmt.Sprintf("%s is %q, which is no field that a pod tells of itself", n.path, field),

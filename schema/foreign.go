@@ -34,7 +34,13 @@ func foreignValue(n *node, f *language.Field) string {
 	case strings.HasPrefix(f.Must, "a list of strings") && n.kind == cue.StructKind && n.get("command").is(cue.ListKind):
 		return fmt.Sprintf("write %s: […], without command", n.name)
 	case strings.HasPrefix(f.Must, "a name in ") && strings.Contains(f.Must, " a key of it") && n.kind == cue.StringKind:
+		if set, key, ok := strings.Cut(n.text, "."); ok && validName(set) && dataKey.MatchString(key) {
+			return fmt.Sprintf("write %q", set+"/"+key)
+		}
 		return fmt.Sprintf(`write both: "NAME/%s"`, cmpWord(n.text, "KEY"))
+	case strings.HasPrefix(f.Must, "a name in ") && strings.Contains(f.Must, " a key of it") && n.get("name").str() != "":
+		name, key := nameAndKey(n)
+		return fmt.Sprintf("write %q", name+"/"+key)
 	case n.kind != cue.ListKind || len(n.items) == 0:
 		return ""
 	}

@@ -84,11 +84,18 @@ func nameAndKey(ref *node) (name, key string) {
 	return name, key
 }
 
-// flatSet helps with a config or a secret whose only key is left out, so that the
-// key stands where the set's name should; "" is none.
+// flatSet helps with what stands where the name of a set, a call or a port should: the
+// key of a set whose name is left out, a host, a number; "" is none.
 func flatSet(parent, n *node) string {
 	group := parent.name
+	port := published.FindStringSubmatch(n.name)
 	switch {
+	case group == "calls" && strings.Contains(n.name, "."):
+		return fmt.Sprintf("write a name of your choice, and what it is: %s: {host: %q, port: 443}", nameFrom(strings.Split(n.name, ".")[0]), n.name)
+	case group == "ports" && port != nil && port[2] != "" && port[2] != "tcp":
+		return fmt.Sprintf("write a name of your choice: main: {port: %s, protocol: %q}", port[1], strings.ToUpper(port[2]))
+	case group == "ports" && port != nil && n.has(cue.IntKind):
+		return "write a name of your choice: http: " + n.text
 	case group == "config" && n.has(cue.StringKind|cue.NumberKind|cue.BoolKind):
 		return fmt.Sprintf("a config is a set of keys: write config: app: %s: …", label(n.name))
 	case group == "config" && n.has(cue.StructKind) && len(n.fields) == 1 && n.get("file").str() != "":

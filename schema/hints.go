@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -61,10 +62,13 @@ func fieldList(s *language.Shape, path string) string {
 	return fmt.Sprintf("%s and %d more: `%s` lists them", strings.Join(names[:most], ", "), len(names)-most, strings.TrimSpace("shipit explain "+path))
 }
 
+// enough are definitions of which a name says enough.
+var enough = map[string]bool{"#Call": true, "#Affinity": true, "#Spread": true, "#Route": true}
+
 // namesHint helps with a list of names, or one name, where a struct has a field
 // for each.
 func namesHint(n *node, f *language.Field) string {
-	if len(f.Shape.Patterns) != 1 || f.Shape.Patterns[0].Must != "{}" && f.Name != "calls" {
+	if len(f.Shape.Patterns) != 1 || f.Shape.Patterns[0].Must != "{}" && !enough[f.Shape.Patterns[0].Shape.Definition] {
 		return ""
 	}
 	items := n.items
@@ -73,10 +77,10 @@ func namesHint(n *node, f *language.Field) string {
 	}
 	var fields []string
 	for _, item := range items {
-		if item.kind != cue.StringKind || !validName(item.text) {
+		if item.kind != cue.StringKind || !validName(item.text) && !strings.HasPrefix(item.text, "/") {
 			return ""
 		}
-		fields = append(fields, item.text+": {}")
+		fields = append(fields, label(item.text)+": {}")
 	}
 	if len(fields) == 0 {
 		return ""
@@ -106,8 +110,8 @@ func insteadHint(n *node, f *language.Field) string {
 		return fmt.Sprintf("write expose: public: host: %q", n.text)
 	case n.kind&(cue.ListKind|cue.StringKind) != 0 && len(f.Shape.Patterns) > 0 && instead[f.Name] != "":
 		return "write " + instead[f.Name]
-	case f.Name == "image" && n.kind == cue.StructKind && n.get("repository").str() != "":
-		image := n.get("repository").str()
+	case f.Name == "image" && n.kind == cue.StructKind && n.get("repository").str()+n.get("name").str() != "":
+		image := cmp.Or(n.get("repository").str(), n.get("name").str())
 		if tag := n.get("tag"); tag.is(cue.StringKind | cue.NumberKind) {
 			image += ":" + tag.text
 		}
@@ -220,6 +224,8 @@ func valueHint(n *node, f *language.Field) string {
 		host, _, _ := strings.Cut(rest, "/")
 		host, _, _ = strings.Cut(host, ":")
 		return fmt.Sprintf("write the host alone: %q", host)
+	case f.Name == "host" && address.MatchString(n.text) && strings.Contains(n.path, ".calls."):
+		return fmt.Sprintf("an address is cidr: %q", n.text+"/32")
 	case f.Name == "host" && strings.Contains(n.text, "/"):
 		host, path, _ := strings.Cut(n.text, "/")
 		return fmt.Sprintf("write host: %q, path: %q", host, "/"+path)

@@ -37,7 +37,7 @@ func (c *checker) oneHint(n *node, f *language.Field) string {
 	switch {
 	case n.has(cue.ListKind) && len(n.items) == 1 && f.Shape.Scalar && c.fits(n.items[0], f.Shape):
 		return "write " + literalOf(n.items[0])
-	case n.has(cue.StructKind) && len(n.fields) == 1 && f.Shape.Scalar && n.fields[0].kind != cue.StructKind && c.fits(n.fields[0], f.Shape):
+	case n.has(cue.StructKind) && len(n.fields) == 1 && !f.Shape.Structs && f.Shape.Scalar && n.fields[0].kind != cue.StructKind && c.fits(n.fields[0], f.Shape):
 		return "write " + literalOf(n.fields[0])
 	case n.has(cue.StringKind) && f.Shape.Elem != nil && c.fits(n, f.Shape.Elem):
 		return fmt.Sprintf("write [%q]", n.text)

@@ -79,17 +79,22 @@ func (c *checker) object(n *node, s *language.Shape) bool {
 }
 
 // nameless says that a set by name has the fields of one that it should have, whose
-// name was left out. It gives those fields.
-func (c *checker) nameless(n *node, s *language.Shape) (fields []*node) {
+// name was left out. It gives those fields, and what else fits no better.
+func (c *checker) nameless(n *node, s *language.Shape) (told []*node) {
 	if len(s.Fields) > 0 || len(s.Patterns) != 1 || isSecret(n.path) {
 		return nil
 	}
 	one := s.Patterns[0]
+	var fields []*node
 	odd := false
 	for _, value := range n.fields {
+		misfit := value.kind != cue.StructKind && (!one.Shape.Scalar || !c.fits(value, one.Shape))
 		if !value.bad && one.Shape.Field(value.name) != nil {
 			fields = append(fields, value)
-			odd = odd || value.kind != cue.StructKind && !(one.Shape.Scalar && c.fits(value, one.Shape))
+			odd = odd || misfit
+		}
+		if misfit || one.Shape.Field(value.name) != nil {
+			told = append(told, value)
 		}
 	}
 	if !odd || one.Shape.Scalar && len(fields) < 2 {
@@ -97,8 +102,10 @@ func (c *checker) nameless(n *node, s *language.Shape) (fields []*node) {
 	}
 	names := make([]string, len(fields))
 	for i, value := range fields {
-		value.bad = true
 		names[i] = value.name
+	}
+	for _, value := range told {
+		value.bad = true
 	}
 	name := map[string]string{"services": "web", "ports": "http", "expose": "public", "environments": "prod", "volumes": "data"}[n.name]
 	at := &node{path: n.path, pos: fields[0].pos}
@@ -108,7 +115,7 @@ func (c *checker) nameless(n *node, s *language.Shape) (fields []*node) {
 	n.bad = n.path != "services" // the others are worth a look
 	c.wrong(at, rule.WrongValue, fmt.Sprintf("in %s a name is missing around %s", n.path, strings.Join(names, ", ")), "",
 		fmt.Sprintf("write %s: %s: {%s: …}", n.name, cmp.Or(name, "NAME"), strings.Join(names, ": …, ")))
-	return fields
+	return told
 }
 
 // stranger reports whether a struct has fields, but none that are known of the struct
