@@ -31,6 +31,18 @@ func (e *VersionError) Error() string {
 		e.Version, e.Known[0], e.Known[len(e.Known)-1])
 }
 
+// Nearest is the known version that is most like it.
+func (e *VersionError) Nearest() string {
+	var major, number, oldest int
+	if _, err := fmt.Sscanf(minor(e.Version), "%d.%d", &major, &number); err != nil {
+		return e.Known[len(e.Known)-1]
+	}
+	if _, err := fmt.Sscanf(e.Known[0], "%d.%d", &major, &oldest); err == nil && number < oldest {
+		return e.Known[0]
+	}
+	return e.Known[len(e.Known)-1]
+}
+
 // Versions lists the versions of Kubernetes that are known, oldest first: "1.33".
 func Versions() []string {
 	r, err := open()

@@ -149,3 +149,49 @@ func (d *decoder) vertical(n *node) *Vertical {
 	}
 	return v
 }
+
+// shares warns of percent of what a container does not ask for.
+func (d *decoder) shares(a *App, m member) {
+	scale := m.s.Autoscale
+	if scale == nil || scale.Max == 0 {
+		return
+	}
+	for _, t := range []struct {
+		name    string
+		target  *ScaleTarget
+		example string
+	}{{"cpu", scale.CPU, "250m"}, {"memory", scale.Memory, "128Mi"}} {
+		if t.target == nil || t.target.Utilization == 0 {
+			continue
+		}
+		of := d.unasked(a, m, t.name)
+		if of == nil {
+			continue
+		}
+		at := m.n.get("autoscale").get(t.name)
+		d.against(at, of, rule.ScaleUnasked, fmt.Sprintf("%s is percent of what the pods ask for, but %s does not ask for %s", at.path, of.path, t.name),
+			"of a container that asks for nothing there is no percentage, and nothing is scaled",
+			fmt.Sprintf("write resources: %s: %q in %s, or here what each pod should use, such as %q", t.name, t.example, of.path, t.example))
+	}
+}
+
+// unasked is a container of the service that does not ask for a resource; nil when
+// all do, or it is not known.
+func (d *decoder) unasked(a *App, m member, name string) *node {
+	asks := func(r Resources) bool {
+		r = a.Limits.effective(r)
+		return r.Requests[name] != "" || r.Limits[name] != ""
+	}
+	if !settled(m.n, "resources") {
+		return nil
+	}
+	if !asks(m.s.Resources) {
+		return m.n
+	}
+	for _, c := range m.s.Sidecars {
+		if n := m.n.get("sidecars").get(c.Name); n != nil && settled(n, "resources") && !asks(c.Resources) {
+			return n
+		}
+	}
+	return nil
+}

@@ -136,6 +136,11 @@ func TestWarnings(t *testing.T) {
 		`services: web: {image: "nginx", config: c: a: "b", volumes: d: {mount: "/d", config: "c", mode: 440}}`:                                                                       "services.web.volumes.d.mode is 440, which is 0o670",
 		`services: web: {image: "nginx", config: c: a: "b", volumes: d: {mount: "/d", config: "c", mode: 0o440}}`:                                                                     "",
 		`services: web: {image: "nginx", ports: http: 80, expose: x: {host: "x.example.com", path: "/api/*"}}`:                                                                        `services.web.expose.x.path is "/api/*": a path is no pattern`,
+		`services: web: {image: "nginx", autoscale: {max: 3, cpu: 80}}`:                                                                                                               `services.web.autoscale.cpu is percent of what the pods ask for, but services.web does not ask for cpu`,
+		`services: web: {image: "nginx", resources: cpu: 1, autoscale: {max: 3, cpu: 80}, sidecars: s: image: "x"}`:                                                                   `services.web.autoscale.cpu is percent of what the pods ask for, but services.web.sidecars.s does not ask for cpu`,
+		`services: web: {image: "nginx", resources: limits: memory: "1Gi", autoscale: {max: 3, memory: 80}}`:                                                                          "",
+		`services: web: {image: "nginx", autoscale: {max: 3, cpu: "500m"}}`:                                                                                                           "",
+		`services: web: {image: "nginx", autoscale: {max: 3, cpu: 80}}, limits: defaultRequest: cpu: "10m"`:                                                                           "",
 		`services: web: image: "nginx", quota: "requests.nvidia.com/gpu": 1`:                                                                                                          "",
 	} {
 		dir := project(t, `package shop, import "shipit.dev/v1", v1.#App & {name: "shop", `+body+"}\n")

@@ -1,6 +1,7 @@
 package deploy
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,8 +19,7 @@ const againstKubernetes schema.Code = "kubernetes"
 
 // Check says what is wrong with an app's rendered objects: what the API server of
 // the environment's Kubernetes version would refuse by its schemas, and what the
-// app's own policies forbid. Warnings are among it; the error is an
-// *openapi.VersionError.
+// app's own policies forbid. Warnings are among it.
 func Check(app *schema.App, units []render.Unit) (schema.Errors, error) {
 	version := app.Kubernetes
 	if version == "" {
@@ -31,6 +31,10 @@ func Check(app *schema.App, units []render.Unit) (schema.Errors, error) {
 		known[i] = &unstructured.Unstructured{Object: o.Object}
 	}
 	validator, err := openapi.New(version, known...)
+	var unknown *openapi.VersionError
+	if errors.As(err, &unknown) {
+		return schema.Errors{unknownVersion(app, unknown)}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +77,21 @@ func Check(app *schema.App, units []render.Unit) (schema.Errors, error) {
 		}
 	}
 	return errs, nil
+}
+
+// unknownVersion is a version of Kubernetes that nothing is known of, where it is
+// written: for the environment, or for all of them.
+func unknownVersion(app *schema.App, err *openapi.VersionError) *schema.Error {
+	e := &schema.Error{
+		Code: againstKubernetes, Rule: rule.WrongValue, Severity: rule.Error, Path: "kubernetes",
+		Message: err.Error(),
+		Hint:    fmt.Sprintf("write the nearest version that is known: kubernetes: %q", err.Nearest()),
+	}
+	if environment := "environments." + app.Environment; app.Environment != "" && app.Position(environment+".kubernetes") != app.Position(environment) {
+		e.Path = environment + ".kubernetes"
+	}
+	e.Pos = app.Position(e.Path)
+	return e
 }
 
 // uncheckedHint says how a definition is given, in the words of the CUE.

@@ -1,11 +1,9 @@
 package deploy
 
 import (
-	"errors"
 	"strings"
 	"testing"
 
-	"github.com/shipit-dev/shipit/openapi"
 	"github.com/shipit-dev/shipit/render"
 	"github.com/shipit-dev/shipit/schema"
 	"github.com/shipit-dev/shipit/schema/rule"
@@ -61,8 +59,8 @@ func TestCheck(t *testing.T) {
 			}
 		})
 	}
-	var unknown *openapi.VersionError
-	if _, err := Check(&schema.App{Kubernetes: "1.2"}, nil); !errors.As(err, &unknown) {
-		t.Errorf("got %v for a version that is not known", err)
+	found, err := Check(&schema.App{Kubernetes: "1.2"}, nil)
+	if err != nil || len(found) != 1 || found[0].Path != "kubernetes" || !strings.Contains(found[0].Message, `Kubernetes "1.2" are not known`) || !strings.Contains(found[0].Hint, `kubernetes: "1.33"`) {
+		t.Errorf("got %+v, %v for a version that is not known", found, err)
 	}
 }

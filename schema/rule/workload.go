@@ -18,6 +18,7 @@ const (
 	DrainStuck       = "drain-stuck"
 	ScaleRange       = "scale-range"
 	ScaleFight       = "scale-fight"
+	ScaleUnasked     = "scale-unasked"
 
 	PlacementFight  = "placement-fight"
 	WidePermission  = "wide-permission"
@@ -97,6 +98,12 @@ var workloadRules = []Rule{
 		Explanation: "Scaling by cpu or memory counts pods by what they ask for, which vertical changes: the two would chase each other.",
 		Example:     "autoscale: {max: 5, cpu: 80, vertical: mode: \"Off\"}",
 		Fields:      []string{"services.autoscale.vertical"},
+	},
+	{
+		Name: ScaleUnasked, Severity: Warning, Silenceable: true, Summary: "An autoscaler aims at percent of what nobody asks for",
+		Explanation: "A number in cpu or memory is percent of what the containers ask for, each of them. When one asks for nothing, and no LimitRange gives it a default, the autoscaler cannot tell how busy the pods are.",
+		Example:     "resources: cpu: \"250m\"\nautoscale: {max: 10, cpu: 80}",
+		Fields:      []string{"services.autoscale.cpu", "services.autoscale.memory", "services.resources", "services.sidecars.resources"},
 	},
 	{
 		Name: CronLine, Kind: WrongValue, Summary: "A CronJob's schedule or time zone cannot be understood, or never comes",
