@@ -30,7 +30,7 @@ func spareMemory() {
 	const usual = 150 // percent of what is in use that it may grow by
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	debug.SetGCPercent(max(usual, spare*100/max(int(live[0].Value.Uint64()), spare/11)-100))
+	debug.SetGCPercent(max(usual, int(spare*100/max(live[0].Value.Uint64(), spare/11))-100))
 	// Once more after the next collection, which finds this.
 	runtime.AddCleanup(new([64]byte), func(struct{}) { spareMemory() }, struct{}{})
 }
