@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -15,6 +16,16 @@ func (t *translator) conflict(e *Error) {
 	places := append([]Pos{e.Pos}, e.Related...)
 	if len(places) < 2 {
 		places = t.loc.all[e.Path]
+	}
+	if slices.ContainsFunc(places, func(p Pos) bool { return t.syntax().lists[p].IsValid() }) {
+		if list := strings.TrimRight(e.Path, "0123456789"); strings.HasSuffix(list, ".") {
+			e.Path = strings.TrimSuffix(list, ".") // not the item, but its list
+		}
+		for i, p := range places {
+			places[i] = cmp.Or(t.syntax().lists[p], p)
+		}
+		slices.SortFunc(places, Pos.compare)
+		places = slices.Compact(places)
 	}
 	if slices.ContainsFunc(t.syntax().referred(places), func(p Pos) bool { return t.tagConflict(e, p) }) {
 		return
@@ -113,7 +124,7 @@ func (t *translator) environmentConflict(e *Error, values []Pos, sources []strin
 		e.Hint = "write the same kind of value in both"
 		return true
 	case strings.Contains(sources[base], " | "):
-		e.Hint = "write a value that it may be outside of it"
+		e.Hint = fmt.Sprintf("write a value that fits %s", sources[base])
 		return true
 	case strings.HasPrefix(sources[base], "["):
 		kind = "[...]"

@@ -213,15 +213,21 @@ func (d *decoder) oneOf(n *node, kinds []string, tooMany, why, none, hint string
 		for i, f := range given {
 			names[i], related[i] = f.name, f.pos
 		}
-		d.tell(&Error{
+		e := &Error{
 			Rule:    rule.OneOf,
-			Pos:     given[0].pos,
+			Pos:     related[0],
 			Path:    n.path,
 			Message: fmt.Sprintf("%s %s: %s", n.path, tooMany, strings.Join(names, ", ")),
 			Why:     why,
 			Hint:    "keep one of them",
 			Related: related[1:],
-		})
+		}
+		ofChosen := func(p Pos) bool { return d.loc.ofChosen[p] }
+		if i := slices.IndexFunc(related, ofChosen); i >= 0 && slices.ContainsFunc(related, func(p Pos) bool { return !ofChosen(p) }) {
+			e.Pos, e.Related = related[i], slices.Delete(slices.Clone(related), i, i+1)
+			e.Hint = fmt.Sprintf("an environment only adds: in the service, write each under an if, such as if environment == %q {…}", d.loc.environment.name)
+		}
+		d.tell(e)
 	}
 	// An unknown field was meant to be one of them.
 	if missing && !slices.ContainsFunc(n.fields, func(f *node) bool { return f.bad }) {

@@ -45,6 +45,7 @@ var habits = []habit{
 	{line: regexp.MustCompile(`;\s*\w|;\s*$`), said: regexp.MustCompile(`missing ',' in struct|illegal character`), message: "fields are not divided by semicolons", hint: "write a comma, or a new line"},
 	{said: regexp.MustCompile(`expected '{', found '='`), line: regexp.MustCompile(`^\s*if\b`), message: "two values are compared with ==, not with =", hint: "write == instead of ="},
 	{line: regexp.MustCompile(`^\s*}?\s*else\b`), message: "CUE has no else", hint: "write a second if with the opposite condition"},
+	{said: regexp.MustCompile(`missing ',' in struct`), line: regexp.MustCompile(`^\s*\w+(\.\w+)+\s*:`), message: "a field of a field is not written with a dot", hint: "write a colon: services: web: image: …"},
 	{said: regexp.MustCompile(`missing ',' in struct`), line: regexp.MustCompile(`[{,:]\s*[0-9]+\s*:`), message: "a name that is a number needs quotes", hint: `write "8080": …`},
 	{said: regexp.MustCompile(`illegal (integer )?number`), line: regexp.MustCompile(`\b0[0-9]`), message: "a number does not begin with 0", hint: "write it without the 0; 0o644 is octal, and with quotes it is a text"},
 	{said: regexp.MustCompile(`missing ',' in struct|expected label`), line: regexp.MustCompile(`^\s*v1\.#App\s*[:{|]`), message: "the App is v1.#App with & before its struct", hint: "write v1.#App & {…}"},

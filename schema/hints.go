@@ -178,6 +178,9 @@ var quotedWords = regexp.MustCompile(`"([^"]+)"`)
 
 // rename proposes a name that would do in place of one that does not.
 func rename(name, must string) string {
+	if strings.HasPrefix(must, "a kind") && name != "" && unquotedLabel.MatchString(name) {
+		return fmt.Sprintf("write %s", strings.ToUpper(name[:1])+name[1:])
+	}
 	better := nameFrom(name)
 	if !strings.Contains(must, "of a-z, 0-9") || better == "app" || len(better) > 15 && strings.Contains(must, "15") {
 		return ""
@@ -202,6 +205,8 @@ func valueHint(n *node, f *language.Field) string {
 		return ""
 	}
 	switch {
+	case f.Must == "true or false" && yamlWords[n.text] != "":
+		return "write " + yamlWords[n.text]
 	case n.text == "":
 		return "write one, or leave it out"
 	case strings.HasPrefix(f.Must, "a path") && strings.ContainsAny(n.text, "^$()|*"):

@@ -79,7 +79,9 @@ func (d *decoder) dirObjects(n *node, path string) []Object {
 	})
 	info, serr := os.Stat(folder)
 	switch {
-	case serr != nil || !info.IsDir():
+	case serr == nil && !info.IsDir():
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: %q is no folder", n.path, n.text), "", fmt.Sprintf("write file: %q", n.text))
+	case serr != nil:
 		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: there is no folder %q in the project", n.path, n.text), "its path is relative to the project's folder", d.nearFile(n.text))
 	case err != nil:
 		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: the folder %q cannot be read", n.path, n.text), "", "")

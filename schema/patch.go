@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -29,8 +30,8 @@ func (a *App) Patch(service, kind string, object map[string]any) (map[string]any
 			continue
 		}
 		patched, err := a.unify(p.Path, kind, object, p.Data)
-		if err != nil {
-			return nil, err
+		if told := new(Error); errors.As(err, &told) {
+			return nil, Errors{told}
 		}
 		object = patched.(map[string]any)
 	}

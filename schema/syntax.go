@@ -15,8 +15,10 @@ type syntax struct {
 	files    []string
 	values   map[Pos]ast.Expr    // the values of fields, by where they begin
 	choices  map[Pos]Pos         // where values with alternatives begin, by each place in them
+	lists    map[Pos]Pos         // where values that are lists begin, by where each item does
 	repeated map[Pos]bool        // values in the bodies of for
 	named    map[string][]Pos    // where the values of fields of a name begin
+	embeds   map[Pos]bool        // values with @embed
 	tags     map[Pos]string      // the names of @tag attributes, by where the value begins
 	exported map[string][]string // what packages have for others, by the packages' names
 
@@ -31,8 +33,8 @@ type syntax struct {
 
 func newSyntax(p Project, inst *build.Instance) *syntax {
 	s := &syntax{
-		values: map[Pos]ast.Expr{}, choices: map[Pos]Pos{}, repeated: map[Pos]bool{}, named: map[string][]Pos{},
-		tags: map[Pos]string{}, exported: map[string][]string{}, clauses: map[Pos]Pos{}, decides: map[Pos]bool{},
+		values: map[Pos]ast.Expr{}, choices: map[Pos]Pos{}, lists: map[Pos]Pos{}, repeated: map[Pos]bool{}, named: map[string][]Pos{},
+		embeds: map[Pos]bool{}, tags: map[Pos]string{}, exported: map[string][]string{}, clauses: map[Pos]Pos{}, decides: map[Pos]bool{},
 		selectors: map[Pos]*ast.SelectorExpr{}, selected: map[Pos]bool{},
 	}
 	for _, f := range inst.Files {
@@ -94,10 +96,18 @@ func (s *syntax) field(p Project, f *ast.Field) {
 			return !inside
 		}, nil)
 	}
+	if x, ok := f.Value.(*ast.ListLit); ok {
+		for _, item := range x.Elts {
+			s.lists[p.pos(item.Pos())] = pos
+		}
+	}
 	for _, a := range f.Attrs {
-		if key, body := a.Split(); key == "tag" {
+		switch key, body := a.Split(); key {
+		case "tag":
 			name, _, _ := strings.Cut(body, ",")
 			s.tags[pos] = strings.TrimSpace(name)
+		case "embed":
+			s.embeds[pos] = true
 		}
 	}
 }

@@ -58,8 +58,9 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 		t.outOfBound(e, text)
 	case has("field is required but not present"):
 		e.Code = rule.NoValue
-		e.Message = subject(path) + " is required by a definition of this project, but is not there"
-		e.Hint = "give it a value"
+		e.Message = subject(path) + " is required with !, but nobody gives it a value"
+		e.Hint = "give it one, in a field without !"
+		e.Related = nil
 	case has("incomplete", "non-concrete", "unresolved disjunction", "not concrete"):
 		t.noValue(e)
 	case has("ambiguous", "multiple defaults"):
@@ -91,7 +92,7 @@ func (t *translator) reference(e *Error, name string) {
 	e.Message = fmt.Sprintf("%q is not defined", name)
 	e.Related = nil
 	e.Hint = fmt.Sprintf("define it, or put quotes around a text: %q", name)
-	near := nearestName(name, t.loc.namesIn(""))
+	near := nearestName(name, sortedKeys(t.syntax().named))
 	line, _ := t.project.lines(e.Pos)
 	switch path := packages[name]; {
 	case hyphened.MatchString(line[:min(e.Pos.Column, len(line))]):
@@ -229,6 +230,10 @@ func (t *translator) noValue(e *Error) {
 		return
 	}
 	switch s := t.syntax().source(e.Pos); {
+	case t.syntax().embeds[e.Pos]:
+		e.Message = subject(e.Path) + " embeds nothing"
+		e.Why = "@embed does something only in files that begin with @extern(embed)"
+		e.Hint = "write @extern(embed) above package"
 	case defaults(s) > 1:
 		e.Message = fmt.Sprintf("%s has more than one default: %s", subject(e.Path), s)
 		e.Hint = "keep one *"
