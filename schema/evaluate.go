@@ -56,7 +56,7 @@ func (p Project) evaluate(inst *build.Instance, env environment, refused Errors)
 		}
 	}
 	if e.nowhere != nil {
-		errs = append(withoutValues(errs), e.nowhere...)
+		errs = append(withoutConsequencesOf(e.nowhere, errs), e.nowhere...)
 	}
 	if len(errs) > 0 {
 		return nil, errs.sorted()

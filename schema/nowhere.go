@@ -41,10 +41,11 @@ func (t *translator) nowhere(err error, files []*ast.File) Errors {
 	return told
 }
 
-// withoutValues drops what has no value, or cannot be computed, perhaps for a
-// reference that leads nowhere.
-func withoutValues(errs Errors) Errors {
+// withoutConsequencesOf drops what has no value, cannot be computed, or lacks something
+// where a reference leads nowhere: perhaps because of that.
+func withoutConsequencesOf(nowhere, errs Errors) Errors {
 	return slices.DeleteFunc(errs, func(e *Error) bool {
-		return e.Code == rule.NoValue || e.Code == rule.Evaluation
+		return e.Code == rule.NoValue || e.Code == rule.Evaluation ||
+			e.Code == rule.MissingField && slices.ContainsFunc(nowhere, func(n *Error) bool { return n.Pos == e.Pos })
 	})
 }
