@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -23,6 +24,8 @@ type locator struct {
 	names   map[string]Pos   // of files: a Pos in each; invalid ones are the schema's
 
 	following int // references, on the way to what they name
+
+	evaluating sync.Mutex // CUE evaluates for one at a time
 
 	environment environment
 	ofChosen    map[Pos]bool    // values that the environment writes
@@ -193,6 +196,8 @@ func (l *locator) pos(path string, v cue.Value) Pos {
 	}
 	p := l.source(v)
 	if !p.IsValid() && l.environment.name != "" {
+		l.evaluating.Lock()
+		defer l.evaluating.Unlock()
 		p = l.source(cue.Dereference(v)) // the environment's, filled in
 	}
 	return p

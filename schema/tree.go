@@ -132,6 +132,9 @@ type treeBuilder struct {
 	broken    map[string]bool // paths with an error of CUE's
 	errs      []error         // of values that are not broken, but have no value
 	whole     bool            // nothing is wrong with the value: it can be read side by side
+
+	part    bool    // others read too
+	orphans []*node // for adopt, when they no longer do
 }
 
 func newTreeBuilder(loc *locator) *treeBuilder {
@@ -196,6 +199,7 @@ func (b *treeBuilder) tree(v cue.Value, path, name string) *node {
 }
 
 // services builds the trees of services, as many at a time as there are processors.
+// They only read: CUE evaluates for one at a time.
 func (b *treeBuilder) services(n *node, fields *cue.Iterator) {
 	type service struct {
 		name  string
@@ -211,6 +215,7 @@ func (b *treeBuilder) services(n *node, fields *cue.Iterator) {
 	var g errgroup.Group
 	for w := range workers {
 		part := newTreeBuilder(b.loc)
+		part.part = true
 		for _, path := range []string{"", n.path} {
 			if p, ok := b.positions[path]; ok {
 				part.positions[path] = p
@@ -235,6 +240,9 @@ func (b *treeBuilder) services(n *node, fields *cue.Iterator) {
 	for _, part := range parts {
 		maps.Copy(b.positions, part.positions)
 		b.errs = append(b.errs, part.errs...)
+		for _, n := range part.orphans {
+			b.adopt(n)
+		}
 	}
 }
 
@@ -274,7 +282,11 @@ func (b *treeBuilder) adopt(n *node) {
 	if _, ok := b.positions[n.path]; ok {
 		return
 	}
-	_, parts := n.value.Expr()
+	if b.part {
+		b.orphans = append(b.orphans, n)
+		return
+	}
+	_, parts := n.value.Expr() // evaluates
 	for _, part := range parts {
 		if p := b.loc.place(part.Pos()); p.IsValid() {
 			n.pos, b.positions[n.path] = p, p

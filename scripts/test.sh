@@ -17,6 +17,8 @@ unit() {
   say "unit tests"
   # No cluster is named, so what needs one says so by skipping: it runs under e2e.
   env -u SHIPIT_REQUIRE_NODE -u SHIPIT_TEST_KUBECONFIG -u SHIPIT_TEST_REGISTRY go test ./...
+  say "what is evaluated side by side, with the race detector"
+  go test -race -run 'TestDefinition|TestLoadAll|TestErrors' ./schema
   say "the shop's own tests"
   (cd examples/shop && go test ./...)
 }
