@@ -382,3 +382,16 @@ func (e *env) status(name string) apply.UnitStatus {
 	e.Fatalf("no unit %s in %+v", name, s)
 	return apply.UnitStatus{}
 }
+
+// polls asks again and again until ok says so, for what cannot be watched.
+func (e *env) polls(ok func() (string, bool)) {
+	e.Helper()
+	why, done := "", false
+	for range 600 {
+		if why, done = ok(); done {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	e.Fatal(why)
+}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -254,7 +255,8 @@ func TestPreflightOnlyWhatChanges(t *testing.T) {
 	}
 }
 
-// as is e as a user with a Role of rules in the test's namespace.
+// as is e as a user with a Role of one or more rules in the test's namespace, as soon
+// as the API server acts by them.
 func (e *env) as(user string, rules ...rbacv1.PolicyRule) *env {
 	e.Helper()
 	all, err := kubernetes.NewForConfig(e.cfg)
@@ -267,6 +269,14 @@ func (e *env) as(user string, rules ...rbacv1.PolicyRule) *env {
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "User", Name: user}},
 	}, metav1.CreateOptions{})
 	check(e.T, err)
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User:               user,
+		ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: e.ns, Verb: rules[0].Verbs[0], Group: rules[0].APIGroups[0], Resource: rules[0].Resources[0]},
+	}}
+	e.polls(func() (string, bool) {
+		got, err := all.AuthorizationV1().SubjectAccessReviews().Create(e.ctx, review, metav1.CreateOptions{})
+		return user + " has no rights yet", err == nil && got.Status.Allowed
+	})
 	out := *e
 	out.cfg = rest.CopyConfig(e.cfg)
 	out.cfg.Impersonate.UserName = user

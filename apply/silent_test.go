@@ -8,8 +8,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -64,31 +64,24 @@ func (e *env) create(r schema.GroupVersionResource, text string) {
 	check(e.T, err)
 }
 
-// served polls discovery, which cannot be watched, until the group answers, is
-// silent, or is not there.
+// served waits until discovery says that the group answers, is silent, or gone.
 func (e *env) served(group string, want string) {
 	e.Helper()
 	dc, err := discovery.NewDiscoveryClientForConfig(e.cfg)
 	check(e.T, err)
 	gv := schema.GroupVersion{Group: group, Version: "v1"}
-	is := ""
-	for range 600 {
+	e.polls(func() (string, bool) {
 		_, answers, silent, err := dc.GroupsAndMaybeResources()
 		check(e.T, err)
+		is := "gone"
 		switch {
 		case silent[gv] != nil:
 			is = "silent"
 		case answers[gv] != nil:
 			is = "answers"
-		default:
-			is = "gone"
 		}
-		if is == want {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	e.Fatalf("%s is %s, want %s", group, is, want)
+		return fmt.Sprintf("%s is %s, want %s", group, is, want), is == want
+	})
 }
 
 // An aggregated API whose server is down hides what there is of its kinds. Who has
@@ -113,6 +106,10 @@ spec:
 	e.mustDeploy(with(web, widget))
 	check(t, e.dyn.Resource(definitions).Delete(e.ctx, "widgets."+group, metav1.DeleteOptions{}))
 	e.served(group, "gone")
+	e.polls(func() (string, bool) { // the one that the API server made for the definition
+		_, err := e.dyn.Resource(apiServices).Get(e.ctx, "v1."+group, metav1.GetOptions{})
+		return "its APIService is still there", apierrors.IsNotFound(err)
+	})
 	e.create(apiServices, `
 apiVersion: apiregistration.k8s.io/v1
 kind: APIService
