@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/token"
@@ -150,7 +151,7 @@ func (p Project) stale() []*Error {
 
 // bareSchema is the schema for evaluating it: without its comments, which are more
 // than half of what there is to parse. Lines keep their numbers.
-func bareSchema() map[string][]byte {
+var bareSchema = sync.OnceValue(func() map[string][]byte {
 	files := v1.Files()
 	for name, data := range files {
 		bare := make([]byte, 0, len(data))
@@ -163,20 +164,20 @@ func bareSchema() map[string][]byte {
 		files[name] = bare
 	}
 	return files
-}
+})
 
 // relaxedSchema is the schema with the same definitions, all of them open: with it
 // CUE evaluates what the user wrote and finds only what is wrong in itself.
-func relaxedSchema() map[string][]byte {
+var relaxedSchema = sync.OnceValue(func() map[string][]byte {
 	return definitions("{"+appFields+", ...}", "_")
-}
+})
 
 // appFields are what an App has by itself: what it is known by, and what is filled in.
 const appFields = `_schema: "` + importPath + `", environment: *"" | string`
 
 // scalarSchema is the schema with its definitions of scalars, and structs that are
 // open.
-func scalarSchema() map[string][]byte { return definitions("{...}", "") }
+var scalarSchema = sync.OnceValue(func() map[string][]byte { return definitions("{...}", "") })
 
 // definitions gives the schema's, those of structs open: with what #App is, and what
 // is no struct, where that is not what it says itself.
