@@ -20,15 +20,18 @@ type habit struct {
 	message, hint string // the message may be empty: then CUE's words stay
 }
 
+// takeTag says what to write in place of what another tool, or a shell, fills in.
+const takeTag = `write an expression, "nginx:\(_tag)", and take values from the command line: _tag: string @tag(tag)`
+
 // habits are tried in order.
 var habits = []habit{
 	{line: regexp.MustCompile(`^(<{7} |={7}$|>{7} )`), message: "this is a mark of a merge that git left to you", hint: "keep one of the two sides, and remove the lines with <<<<<<<, ======= and >>>>>>>"},
 	{said: regexp.MustCompile(`illegal character U\+(200[B-F]|2060|00AD|FEFF|202[A-E])`), message: "there is a character here that cannot be seen", hint: "remove it, or type the line again"},
 	{said: regexp.MustCompile(`illegal character U\+(FF|30)`), message: "this is punctuation of another script", hint: "write : , ( ) as on an English keyboard"},
 	{line: regexp.MustCompile(`:\s*"?\$\{`), said: regexp.MustCompile(`missing ','|expected|illegal`), message: "a variable of a shell is no CUE",
-		hint: `write an expression, "nginx:\(_tag)", and take values from the command line: _tag: string @tag(tag)`},
+		hint: takeTag},
 	{line: regexp.MustCompile(`\{\{`), message: "a template of another tool is no CUE",
-		hint: `write an expression, "nginx:\(_tag)", and take values from the command line: _tag: string @tag(tag)`},
+		hint: takeTag},
 	{line: regexp.MustCompile(`^\s*#[^:{]*$`), message: "a comment begins with //, not with #", hint: "write // instead of #"},
 	{line: regexp.MustCompile(`[“”‘’„]`), message: "these are quotation marks of a word processor", hint: `write " on both sides of a text`},
 	{line: regexp.MustCompile(`:\s*[|>][-+]?\s*$`), message: "a text of several lines is not written as in YAML",

@@ -42,7 +42,7 @@ func TestDefinitions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := shop(t, test.text)
+			dir := shop(t, "v1.#App & {name: \"shop\"}\n"+test.text)
 			p, err := Find(dir)
 			if err != nil {
 				t.Fatal(err)
@@ -87,13 +87,13 @@ func TestDefinitions(t *testing.T) {
 	}
 }
 
-// shop makes a project of an App with what is said of it.
+// shop makes a project of what is said after its import of the schema.
 func shop(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
-		"cue.mod/module.cue": "module: \"example.com/shop\"\nlanguage: version: \"v0.14.0\"\n",
-		"shop.cue":           "package shop\n\nimport \"shipit.dev/v1\"\n\nv1.#App & {name: \"shop\"}\n" + text + "\n",
+		moduleFile: "module: \"example.com/shop\"\nlanguage: version: \"v0.17.0\"\n",
+		"shop.cue": "package shop\n\nimport \"shipit.dev/v1\"\n\n" + text + "\n",
 	} {
 		file := filepath.Join(dir, filepath.FromSlash(name))
 		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(text), 0o644)); err != nil {
@@ -120,7 +120,7 @@ func (p Project) with(t *testing.T, files map[string][]byte) (*App, error) {
 func TestDefinitionOfMany(t *testing.T) {
 	t.Parallel()
 	text := strings.Builder{}
-	text.WriteString("services: [Name=_]: #Web & {_name: Name}\n#Web: v1.#Service & {\n\t_name: string\n\tports: http: *8080 | int\n\tprobes: readiness: {http: *\"/readyz\" | string, periodSeconds: *5 | int}\n\texpose: public: {host: \"\\(_name).example.com\", class: \"nginx\"}\n\tautoscale: {min: *2 | int, max: *6 | int, cpu: 80}\n\tresources: cpu: *\"100m\" | string\n}\n")
+	text.WriteString("v1.#App & {name: \"shop\"}\nservices: [Name=_]: #Web & {_name: Name}\n#Web: v1.#Service & {\n\t_name: string\n\tports: http: *8080 | int\n\tprobes: readiness: {http: *\"/readyz\" | string, periodSeconds: *5 | int}\n\texpose: public: {host: \"\\(_name).example.com\", class: \"nginx\"}\n\tautoscale: {min: *2 | int, max: *6 | int, cpu: 80}\n\tresources: cpu: *\"100m\" | string\n}\n")
 	for i := range 40 {
 		fmt.Fprintf(&text, "services: \"a-%d\": {image: \"a\", probes: readiness: periodSeconds: 6, autoscale: max: 11}\n", i)
 	}

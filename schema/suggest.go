@@ -103,7 +103,7 @@ var (
 // unfilled helps with a text that another tool, or a shell, would fill in.
 func unfilled(n *node) string {
 	if n.has(cue.StringKind) && (template.MatchString(n.text) || variable.MatchString(n.text)) {
-		return `nothing fills this in: write an expression, "nginx:\(_tag)", and take values from the command line: _tag: string @tag(tag)`
+		return "nothing fills this in: " + takeTag
 	}
 	return ""
 }

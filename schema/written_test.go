@@ -1,15 +1,12 @@
 package schema
 
 import (
-	"os"
-	"path/filepath"
 	"reflect"
 	"testing"
 )
 
 // What is plain to see is what CUE says; and what is not is left to it.
 func TestWrittenEnvironments(t *testing.T) {
-	const app = "package shop\n\nimport \"shipit.dev/v1\"\n\n"
 	for _, test := range []struct {
 		name, text string
 		plain      bool
@@ -29,16 +26,7 @@ func TestWrittenEnvironments(t *testing.T) {
 		{"of a struct with more", "v1.#App\n_b: quota: cpu: \"1\"\nenvironments: prod: {_b, namespace: \"x\"}", false},
 		{"no app", "environments: prod: {}", false},
 	} {
-		dir := t.TempDir()
-		text := app + test.text + "\n"
-		if err := os.MkdirAll(filepath.Join(dir, "cue.mod"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		for name, text := range map[string]string{moduleFile: "module: \"example.com/shop\"\nlanguage: version: \"v0.17.0\"\n", "shop.cue": text} {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
+		dir := shop(t, test.text)
 		p, err := Find(dir)
 		if err != nil {
 			t.Fatal(err)
