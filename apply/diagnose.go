@@ -47,7 +47,12 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 	if d.Code == CodeUnschedulable {
 		certain = c.refineUnscheduled(ctx, d, pod, events, lasted)
 	}
-	blameReference(d, &pod.Spec)
+	if r := blameReference(d, &pod.Spec); r != nil && certain {
+		// The kubelet has not looked again if it is there by now.
+		h := c.heldNow(ctx, r.kind, r.name)
+		there := h.err == nil && missing([]reference{*r}, h, c.owner.Namespace) == nil
+		certain = !there || lasted >= graceRetry
+	}
 	d.Events = warningLines(events, d.Message)
 	if status := containerStatus(pod, d.Container); status != nil && (status.State.Running != nil || status.LastTerminationState.Terminated != nil || status.State.Terminated != nil) {
 		crashed := d.ExitCode != nil

@@ -45,6 +45,7 @@ const (
 	graceAsk         = 2 * time.Second  // then events are asked why a pod has no node, or is not made
 	graceStuck       = 10 * time.Second // somebody may be about to delete the pod
 	graceStart       = 4 * time.Second  // then events are asked why a pod does not start
+	graceRetry       = 20 * time.Second // the kubelet tries again every ten seconds
 	readinessAtLeast = 20 * time.Second
 )
 
@@ -311,17 +312,32 @@ func pullReason(message, image string) string {
 	return message
 }
 
+// containerConfig judges what keeps the kubelet from making a container. Much of
+// it passes: its cache was not filled in time, the runtime did not answer.
 func containerConfig(w *corev1.ContainerStateWaiting) problem {
 	d := Diagnosis{Code: CodeConfigMissing, Message: w.Message}
+	pr := problem{key: "config", grace: graceRetry}
 	text := w.Message
 	switch {
 	case strings.Contains(text, "runAsNonRoot") || strings.Contains(text, "non-root"):
+		pr.grace = 0
 		d.Code, d.Field = CodeAdmissionDenied, "security"
 		d.Hint = "run it as another user with security: runAsUser: 65532 (or the number of the image's own), or let it be root with security: runAsNonRoot: false"
-	case strings.Contains(text, "configmap") || strings.Contains(text, "secret") || strings.Contains(text, "couldn't find key"):
+	case strings.Contains(text, "no command specified"):
+		pr.grace = 0
+		d.Code, d.Field = CodeCrashLoop, "command"
+		d.Message, d.Hint = "neither the image nor the service names a command", "name one under command"
+	case keyMissing.MatchString(text) || objectMissing.MatchString(text):
+		pr.grace, pr.unsure = 0, true // it may be there by now
 		d.Field = "env"
+	case strings.Contains(text, "configmap") || strings.Contains(text, "secret"):
+		d.Field = "env"
+	case w.Reason == "CreateContainerError":
+		d.Code = CodeDeadlineExceeded
+		d.Message = "the container cannot be created: " + text
 	}
-	return problem{key: "config", Diagnosis: d}
+	pr.Diagnosis = d
+	return pr
 }
 
 // crash says how the container's last run ended.
@@ -335,7 +351,7 @@ func crash(s corev1.ContainerStatus) problem {
 		if s.State.Waiting != nil {
 			d.Message = s.State.Waiting.Message
 		}
-		return problem{key: "crash", Diagnosis: d}
+		return problem{key: "crash", Diagnosis: d, grace: graceRetry} // the runtime may have been slow
 	}
 	code := t.ExitCode
 	d.ExitCode = &code

@@ -114,6 +114,26 @@ func TestPodProblems(t *testing.T) {
 			code: CodeAdmissionDenied, field: "security", message: "container has runAsNonRoot and image will run as root",
 		},
 		{
+			name: "the kubelet's cache is late", pod: podOf(waiting("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"), corev1.Container{}),
+			code: CodeConfigMissing, field: "env", grace: graceRetry, message: "failed to sync secret cache: timed out waiting for the condition",
+		},
+		{
+			name: "a kubelet that has just started", pod: podOf(waiting("CreateContainerConfigError", "services have not yet been read at least once, cannot construct envvars"), corev1.Container{}),
+			code: CodeConfigMissing, grace: graceRetry, message: "services have not yet been read at least once, cannot construct envvars",
+		},
+		{
+			name: "a slow runtime", pod: podOf(waiting("CreateContainerError", "context deadline exceeded"), corev1.Container{}),
+			code: CodeDeadlineExceeded, grace: graceRetry, message: "the container cannot be created: context deadline exceeded",
+		},
+		{
+			name: "a runtime that does not start it", pod: podOf(waiting("RunContainerError", "context deadline exceeded"), corev1.Container{}),
+			code: CodeCrashLoop, field: "command", grace: graceRetry, message: "context deadline exceeded",
+		},
+		{
+			name: "nothing to run", pod: podOf(waiting("CreateContainerError", `failed to create containerd container: failed to generate container "x" spec: failed to generate spec: no command specified`), corev1.Container{}),
+			code: CodeCrashLoop, field: "command", message: "neither the image nor the service names a command",
+		},
+		{
 			name: "starting", pod: podOf(waiting("ContainerCreating", ""), corev1.Container{}),
 			code: CodeDeadlineExceeded, grace: graceStart, message: "the container was not started",
 		},

@@ -194,28 +194,36 @@ func (c *Client) claimPending(ctx context.Context, name string) (why string, gra
 	return why, grace
 }
 
-// keyMissing and objectMissing are how the kubelet names what a container's
-// environment refers to.
+// How the kubelet names what a container's environment, or a volume, refers to.
 var (
 	keyMissing    = regexp.MustCompile(`couldn't find key (\S+) in (Secret|ConfigMap) [^/\s]+/(\S+)`)
 	objectMissing = regexp.MustCompile(`(secret|configmap) "([^"]+)" not found`)
+	itemMissing   = regexp.MustCompile(`references non-existent (?:secret|config) key: (\S+)`)
 )
 
-// blameReference finds the variable that refers to what is missing.
-func blameReference(d *Diagnosis, spec *corev1.PodSpec) {
-	if d.Code != CodeConfigMissing || strings.HasPrefix(d.Field, "volumes.") {
-		return
+// blameReference finds the variable or volume that refers to what is missing, nil
+// if the kubelet names nothing that is.
+func blameReference(d *Diagnosis, spec *corev1.PodSpec) *reference {
+	if d.Code != CodeConfigMissing {
+		return nil
 	}
 	var kind, name, key string
 	if m := keyMissing.FindStringSubmatch(d.Message); m != nil {
 		key, kind, name = m[1], m[2], m[3]
 	} else if m := objectMissing.FindStringSubmatch(d.Message); m != nil {
 		kind, name = m[1], m[2]
+	} else if m := itemMissing.FindStringSubmatch(d.Message); m != nil {
+		key = m[1]
+	} else {
+		return nil
 	}
 	for _, r := range references(spec) {
-		if strings.EqualFold(r.kind, kind) && r.name == name && (key == "" || r.key == key) && strings.HasPrefix(r.field, "env") {
+		named := (kind == "" || strings.EqualFold(r.kind, kind) && r.name == name) && (key == "" || r.key == key)
+		variable := d.Field == "env" && !strings.HasPrefix(r.field, "volumes.")
+		if named && (variable || r.field == d.Field) {
 			d.Field = r.field
-			return
+			return &r
 		}
 	}
+	return nil
 }
