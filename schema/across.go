@@ -17,6 +17,7 @@ func (d *decoder) across(a *App, app *node) {
 		d.neighbours(m)
 		d.scraped(a, m)
 		d.unsaid(a, m)
+		d.references(m)
 		d.shares(a, m)
 		for _, need := range m.s.Needs {
 			d.other(m.n.get("needs").get(need), need, "needs")

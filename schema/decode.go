@@ -3,7 +3,7 @@ package schema
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
+	"os"
 	"slices"
 	"strings"
 
@@ -19,6 +19,7 @@ type decoder struct {
 	errs     Errors
 	warnings []*Error
 	loc      *locator
+	root     *os.Root       // the module's folder, once one in it is looked at
 	places   map[string]Pos // of what is not in CUE
 	services *node
 	enabled  []member // services, sorted by name
@@ -55,6 +56,7 @@ func (d *decoder) against(n, other *node, rule, message, why, hint string) {
 }
 
 func (d *decoder) app(n *node) *App {
+	defer d.close()
 	d.places = map[string]Pos{}
 	a := &App{
 		Name:        n.get("name").str(),
@@ -240,9 +242,8 @@ func (d *decoder) build(n *node) *Build {
 		return nil
 	}
 	pkg := n.get("go")
-	if text := pkg.str(); text != "" && !filepath.IsLocal(filepath.FromSlash(text)) {
-		d.wrong(pkg, rule.ProjectFile, fmt.Sprintf("%s leaves the project: %q", pkg.path, text),
-			"a build reads the project's files only", "make the folder that holds both the project, or copy the package into it")
+	if !slices.ContainsFunc(n.fields, func(f *node) bool { return f.bad }) { // else it is another tool's
+		d.goFolder(pkg)
 	}
 	return &Build{Go: pkg.str()}
 }
@@ -288,7 +289,7 @@ func (d *decoder) ports(n *node) []Port {
 		if f.is(cue.StructKind) {
 			p.Port = int32(f.get("port").int64())
 			p.Service = int32(f.get("service").int64())
-			p.Node = int32(f.get("node").int64())
+			p.Node = d.nodePort(f.get("node"))
 			p.Host = int32(f.get("host").int64())
 			p.Protocol = cmp.Or(f.get("protocol").str(), p.Protocol)
 			p.AppProtocol = f.get("appProtocol").str()
@@ -298,4 +299,18 @@ func (d *decoder) ports(n *node) []Port {
 	}
 	slices.SortFunc(ports, func(a, b Port) int { return cmp.Compare(a.Name, b.Name) })
 	return ports
+}
+
+// The ports that an API server gives to nodes, unless it is told otherwise
+// (--service-node-port-range).
+const firstNodePort, lastNodePort = 30000, 32767
+
+// nodePort decodes a port of every node.
+func (d *decoder) nodePort(n *node) int32 {
+	port := n.int64()
+	if port != 0 && (port < firstNodePort || port > lastNodePort) {
+		d.wrong(n, rule.NodePortRange, fmt.Sprintf("%s is %d, which most clusters refuse", n.path, port),
+			fmt.Sprintf("they give the ports from %d to %d to nodes", firstNodePort, lastNodePort), "choose one of these, or leave it out: the cluster then chooses")
+	}
+	return int32(port)
 }

@@ -65,7 +65,7 @@ func (p Project) evaluate(inst *build.Instance, env environment, refused Errors)
 	app.Source, _, _ = strings.Cut(inst.Module, "@")
 	app.positions = b.positions
 	maps.Copy(app.positions, d.places)
-	app.Warnings = slices.Concat(p.unread(inst), p.stale(), p.ownServices(e.files), d.warnings, e.ignored.bad())
+	app.Warnings = slices.Concat(p.unread(inst), p.stale(), p.ownServices(e.files), e.loc.optional(b.positions), d.warnings, e.ignored.bad())
 	for _, w := range app.Warnings {
 		_ = ruled(w) // the same one
 	}

@@ -69,24 +69,58 @@ func TestErrors(t *testing.T) {
 			}
 			text := strings.ReplaceAll(got.String(), dir, "$DIR")
 			jargon(t, text)
-			for i := range archive.Files {
-				if f := &archive.Files[i]; f.Name == "want" {
-					if string(f.Data) == text {
-						return
-					}
-					if !*update {
-						t.Fatalf("Load says:\n%s\nwant:\n%s", text, f.Data)
-					}
-					f.Data = []byte(text)
-				}
-			}
-			if !*update {
-				t.Fatal("no file want")
-			}
-			if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+			compare(t, file, archive, text)
+		})
+	}
+}
+
+// TestWarned loads the projects in testdata/warnings, as TestErrors does, and compares
+// the warnings about them.
+func TestWarned(t *testing.T) {
+	t.Parallel()
+	cases, err := filepath.Glob("testdata/warnings/*.txtar")
+	if err != nil || len(cases) < 3 {
+		t.Fatal(cases, err)
+	}
+	for _, file := range cases {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			archive := must(txtar.ParseFile(file))
+			app, err := schema.Load(t.Context(), extract(t, archive), schema.Options{Environment: directive(archive, "environment")})
+			if err != nil {
 				t.Fatal(err)
 			}
+			var got strings.Builder
+			for _, w := range app.Warnings {
+				if w.Code == rule.StaleSchema {
+					continue
+				}
+				got.WriteString(w.Text() + "\n")
+				if r, _ := rule.Named(w.Rule); !w.Pos.IsValid() || w.Severity != rule.Warning || r.Severity != rule.Warning {
+					t.Errorf("rule %q, severity %q: %v", w.Rule, w.Severity, w)
+				}
+			}
+			jargon(t, got.String())
+			compare(t, file, archive, got.String())
 		})
+	}
+}
+
+// compare fails for a text that is not an archive's file want, or writes it.
+func compare(t *testing.T, name string, archive *txtar.Archive, text string) {
+	t.Helper()
+	i := slices.IndexFunc(archive.Files, func(f txtar.File) bool { return f.Name == "want" })
+	switch {
+	case i < 0:
+		t.Fatal("no file want")
+	case string(archive.Files[i].Data) == text:
+	case !*update:
+		t.Fatalf("Load says:\n%s\nwant:\n%s", text, archive.Files[i].Data)
+	default:
+		archive.Files[i].Data = []byte(text)
+		if err := os.WriteFile(name, txtar.Format(archive), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -21,6 +21,7 @@ type locator struct {
 	written map[string]Pos   // values
 	labels  map[string]Pos   // the names of fields
 	all     map[string][]Pos // every value that is written for a path
+	maybe   map[string]Pos   // the names of fields with ?
 	names   map[string]Pos   // of files: a Pos in each; invalid ones are the schema's
 
 	following int // references, on the way to what they name
@@ -56,7 +57,7 @@ func (l *locator) knowFiles(inst *build.Instance) {
 // structs after.
 func newLocator(p Project, inst *build.Instance, env environment) *locator {
 	l := &locator{
-		project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}, names: map[string]Pos{},
+		project: p, written: map[string]Pos{}, labels: map[string]Pos{}, all: map[string][]Pos{}, maybe: map[string]Pos{}, names: map[string]Pos{},
 		environment: env, ofChosen: map[Pos]bool{}, outside: map[string]bool{},
 	}
 	l.knowFiles(inst)
@@ -109,6 +110,9 @@ func (l *locator) decls(path string, decls []ast.Decl) {
 			}
 			at := language.Join(path, name)
 			l.record(at, d)
+			if d.Constraint == token.OPTION {
+				l.maybe[at] = l.place(d.Label.Pos())
+			}
 			l.expr(at, d.Value)
 		case *ast.EmbedDecl:
 			if _, ok := l.written[""]; !ok && path == "" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -97,6 +98,12 @@ func usesOf(t *testing.T, script, base, app, environment string, tags []string) 
 	}
 	if base == "" {
 		base = "."
+	}
+	for _, folder := range []string{"", "see"} { // what scripts copy there to be built
+		program := filepath.Join(dir, filepath.Base(base), app, folder, "main.go")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(program), 0o755), os.WriteFile(program, []byte("package main\n"), 0o644)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	loaded, err := schema.Load(t.Context(), filepath.Join(dir, filepath.Base(base), app), schema.Options{Environment: environment, Tags: tags})
 	if err != nil {

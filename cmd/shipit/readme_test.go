@@ -24,6 +24,8 @@ func TestReadme(t *testing.T) {
 	for name, text := range map[string]string{
 		"shop.cue":           string(block[1]),
 		"cue.mod/module.cue": "module: \"shop.example\"\nlanguage: version: \"v0.17.0\"\n",
+		"web/main.go":        "package main\n",
+		"catalog/main.go":    "package main\n",
 	} {
 		file := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

@@ -20,6 +20,7 @@ const (
 	WordAsName      = "word-as-name"
 	NothingFills    = "nothing-fills"
 	ModeInDecimal   = "mode-in-decimal"
+	UnknownVariable = "unknown-variable"
 )
 
 var dataRules = []Rule{
@@ -85,6 +86,12 @@ var dataRules = []Rule{
 		Explanation: "It reaches the program as it is: nothing here knows the templates of Helm, and neither Kubernetes nor shipit the variables of a shell. In env, command and args Kubernetes knows $(NAME), the value of another variable.",
 		Example:     "_tag: *\"1.4\" | string @tag(tag) // shipit deploy -t tag=1.5\nenv: VERSION: _tag",
 		Fields:      []string{"services.env", "services.command", "services.args", "services.config"},
+	},
+	{
+		Name: UnknownVariable, Severity: Warning, Silenceable: true, Summary: "A text refers to a variable that its container does not have",
+		Explanation: "In env, command and args Kubernetes replaces $(NAME) by the variable of that name: one of env, envFrom or calls, not one of the image's own, nor what a command would print. Others it leaves as they are, silently. $$(NAME) is the text $(NAME).",
+		Example:     "env: {DB_HOST: \"db.example.com\", DB_URL: \"postgres://$(DB_HOST)/shop\"}",
+		Fields:      []string{"services.env", "services.command", "services.args"},
 	},
 	{
 		Name: ModeInDecimal, Severity: Warning, Silenceable: true, Summary: "A mode looks octal, but is written as a decimal number",

@@ -35,6 +35,7 @@ const (
 	InputLimit    = "input-limit"
 	policyBroken  = "policy"
 	BadIgnore     = "bad-ignore"
+	OptionalField = "optional-field"
 )
 
 var languageRules = []Rule{
@@ -105,6 +106,11 @@ var languageRules = []Rule{
 	{
 		Name: WrongName, Kind: WrongName, Summary: "A name cannot be used",
 		Explanation: "Names become names of Kubernetes objects, ports, or variables, which take only some characters and lengths.",
+	},
+	{
+		Name: OptionalField, Kind: NoValue, Severity: Warning, Silenceable: true, Summary: "A field is written with ?, and so sets nothing",
+		Explanation: "In CUE replicas?: 2 does not say that there are two replicas, only that they must be 2 if another place says how many. That belongs into definitions. A value that another place may change is a default.",
+		Example:     "replicas: *2 | int",
 	},
 	{
 		Name: StaleSchema, Kind: StaleSchema, Severity: Warning, Silenceable: true, Summary: "The project's copy of the schema is not this program's",

@@ -14,6 +14,7 @@ const (
 	NotOfCall       = "not-of-call"
 	PathPattern     = "path-pattern"
 	CallUnsaid      = "call-unsaid"
+	NodePortRange   = "node-port-range"
 )
 
 var networkRules = []Rule{
@@ -64,6 +65,12 @@ var networkRules = []Rule{
 		Explanation: "Node ports are of NodePort and LoadBalancer, source ranges of LoadBalancer; a headless Service translates no ports. A Service is made of ports.",
 		Example:     "ports: http: 8080\nservice: {type: \"LoadBalancer\", externalTrafficPolicy: \"Local\"}",
 		Fields:      []string{"services.service"},
+	},
+	{
+		Name: NodePortRange, Severity: Warning, Silenceable: true, Summary: "A port of every node is outside of the range that clusters have for them",
+		Explanation: "An API server gives nodes the ports from 30000 to 32767, unless --service-node-port-range says otherwise. It refuses a Service with another. Silence it when the cluster's range is a different one.",
+		Example:     "ports: http: {port: 8080, node: 30080}\nservice: type: \"NodePort\"",
+		Fields:      []string{"services.ports.node"},
 	},
 	{
 		Name: NotOfCall, Summary: "A call or a caller has a field that means nothing for it",

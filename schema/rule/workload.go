@@ -4,6 +4,7 @@ package rule
 const (
 	NoImage          = "no-image"
 	ImageAndBuild    = "image-and-build"
+	BuildFolder      = "build-folder"
 	NotOfWorkload    = "not-of-workload"
 	ProbePort        = "probe-port"
 	ProbeThreshold   = "probe-threshold"
@@ -42,6 +43,12 @@ var workloadRules = []Rule{
 		Name: ImageAndBuild, Summary: "A container has both an image and a build",
 		Explanation: "A build makes the image: only one of the two can say what runs.",
 		Fields:      []string{"services.image", "services.build"},
+	},
+	{
+		Name: BuildFolder, Kind: WrongValue, Silenceable: true, Summary: "The folder of a build is not there, or has nothing to build in it",
+		Explanation: "build: go names the folder of a Go main package, relative to the project's own folder. One that is made before each build, and is in no repository, is silenced here.",
+		Example:     "build: go: \"./web\"",
+		Fields:      []string{"services.build.go"},
 	},
 	{
 		Name: NotOfWorkload, Summary: "A service has a field that its kind of workload does not have",
