@@ -6,6 +6,7 @@ package schema
 import (
 	"fmt"
 	"path"
+	"time"
 )
 
 // Pos is a place in the user's CUE, with 1-based line and column. File is
@@ -41,6 +42,7 @@ type App struct {
 	Context     string            // the kubeconfig context of the environment; may be empty
 	Cluster     string            // the UID of the kube-system namespace of the cluster that it must be deployed to; "" is any
 	Protected   bool              // Cluster is set, and a deploy there wants to be confirmed
+	TTL         time.Duration     // how long it stays after its last deploy; 0 is for good
 	Kubernetes  string            // the version of the cluster, MAJOR.MINOR as in "1.34"; "" is the newest that shipit knows
 	Registry    string            // where builds are pushed, host[:port][/path]; may be empty
 	Labels      map[string]string // on every object and pod, beside shipit's own

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"cuelang.org/go/cue"
 	"github.com/shipit-dev/shipit/schema/rule"
@@ -67,6 +68,7 @@ func (d *decoder) app(n *node) *App {
 		Annotations: d.annotations(n.get("annotations")),
 		Quota:       d.quota(n.get("quota")),
 		Monitoring:  cmp.Or(n.get("monitoring").str(), Annotations),
+		TTL:         d.ttl(n.get("ttl")),
 		Kubernetes:  n.get("kubernetes").str(),
 		Limits:      d.limits(n.get("limits")),
 		Objects:     d.rawObjects(n.get("objects")),
@@ -83,6 +85,10 @@ func (d *decoder) app(n *node) *App {
 		if a.Protected && env.missing("cluster") {
 			d.wrong(env.get("protected"), rule.MissingField, env.path+" is protected, but does not say which cluster it is in", "a context is only a name, which may lead anywhere",
 				"write cluster: \"…\": kubectl get namespace kube-system -o jsonpath={.metadata.uid}")
+		}
+		if at := n.get("ttl"); a.Protected && a.TTL > 0 {
+			d.against(at, env.get("protected"), rule.TTL, fmt.Sprintf("%s ends the app in %s, which is protected", at.path, env.path),
+				"shipit delete --expired would remove it", "take one of the two out")
 		}
 	}
 	if a.Namespace == "" {
@@ -108,6 +114,15 @@ func (d *decoder) app(n *node) *App {
 	}
 	d.across(a, n)
 	return a
+}
+
+// ttl reads how long the App stays.
+func (d *decoder) ttl(n *node) time.Duration {
+	ttl, err := time.ParseDuration(n.str())
+	if err == nil && ttl == 0 {
+		d.wrong(n, rule.TTL, n.path+" is no time at all", "the app would be over as soon as it is there", "write how long it stays, such as \"72h\", or leave ttl out: then it stays")
+	}
+	return ttl
 }
 
 func (d *decoder) anyService(services *node) {

@@ -60,6 +60,7 @@ var fills = []struct {
 	{"quota", cue.StructKind},
 	{"monitoring", cue.StringKind},
 	{"kubernetes", cue.StringKind},
+	{"ttl", cue.StringKind},
 	{"crds", cue.StringKind},
 	{"limits", cue.StructKind},
 	{"objects", cue.StructKind},

@@ -32,6 +32,7 @@ const (
 	PatchConflict = "patch-conflict"
 	PatchNothing  = "patch-nothing"
 	BadObject     = "bad-object"
+	TTL           = "ttl"
 	InputLimit    = "input-limit"
 	policyBroken  = "policy"
 	BadIgnore     = "bad-ignore"
@@ -160,6 +161,12 @@ var languageRules = []Rule{
 		Name: PatchNothing, Summary: "A patch is for an object that the service does not have",
 		Explanation: "Patches are by the kind of a generated object. What is not generated is written in objects.",
 		Fields:      []string{"services.patch"},
+	},
+	{
+		Name: TTL, Kind: WrongValue, Summary: "The app would end where it should not",
+		Explanation: "shipit delete --expired removes every app whose ttl is over since its last deploy. In a protected environment nothing is to be removed so, and a ttl of nothing is over at once.",
+		Example:     "environments: preview: ttl: \"72h\"",
+		Fields:      []string{"ttl", "environments.ttl"},
 	},
 	{
 		Name: BadObject, Kind: WrongValue, Summary: "A raw object is no Kubernetes object",
