@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -57,7 +56,7 @@ func (a *otherApp) services() []string {
 // appsThere lists which apps are deployed where, by the names of their indexes: of the
 // whole cluster, or of this namespace, or none when neither may be seen.
 func (c *Client) appsThere(ctx context.Context) []Owner {
-	secrets := c.metadata.Resource(schema.GroupVersionResource{Version: "v1", Resource: "secrets"})
+	secrets := c.metadata.Resource(secretsOf)
 	o := metav1.ListOptions{LabelSelector: labels.SelectorFromSet(labels.Set{labelState: "index"}).String()}
 	list, err := secrets.List(ctx, o)
 	if err != nil {

@@ -2,6 +2,8 @@ package apply
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -57,7 +59,11 @@ func (d *deleter) run(ctx context.Context) error {
 		d.result.Outcome = Unchanged
 		return nil
 	}
-	if d.lock, d.snap, err = d.c.acquire(ctx, d.em, d.snap, d.id, d.units, d.req.LockWait, func(*index) error { return nil }); err != nil {
+	if d.lock, d.snap, err = d.c.acquire(ctx, d.em, d.snap, d.id, d.units, d.req.LockWait, d.stillOver); err != nil {
+		if errors.Is(err, errRenewed) {
+			d.result.Outcome = Unchanged
+			return nil
+		}
 		return err
 	}
 	defer d.lock.drop(context.WithoutCancel(ctx))
@@ -197,6 +203,7 @@ func (d *deleter) forget(ctx context.Context) error {
 		for _, name := range d.units {
 			delete(ix.Units, name)
 		}
+		maps.DeleteFunc(ix.Expires, func(source string, _ time.Time) bool { return !ix.hasAny(source) })
 		return nil
 	})
 	if err != nil {

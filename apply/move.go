@@ -28,6 +28,7 @@ type mover struct {
 	takeOver   bool // units of another source may be taken
 	// missingCalls warns of calls that lead nowhere.
 	missingCalls bool
+	ttl          time.Duration
 	secretsKey   []byte // under which the names of the targets' Secrets were made; nil when there are none
 
 	snap          *snapshot
@@ -73,7 +74,7 @@ func (m *mover) steps(ctx context.Context) error {
 			return err
 		}
 		if len(m.moved) == 0 && len(m.removals) == 0 {
-			return m.verify(ctx)
+			return m.unchanged(ctx)
 		}
 		if err := m.allowed(ctx); err != nil {
 			return err
@@ -89,7 +90,7 @@ func (m *mover) steps(ctx context.Context) error {
 	defer m.lock.drop(context.WithoutCancel(ctx))
 	if len(m.moved) == 0 && len(m.removals) == 0 {
 		m.leave(ctx) // whoever held the lock before did what we were to do
-		return m.verify(ctx)
+		return m.unchanged(ctx)
 	}
 	m.result.DeployID = m.id
 	if err := m.begin(ctx); err != nil {
@@ -246,7 +247,7 @@ func (m *mover) moves(unit string) bool {
 func (m *mover) enter(ctx context.Context) (bool, error) {
 	units := slices.Concat(m.moved, m.removals)
 	looked := m.snap.version
-	l, snap, err := m.c.acquire(ctx, m.em, m.snap, m.id, units, m.lockWait, m.keepKey)
+	l, snap, err := m.c.acquire(ctx, m.em, m.snap, m.id, units, m.lockWait, m.firstWrite)
 	if err != nil {
 		return false, err
 	}

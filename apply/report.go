@@ -55,6 +55,9 @@ func (m *mover) fill() {
 			u.Outcome = Refused // its turn did not come
 		}
 	}
+	if m.snap != nil {
+		m.result.Expires = m.snap.Expires[m.c.owner.Source]
+	}
 }
 
 func (m *mover) fillUnit(u *UnitResult, t target) {

@@ -53,6 +53,9 @@ type Request struct {
 	// under it. The first write keeps it; a KeyChangedError says that the app has
 	// another one.
 	SecretsKey []byte
+	// TTL is how long what the Owner's Source deploys stays, from this deploy on: then
+	// Expired lists it. 0 is for good.
+	TTL time.Duration
 	// LockWait is how long to wait for another deploy of the same units; 0
 	// refuses as soon as the holder is known to be alive (up to 5 s).
 	LockWait time.Duration
@@ -77,6 +80,7 @@ type DeleteRequest struct {
 	Timeout  time.Duration // for the objects to be gone; default 2 minutes
 	LockWait time.Duration
 	Abort    <-chan struct{}
+	Expired  bool // only if its time is over (Expired): otherwise it is Unchanged
 	Claims   bool // delete the claims too, and with them the data
 }
 
@@ -86,6 +90,7 @@ type Result struct {
 	Outcome     Outcome
 	Interrupted bool // the caller's context ended before the deploy did
 	Units       []UnitResult
+	Expires     time.Time // when what was deployed is over; zero is never, or not known
 	Took        time.Duration
 }
 

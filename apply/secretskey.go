@@ -34,10 +34,13 @@ func (m *mover) suits(ix *index) error {
 	return nil
 }
 
-// keepKey is part of the first write.
-func (m *mover) keepKey(ix *index) error {
+// firstWrite is part of the first write.
+func (m *mover) firstWrite(ix *index) error {
 	if err := m.suits(ix); err != nil {
 		return err
+	}
+	if m.releases == nil {
+		ix.stay(m.c.owner.Source, m.ttl)
 	}
 	if m.secretsKey != nil {
 		ix.SecretsKey = m.secretsKey

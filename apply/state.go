@@ -46,7 +46,8 @@ type index struct {
 	SecretsKey []byte                `json:"secretsKey,omitempty"` // under which the names of Secrets are made
 	Kinds      []kindRef             `json:"kinds"`                // every kind that any unit ever had: what to list to find its objects
 	Units      map[string]*unitState `json:"units"`
-	Recent     []string              `json:"recent,omitempty"` // the latest deploys, newest first, whatever they did: their records are kept
+	Expires    map[string]time.Time  `json:"expires,omitempty"` // when what a source deployed is over; without, never
+	Recent     []string              `json:"recent,omitempty"`  // the latest deploys, newest first, whatever they did: their records are kept
 }
 
 type kindRef struct {

@@ -28,6 +28,7 @@ type UnitStatus struct {
 	Healthy   int          `json:"healthy"` // its last healthy release
 	DeployID  string       `json:"deployId,omitempty"`
 	Deployed  time.Time    `json:"deployed"`
+	Expires   *time.Time   `json:"expires,omitempty"` // nil when it stays
 	By        string       `json:"by,omitempty"`
 	Pods      Pods         `json:"pods"`
 	Running   []PodStatus  `json:"running"`             // pods of the current template, by name
@@ -112,7 +113,11 @@ func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
 	g.SetLimit(8)
 	for i, name := range names {
 		g.Go(func() error {
-			out.Units[i] = c.unitStatus(ctx, name, snap.Units[name], all)
+			u := snap.Units[name]
+			out.Units[i] = c.unitStatus(ctx, name, u, all)
+			if at, ends := snap.Expires[u.Source]; ends {
+				out.Units[i].Expires = &at
+			}
 			return nil
 		})
 	}

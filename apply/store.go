@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // The names of what is kept in the cluster. State objects carry labels of their
@@ -25,6 +27,9 @@ const (
 
 	stateKey = "state" // the data key of a record: JSON, zstd
 )
+
+// secretsOf is what lists Secrets by their metadata alone.
+var secretsOf = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
 
 // store reads and writes the state of one app.
 type store struct{ c *Client }
@@ -131,7 +136,7 @@ func (s store) write(ctx context.Context, snap *snapshot, change func(*index) er
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: s.indexName(), Namespace: s.c.owner.Namespace, Labels: s.labels("index", ""),
-			ResourceVersion: snap.version,
+			Annotations: next.annotations(), ResourceVersion: snap.version,
 		},
 		Type: indexType,
 		Data: map[string][]byte{stateKey: data},
@@ -154,7 +159,7 @@ func (s store) write(ctx context.Context, snap *snapshot, change func(*index) er
 
 func (s *snapshot) clone() *snapshot {
 	out := &snapshot{index: s.index, version: s.version}
-	out.Kinds, out.Recent = slices.Clone(s.Kinds), slices.Clone(s.Recent)
+	out.Kinds, out.Recent, out.Expires = slices.Clone(s.Kinds), slices.Clone(s.Recent), maps.Clone(s.Expires)
 	out.Units = make(map[string]*unitState, len(s.Units))
 	for name, u := range s.Units {
 		out.Units[name] = u.clone()
