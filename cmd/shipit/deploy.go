@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -71,7 +72,7 @@ are touched.`,
 			if err := s.inspected(app, services, built); err != nil {
 				return err
 			}
-			req.Only = args
+			req.Only, req.TTL = args, app.TTL
 			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
 				return deploy.Run(ctx, client, app, built, secrets, req, sink)
 			})
@@ -153,6 +154,8 @@ func newDeleteCommand(s streams) *cobra.Command {
 		req    apply.DeleteRequest
 		output string
 		yes    bool
+		// expired removes what is over instead of one app
+		expired bool
 	)
 	cmd := &cobra.Command{
 		Use:        "delete [SERVICE...]",
@@ -162,10 +165,23 @@ func newDeleteCommand(s streams) *cobra.Command {
 (with --app, all of the app, whichever projects deployed it). With the last
 service go the app's history, and its namespace if shipit made it and nothing
 else is in it. Waits until the pods are gone. What they stored in volumes is
-kept unless --claims is given.`,
+kept unless --claims is given.
+
+With --expired, remove every app of the cluster (with -n, of that namespace) whose
+ttl is over since it was last deployed: run it in CI, now and then.`,
+		Example: "  shipit delete web\n  shipit delete --expired --claims --yes --context preview",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err
+			}
+			if expired {
+				if len(args) > 0 {
+					return usagef("--expired removes whole apps; take %s out", strings.Join(args, " "))
+				}
+				if target.app != "" || target.environment != "" {
+					return usagef("--expired looks at every app of a cluster: without --app and --environment, which name one; -n and --context say where")
+				}
+				return deleteExpired(cmd.Context(), s, &target.clusterFlags, req, output, yes)
 			}
 			app, client, err := target.open(cmd.Context(), s)
 			if err != nil {
@@ -184,6 +200,7 @@ kept unless --claims is given.`,
 	}
 	target.add(cmd)
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
+	cmd.Flags().BoolVar(&expired, "expired", false, "every app whose ttl is over, instead of one")
 	cmd.Flags().BoolVar(&req.Claims, "claims", false, "delete the volumes' claims too, and with them the data")
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 2*time.Minute, "how long the objects may take to be gone")
 	addResultFlags(cmd, &req.LockWait, &output)

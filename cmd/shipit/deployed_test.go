@@ -25,6 +25,7 @@ var deployedApps = []struct {
 	{script: "hello", base: "examples/hello"},
 	{script: "platform", base: "examples/platform", dir: "apps/orders"},
 	{script: "platform", base: "examples/platform", dir: "apps/reports"},
+	{script: "preview", environment: "preview"},
 	{script: "prod", base: "examples/shop", environment: "prod"},
 	{script: "relaxed", base: "testdata/table", dir: "node"},
 	{script: "repositories", dir: "billing"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/fatih/color"
 
@@ -28,6 +29,7 @@ func (s streams) follow(app *schema.App, output string, call func(sink func(appl
 		}
 	} else {
 		s.columns(app).result(result)
+		s.expires(result.Expires)
 	}
 	if err == nil {
 		return nil
@@ -169,6 +171,7 @@ type jsonResult struct {
 	Outcome     string     `json:"outcome"`
 	Interrupted bool       `json:"interrupted,omitempty"`
 	Seconds     float64    `json:"seconds"`
+	Expires     *time.Time `json:"expires,omitempty"`
 	Services    []jsonUnit `json:"services"`
 }
 
@@ -200,6 +203,9 @@ func (s streams) resultJSON(app *schema.App, r *apply.Result) error {
 	out := jsonResult{
 		App: app.Name, Namespace: app.Namespace, DeployID: r.DeployID, Outcome: string(r.Outcome),
 		Interrupted: r.Interrupted, Seconds: r.Took.Seconds(), Services: []jsonUnit{},
+	}
+	if !r.Expires.IsZero() {
+		out.Expires = &r.Expires
 	}
 	for _, u := range r.Units {
 		j := jsonUnit{

@@ -91,6 +91,7 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 	if err := w.Flush(); err != nil {
 		return err
 	}
+	s.expires(earliest(status.Units))
 	for _, u := range status.Units {
 		if u.Lock != nil {
 			s.note("%s", u.Lock)
@@ -101,4 +102,25 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		s.diagnosis(app, u.Diagnosis, nil)
 	}
 	return nil
+}
+
+// earliest is when the first of the units is over; zero when all of them stay.
+func earliest(units []apply.UnitStatus) (at time.Time) {
+	for _, u := range units {
+		if u.Expires != nil && (at.IsZero() || u.Expires.Before(at)) {
+			at = *u.Expires
+		}
+	}
+	return at
+}
+
+// expires says how long an app with a ttl stays.
+func (s streams) expires(at time.Time) {
+	switch left := time.Until(at).Round(time.Second); {
+	case at.IsZero():
+	case left > 0:
+		s.note("expires in %s unless it is deployed again", short(left))
+	default:
+		s.note("expired %s ago: shipit delete --expired removes it, a deploy renews it", short(-left))
+	}
 }
