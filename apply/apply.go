@@ -30,7 +30,7 @@ func phase(ref Ref) int {
 	switch {
 	case isDefinition(ref):
 		return phaseKinds
-	case isWorkload(kindRef{ref.APIVersion, ref.Kind}), ref.Kind == "CronJob":
+	case hasTemplate(kindRef{ref.APIVersion, ref.Kind}):
 		return phaseWorkloads
 	case isBinding(ref.Kind):
 		return phaseBindings

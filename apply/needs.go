@@ -156,7 +156,7 @@ func (m *mover) missing(unit string) string {
 	if pods, healthy := podsNow(objects); !healthy {
 		return fmt.Sprintf("is not healthy now (%d of %d pods ready)", pods.Ready, pods.Wanted)
 	}
-	if r := u.release(u.Release); r != nil && len(r.Images) > 0 && !slices.ContainsFunc(objects, hasPods) {
+	if r := u.release(u.Release); r != nil && len(r.Images) > 0 && !slices.ContainsFunc(objects, runs) {
 		return "has lost its workloads"
 	}
 	return ""
@@ -165,4 +165,9 @@ func (m *mover) missing(unit string) string {
 // hasPods reports whether o is a workload, and no hook.
 func hasPods(o *unstructured.Unstructured) bool {
 	return isWorkload(kindRef{o.GetAPIVersion(), o.GetKind()}) && hookPhase(o) == ""
+}
+
+// runs reports whether o has images, and is no hook.
+func runs(o *unstructured.Unstructured) bool {
+	return hasTemplate(kindRef{o.GetAPIVersion(), o.GetKind()}) && hookPhase(o) == ""
 }

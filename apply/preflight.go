@@ -100,7 +100,7 @@ func (c *Client) newPreflight(p *plan) *preflight {
 			f.resized = f.resized || moves
 		case ch.hook != "" && !moves:
 			continue // it ran before
-		case isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}), ch.ref.Kind == "CronJob":
+		case hasTemplate(kindRef{ch.ref.APIVersion, ch.ref.Kind}):
 			t := templateOf(ch.unit, o)
 			if t == nil {
 				continue // the dry run says what is wrong with it

@@ -95,7 +95,7 @@ func (w *writer) awaitSecrets(ctx context.Context, changes []*change) error {
 }
 
 func (ch *change) template() *podTemplate {
-	if ch.desired == nil || !isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}) && ch.ref.Kind != "CronJob" {
+	if ch.desired == nil || !hasTemplate(kindRef{ch.ref.APIVersion, ch.ref.Kind}) {
 		return nil
 	}
 	return templateOf(ch.unit, ch.desired)

@@ -211,8 +211,12 @@ func (s store) recordedTarget(ctx context.Context, intents map[string]*intent, u
 func images(objects []*unstructured.Unstructured) []string {
 	var out []string
 	for _, o := range objects {
+		pod := []string{"spec", "template", "spec"}
+		if o.GetKind() == "CronJob" {
+			pod = slices.Concat([]string{"spec", "jobTemplate"}, pod)
+		}
 		for _, field := range []string{"initContainers", "containers"} {
-			containers, _, _ := unstructured.NestedSlice(o.Object, "spec", "template", "spec", field)
+			containers, _, _ := unstructured.NestedSlice(o.Object, append(pod, field)...)
 			for _, c := range containers {
 				if m, ok := c.(map[string]any); ok {
 					if image, ok := m["image"].(string); ok && !slices.Contains(out, image) {

@@ -124,9 +124,9 @@ func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
 	return out, g.Wait()
 }
 
-// workloads lists the app's workloads with their pods.
+// workloads lists the app's workloads with their pods, and its CronJobs.
 func (c *Client) workloads(ctx context.Context, kinds []kindRef) ([]*workload, error) {
-	kinds = slices.DeleteFunc(slices.Clone(kinds), func(k kindRef) bool { return !isWorkload(k) })
+	kinds = slices.DeleteFunc(slices.Clone(kinds), func(k kindRef) bool { return !hasTemplate(k) })
 	opts := metav1.ListOptions{LabelSelector: c.selector()}
 	ns := c.owner.Namespace
 	var live map[Ref]*workload
@@ -210,6 +210,10 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 			continue
 		}
 		found = true
+		s.Images = append(s.Images, images([]*unstructured.Unstructured{w.object})...)
+		if !hasPods(w.object) {
+			continue
+		}
 		v := evaluate(w, 0)
 		s.Pods.Wanted += v.pods.Wanted
 		s.Pods.Updated += v.pods.Updated
@@ -217,7 +221,6 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 		for _, p := range w.pods {
 			s.Running = append(s.Running, podStatus(p))
 		}
-		s.Images = append(s.Images, images([]*unstructured.Unstructured{w.object})...)
 		if v.healthy {
 			continue
 		}

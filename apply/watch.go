@@ -48,6 +48,12 @@ func isWorkload(k kindRef) bool {
 	return false
 }
 
+// hasTemplate reports whether objects of the kind say what pods are to be: the
+// workloads, and CronJobs, which run only now and then.
+func hasTemplate(k kindRef) bool {
+	return isWorkload(k) || k == kindRef{"batch/v1", "CronJob"}
+}
+
 // watch starts watching the workloads of kinds and all pods and ReplicaSets of
 // the app. stop must be called.
 func (c *Client) watch(ctx context.Context, em *emitter, kinds []kindRef) *watcher {

@@ -106,7 +106,7 @@ func (s streams) result(r *apply.Result) {
 		line := fmt.Sprintf("%-*s %-11s", max(s.width, 8), u.Name, u.Outcome)
 		if u.Release > 0 {
 			line += fmt.Sprintf(" release %-3d", u.Release)
-			if len(u.Images) > 0 || u.Pods.Wanted > 0 {
+			if u.Pods.Wanted > 0 {
 				line += fmt.Sprintf(" %d/%d ready", u.Pods.Ready, u.Pods.Wanted)
 			}
 			for _, image := range u.Images {

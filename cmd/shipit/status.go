@@ -79,7 +79,7 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 			restarts += p.Restarts
 		}
 		ready := fmt.Sprintf("%d/%d", u.Pods.Ready, u.Pods.Wanted)
-		if len(refs) == 0 && u.Pods.Wanted == 0 {
+		if u.Pods.Wanted == 0 && len(u.Running) == 0 {
 			ready = "-" // nothing of it runs all the time
 		}
 		last := strings.Join(refs, " ")
