@@ -16,3 +16,13 @@ func (c *Client) Cluster(ctx context.Context) (string, error) {
 	}
 	return string(ns.UID), nil
 }
+
+// Protected is the protected environment that the app was deployed to last, "" if
+// that was none: for who has no project to ask.
+func (c *Client) Protected(ctx context.Context) (string, error) {
+	snap, err := store{c}.read(quiet(ctx))
+	if err != nil {
+		return "", err
+	}
+	return snap.Protected, nil
+}

@@ -29,6 +29,7 @@ type mover struct {
 	// missingCalls warns of calls that lead nowhere.
 	missingCalls bool
 	ttl          time.Duration
+	protected    string
 	secretsKey   []byte // under which the names of the targets' Secrets were made; nil when there are none
 
 	snap          *snapshot
@@ -266,6 +267,22 @@ func (m *mover) enter(ctx context.Context) (bool, error) {
 	}
 	m.snap = snap
 	return true, nil
+}
+
+// firstWrite is part of the write that takes the lock: what the index has of the
+// whole app.
+func (m *mover) firstWrite(ix *index) error {
+	if err := m.suits(ix); err != nil {
+		return err
+	}
+	if m.releases == nil {
+		ix.stay(m.c.owner.Source, m.ttl)
+		ix.Protected = m.protected
+	}
+	if m.secretsKey != nil {
+		ix.SecretsKey = m.secretsKey
+	}
+	return nil
 }
 
 // begin records what is about to happen: from here on a dead process leaves a

@@ -53,6 +53,9 @@ type Request struct {
 	// under it. The first write keeps it; a KeyChangedError says that the app has
 	// another one.
 	SecretsKey []byte
+	// Protected names the environment, if it is a protected one: see
+	// Client.Protected.
+	Protected string
 	// TTL is how long what the Owner's Source deploys stays, from this deploy on: then
 	// Expired lists it. 0 is for good.
 	TTL time.Duration

@@ -33,17 +33,3 @@ func (m *mover) suits(ix *index) error {
 	}
 	return nil
 }
-
-// firstWrite is part of the first write.
-func (m *mover) firstWrite(ix *index) error {
-	if err := m.suits(ix); err != nil {
-		return err
-	}
-	if m.releases == nil {
-		ix.stay(m.c.owner.Source, m.ttl)
-	}
-	if m.secretsKey != nil {
-		ix.SecretsKey = m.secretsKey
-	}
-	return nil
-}

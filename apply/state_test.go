@@ -17,7 +17,7 @@ func TestStateRoundTrip(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	want := index{
-		header: header{FormatVersion: 1, WrittenBy: "v1.2.3"}, App: "shop", SecretsKey: []byte("k"), Recent: []string{"d3"}, Kinds: []kindRef{{"apps/v1", "Deployment"}},
+		header: header{FormatVersion: 1, WrittenBy: "v1.2.3"}, App: "shop", Protected: "prod", SecretsKey: []byte("k"), Recent: []string{"d3"}, Kinds: []kindRef{{"apps/v1", "Deployment"}},
 		Expires: map[string]time.Time{"example.com/shop": at},
 		Units: map[string]*unitState{"web": {
 			Source: "example.com/shop", State: StateDeployed, Release: 2, Healthy: 2, Last: 3, Deploy: "d2", At: at, By: "ann@host",

@@ -73,6 +73,9 @@ are touched.`,
 				return err
 			}
 			req.Only, req.TTL = args, app.TTL
+			if app.Protected {
+				req.Protected = app.Environment
+			}
 			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
 				return deploy.Run(ctx, client, app, built, secrets, req, sink)
 			})
@@ -129,6 +132,12 @@ history lists both.`,
 			app, t, client, err := target.find(cmd.Context(), s)
 			if err != nil {
 				return err
+			}
+			if target.app != "" {
+				if app.Environment, err = client.Protected(cmd.Context()); err != nil {
+					return err
+				}
+				app.Protected = app.Environment != ""
 			}
 			if err := confirmProtected(s, app, t, yes); err != nil {
 				return err
