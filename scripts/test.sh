@@ -41,9 +41,9 @@ e2e() {
   export SHIPIT_TEST_REGISTRY
 
   say "end to end"
-  go test -count=1 -timeout 20m -parallel 8 ./apply/... ./cmd/... ./internal/... ./openapi
+  go test -count=1 -timeout 45m -parallel 8 ./apply/... ./cmd/... ./internal/... ./openapi
   say "the sandbox itself"
-  (cd sandbox && go test -count=1 -timeout 20m ./internal/... ./e2e/...)
+  (cd sandbox && go test -count=1 -timeout 45m ./internal/... ./e2e/...)
   rm -rf "$dir"
 }
 
