@@ -34,9 +34,10 @@ bench: build ## time and memory of whole processes on 50 and 1000 services, then
 	$(GO) run ./internal/bench/processes $(BENCH)
 	$(GO) test -run '^$$' -bench . -benchmem ./schema/... ./render ./openapi
 
-FUZZTIME ?= 10m
-fuzz: ## give the loader of projects any input (FUZZTIME=10m)
+FUZZTIME ?= 5m
+fuzz: ## give the loader of projects any input, then any change of good ones (FUZZTIME=5m each)
 	$(GO) test ./schema -run '^$$' -fuzz FuzzLoad -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
+	$(GO) test ./schema -run '^$$' -fuzz FuzzMutations -fuzztime $(FUZZTIME) -fuzzminimizetime 10x
 
 figures: tools build sandbox ## how long the shop takes on a sandbox, against the limits
 	@scripts/figures.sh

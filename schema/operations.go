@@ -18,6 +18,14 @@ var (
 	badPattern = regexp.MustCompile("invalid regexp: (?:error parsing regexp: )?(.*)$")
 	badValue   = regexp.MustCompile(`cannot use .* \(type (\w+)\) as .* in argument \d+ to ([\w.]+)`)
 	badPart    = regexp.MustCompile(`invalid operand .* \(found (\w+), want list or struct\)`)
+	badCall    = regexp.MustCompile(`cannot call non-function .* \(type (\S+)\)`)
+	badCount   = regexp.MustCompile(`(?:not enough|too many) arguments in call to ([\w.]+) \(have (\d+), want (\d+)\)`)
+	badBound   = regexp.MustCompile(`(?:cannot use (\w+)|invalid value .* \(type (\w+)\)) for bound (\S+)`)
+	badItem    = regexp.MustCompile(`invalid index (\S+) \(index must be`)
+	badKey     = regexp.MustCompile(`invalid index (\S+) \(invalid type (\w+)\)`)
+	badName    = regexp.MustCompile(`key value of dynamic field must be concrete, found (\w+)`)
+	badSide    = regexp.MustCompile(`invalid operand .*\('([^']+)' requires concrete value\)`)
+	badFields  = regexp.MustCompile(`adding field (\S+) not allowed as field set was already referenced`)
 	badNumber  = regexp.MustCompile(`cannot use (.*) \(type (\w+)\) as type [\w|()]+ in ([-+*/]|div|mod)`)
 )
 
@@ -35,6 +43,13 @@ var yamlWords = map[string]string{
 // It reports whether that is so.
 func (t *translator) operation(e *Error, text string) bool {
 	switch {
+	case badCall.MatchString(text):
+		what := word(badCall.FindStringSubmatch(text)[1])
+		if what == "_|_" {
+			what = "what is none" // and has an error of its own
+		}
+		e.Message = fmt.Sprintf("%s: %s is called as a function", subject(e.Path), what)
+		e.Hint = "remove the parentheses behind it"
 	case badText.MatchString(text):
 		m := badText.FindStringSubmatch(text)
 		e.Message = fmt.Sprintf("%s puts %s into a text", subject(e.Path), word(m[1]))
@@ -84,6 +99,30 @@ func (t *translator) operation(e *Error, text string) bool {
 	case badNumber.MatchString(text):
 		m := badNumber.FindStringSubmatch(text)
 		e.Message = fmt.Sprintf("%s: %s takes numbers, not %s", subject(e.Path), m[3], word(m[2]))
+	case badCount.MatchString(text):
+		m := badCount.FindStringSubmatch(text)
+		e.Message = fmt.Sprintf("%s: %s takes %s, not %s", subject(e.Path), m[1], numberOf(m[3], "value"), m[2])
+	case badBound.MatchString(text):
+		m := badBound.FindStringSubmatch(text)
+		e.Message = fmt.Sprintf("%s: %s does not compare with %s", subject(e.Path), m[3], word(m[1]+m[2]))
+	case badItem.MatchString(text):
+		e.Message = fmt.Sprintf("%s takes the item [%s] of a list", subject(e.Path), badItem.FindStringSubmatch(text)[1])
+		e.Hint = "the first item is [0], and len(list) counts them"
+	case badKey.MatchString(text):
+		e.Message = fmt.Sprintf("%s: %s names no field, and is no place in a list", subject(e.Path), badKey.FindStringSubmatch(text)[1])
+		e.Hint = "a field is named by a text, and an item by a whole number"
+	case badName.MatchString(text):
+		e.Message = fmt.Sprintf("%s: a field is named by %s", subject(e.Path), word(badName.FindStringSubmatch(text)[1]))
+		e.Hint = `a name is a text: "\(x)": …`
+	case badSide.MatchString(text):
+		e.Message = fmt.Sprintf("%s: %s needs what has a value", subject(e.Path), badSide.FindStringSubmatch(text)[1])
+		e.Hint = "write a value where it is defined, or a default: *\"a\" | string"
+	case badFields.MatchString(text):
+		e.Message = fmt.Sprintf("%s has fields that depend on which fields it has, such as %q", subject(e.Path), badFields.FindStringSubmatch(text)[1])
+		e.Hint = "a for, an if, or what is embedded cannot add to what it reads: read another struct"
+	case strings.Contains(text, "invalid interpolation"):
+		e.Message = subject(e.Path) + " puts into a text what is no value"
+		e.Hint = `refer to a text or a number in it: "\(name.field)"`
 	default:
 		return false
 	}
@@ -100,4 +139,12 @@ func word(kind string) string {
 		return w
 	}
 	return kind
+}
+
+// numberOf is a number of things.
+func numberOf(n, thing string) string {
+	if n == "1" {
+		return n + " " + thing
+	}
+	return n + " " + thing + "s"
 }

@@ -19,6 +19,7 @@ func TestMain(m *testing.M) {
 		"cue": func() { os.Exit(cue.Main()) },
 		// A process of its own, as what it evaluates may end only with it.
 		"evaluate": evaluate,
+		"mutated":  evaluateMutated,
 	})
 }
 
