@@ -137,7 +137,8 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // quantities as the API server writes them, so that server-side apply owns
 // these fields and no others. What the server would add inside a list or map
 // that is owned whole is written out, so that what is stored equals what is
-// applied. Errors: *MissingImageError, *FieldError.
+// applied. Errors: *MissingImageError, *FieldError, and schema.Errors of all patches that
+// contradict their objects.
 func Render(app *schema.App, opts Options) ([]Unit, error) {
 	wanted := func(unit string) bool { return len(opts.Only) == 0 || slices.Contains(opts.Only, unit) }
 	units := make([]Unit, 0, len(app.Services)+1)
@@ -171,10 +172,8 @@ func Render(app *schema.App, opts Options) ([]Unit, error) {
 		})
 	}
 	_ = g.Wait() // each has its own error
-	for _, err := range failed {
-		if err != nil {
-			return nil, err
-		}
+	if err := schema.Join(failed...); err != nil {
+		return nil, err
 	}
 	units = append(units, made...)
 	return units, distinct(units)

@@ -2,6 +2,7 @@ package render
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -30,6 +31,8 @@ type service struct {
 	configMaps    map[string]string
 	secretNames   map[string]string
 	externalNames map[string]string // of the Secrets that ExternalSecrets make
+
+	conflicts schema.Errors // of patches, found on the way
 }
 
 func newService(app *schema.App, given *schema.Service, opts Options, callees map[string]*schema.Service) *service {
@@ -97,6 +100,9 @@ func (s *service) unit() (Unit, error) {
 			u.Objects = append(u.Objects, o)
 		}
 	}
+	if s.conflicts != nil {
+		return Unit{}, s.conflicts
+	}
 	return u, nil
 }
 
@@ -114,7 +120,12 @@ func (s *service) finish(object any) (*unstructured.Unstructured, error) {
 		return o, nil
 	}
 	fields, err := s.app.Patch(s.Name, o.GetKind(), o.Object)
-	if err != nil {
+	var conflicts schema.Errors
+	switch {
+	case errors.As(err, &conflicts): // those of other objects are told with it
+		s.conflicts = append(s.conflicts, conflicts...)
+		return o, nil
+	case err != nil:
 		return nil, err
 	}
 	return &unstructured.Unstructured{Object: fields}, nil

@@ -2,6 +2,7 @@ package schema
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,6 +79,25 @@ func (e Errors) Unwrap() []error {
 		errs[i] = err
 	}
 	return errs
+}
+
+// Join gives several errors of type Errors as one, or the first that is of another
+// type. Nil ones are passed over; when all are nil, so is what it gives.
+func Join(errs ...error) error {
+	var all Errors
+	for _, err := range errs {
+		var told Errors
+		switch {
+		case errors.As(err, &told):
+			all = append(all, told...)
+		case err != nil:
+			return err
+		}
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all.sorted()
 }
 
 // sorted gives the errors by position, those without one first, each once. What

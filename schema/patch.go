@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -15,25 +14,31 @@ import (
 )
 
 // Patch gives an object as a service's patches of its kind make it: they are
-// unified onto it, so they add what it does not say, and what it says otherwise is
-// an *Error with the place in the patch. A list whose items have a name is patched
-// by a struct of items by name, which adds those that it lacks. Without a patch
-// the object is given as it is. Values are as in Object.
+// unified onto it, so they add what it does not say. All that it says otherwise is in
+// an error of type Errors, with the places in the patches. A list whose items have a
+// name is patched by a struct of items by name, which adds those that it lacks. Without
+// a patch the object is given as it is. Values are as in Object.
 func (a *App) Patch(service, kind string, object map[string]any) (map[string]any, error) {
 	s := a.Service(service)
 	if s == nil {
 		return object, nil
 	}
 	meta, _ := object["metadata"].(map[string]any)
+	var conflicts Errors
 	for _, p := range s.Patch {
 		if p.Kind != kind || p.Name != "" && p.Name != meta["name"] {
 			continue
 		}
-		patched, err := a.unify(p.Path, kind, object, p.Data)
-		if told := new(Error); errors.As(err, &told) {
-			return nil, Errors{told}
+		u := unifier{app: a}
+		patched := u.unify(p.Path, kind, object, p.Data)
+		if u.conflicts != nil {
+			conflicts = append(conflicts, u.conflicts...)
+			continue
 		}
 		object = patched.(map[string]any)
+	}
+	if conflicts != nil {
+		return nil, conflicts.sorted()
 	}
 	return object, nil
 }
@@ -74,39 +79,42 @@ func (d *decoder) patched(n *node, s *Service) {
 	}
 }
 
-// unify gives value with all of patch in it. Neither is changed. at is where the
-// patch is, and in where the value is in its object.
-func (a *App) unify(at, in string, value, patch any) (any, error) {
+// unifier puts patches into objects.
+type unifier struct {
+	app       *App
+	conflicts Errors // where a patch says something else
+}
+
+// unify gives value with all of patch in it, as far as they agree. Neither is changed.
+// at is where the patch is, and in where the value is in its object.
+func (u *unifier) unify(at, in string, value, patch any) any {
 	switch p := patch.(type) {
 	case map[string]any:
 		switch v := value.(type) {
 		case map[string]any:
-			return a.unifyFields(at, in, v, p)
+			return u.fields(at, in, v, p)
 		case []any:
 			if named(v) {
-				return a.unifyItems(at, in, v, p)
+				return u.items(at, in, v, p)
 			}
 		}
 	case []any:
 		if v, ok := value.([]any); ok && len(v) == len(p) {
 			list := make([]any, len(v))
 			for i := range v {
-				var err error
 				index := strconv.Itoa(i)
-				if list[i], err = a.unify(language.Join(at, index), language.Join(in, index), v[i], p[i]); err != nil {
-					return nil, err
-				}
+				list[i] = u.unify(language.Join(at, index), language.Join(in, index), v[i], p[i])
 			}
-			return list, nil
+			return list
 		}
 	}
-	if reflect.DeepEqual(value, patch) || number(value) != "" && number(value) == number(patch) {
-		return value, nil
+	if !reflect.DeepEqual(value, patch) && (number(value) == "" || number(value) != number(patch)) {
+		u.contradicts(at, in, value, patch)
 	}
-	return nil, a.contradicts(at, in, value, patch)
+	return value
 }
 
-func (a *App) unifyFields(at, in string, value, patch map[string]any) (map[string]any, error) {
+func (u *unifier) fields(at, in string, value, patch map[string]any) map[string]any {
 	fields := maps.Clone(value)
 	for _, name := range sortedKeys(patch) {
 		have, ok := value[name]
@@ -114,53 +122,47 @@ func (a *App) unifyFields(at, in string, value, patch map[string]any) (map[strin
 			fields[name] = patch[name]
 			continue
 		}
-		field, err := a.unify(language.Join(at, name), language.Join(in, name), have, patch[name])
-		if err != nil {
-			return nil, err
-		}
-		fields[name] = field
+		fields[name] = u.unify(language.Join(at, name), language.Join(in, name), have, patch[name])
 	}
-	return fields, nil
+	return fields
 }
 
-func (a *App) unifyItems(at, in string, value []any, patch map[string]any) ([]any, error) {
+func (u *unifier) items(at, in string, value []any, patch map[string]any) []any {
 	items := slices.Clone(value)
 	for _, name := range sortedKeys(patch) {
+		at, in := language.Join(at, name), language.Join(in, name)
 		i := slices.IndexFunc(items, func(item any) bool { return item.(map[string]any)["name"] == name })
-		if i < 0 {
-			item, ok := patch[name].(map[string]any)
-			if !ok {
-				return nil, a.contradicts(language.Join(at, name), language.Join(in, name), map[string]any{}, patch[name])
-			}
-			item = maps.Clone(item)
-			item["name"] = name
-			items = append(items, item)
+		if i >= 0 {
+			items[i] = u.unify(at, in, items[i], patch[name])
 			continue
 		}
-		item, err := a.unify(language.Join(at, name), language.Join(in, name), items[i], patch[name])
-		if err != nil {
-			return nil, err
+		item, ok := patch[name].(map[string]any)
+		if !ok {
+			u.contradicts(at, in, map[string]any{}, patch[name])
+			continue
 		}
-		items[i] = item
+		item = maps.Clone(item)
+		item["name"] = name
+		items = append(items, item)
 	}
-	return items, nil
+	return items
 }
 
-func (a *App) contradicts(at, in string, value, patch any) *Error {
+func (u *unifier) contradicts(at, in string, value, patch any) {
 	e := &Error{
-		Rule: rule.PatchConflict, Pos: a.Position(at), Path: at,
+		Rule: rule.PatchConflict, Pos: u.app.Position(at), Path: at,
 		Message: fmt.Sprintf("%s is %s, but shipit makes it %s", at, sketch(patch), sketch(value)),
 		Why:     "a patch is combined with the object; it never overrides",
 		Hint:    "say it with the words of the service, or patch another field",
 	}
 	if v, ok := value.([]any); ok {
 		e.Message = fmt.Sprintf("%s cannot be combined with the list that shipit makes", at)
-		e.Why, e.Hint = fmt.Sprintf("%s has %d items, and a list has its length", in, len(v)), ""
+		e.Why, e.Hint = fmt.Sprintf("%s has %s, and a list has its length", in, numberOf(strconv.Itoa(len(v)), "item")), ""
 		if named(v) {
 			e.Hint = fmt.Sprintf("write the items by name, as a struct: %s: {…}", v[0].(map[string]any)["name"])
 		}
 	}
-	return ruled(e)
+	u.conflicts = append(u.conflicts, ruled(e))
 }
 
 // named reports whether all items of a list have a name.

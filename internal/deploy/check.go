@@ -145,6 +145,9 @@ func CheckAll(apps ...*schema.App) (schema.Errors, error) {
 	all := make([]schema.Errors, len(apps))
 	for i, app := range apps {
 		units, err := Render(app, Unbuilt(app, app.Services), nil)
+		if errors.As(err, &all[i]) {
+			continue // nothing was made that could be checked
+		}
 		if err != nil {
 			return nil, err
 		}
