@@ -80,7 +80,7 @@ func (c *checker) fields(n *node, f *language.Field) {
 	if c.object(n, f.Shape) {
 		return
 	}
-	nameless := c.nameless(n, f.Shape)
+	nameless := append(c.nameless(n, f.Shape), c.pasted(n)...)
 	for _, value := range n.fields {
 		if slices.Contains(nameless, value) {
 			continue

@@ -51,9 +51,34 @@ func (p Project) loadErrors(inst *build.Instance) Errors {
 		}
 	}
 	if len(errs) > 0 {
+		errs = p.withPasted(errs)
 		return withoutConsequences(joined(errs)) // a file that is not understood may have used the tag
 	}
 	return tags
+}
+
+// withPasted tells of files that are Kubernetes objects in place of what CUE does not
+// understand in them.
+func (p Project) withPasted(errs Errors) Errors {
+	var kept Errors
+	objects := map[string]Errors{}
+	for _, e := range errs {
+		file := e.Pos.File
+		if e.Code != rule.Syntax || e.Pos.Module != "" || file == "" {
+			kept = append(kept, e)
+			continue
+		}
+		pasted, known := objects[file]
+		if !known {
+			pasted = p.pasted(file)
+			objects[file] = pasted
+			kept = append(kept, pasted...)
+		}
+		if pasted == nil {
+			kept = append(kept, e)
+		}
+	}
+	return kept
 }
 
 // joined tells once of a module that several packages are imported from.

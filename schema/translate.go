@@ -22,6 +22,9 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 		texts[i] = strings.TrimPrefix(c.Error(), path+": ") // with its causes
 	}
 	text := strings.Join(texts, "; ")
+	if strings.Contains(text, "_|_(") {
+		text = printed.ReplaceAllString(text, "{…}") // a value with errors of its own in it
+	}
 	has := func(words ...string) bool {
 		for _, w := range words {
 			if strings.Contains(text, w) {
@@ -84,6 +87,8 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	}
 	return e
 }
+
+var printed = regexp.MustCompile(`\{.*\}`)
 
 var referenceName = regexp.MustCompile(`(?:reference|predeclared name|import) "([^"]*)" not found`)
 

@@ -68,6 +68,13 @@ func (t *translator) noApp(v cue.Value) Errors {
 	if len(t.syntax().files) > 0 {
 		e.Pos = Pos{File: t.syntax().files[0], Line: 1, Column: 1}
 	}
+	var object map[string]any
+	if v.LookupPath(cue.ParsePath("apiVersion")).Exists() && v.LookupPath(cue.ParsePath("kind")).Exists() && v.Decode(&object) == nil {
+		if p := t.loc.pos("kind", v); p.IsValid() {
+			e.Pos = p
+		}
+		return Errors{objectAsCUE(e.Pos, object, "")}
+	}
 	fields, err := v.Fields(cue.Definitions(true), cue.Hidden(true))
 	if err != nil {
 		return Errors{e}

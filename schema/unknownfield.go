@@ -73,9 +73,49 @@ func (c *checker) object(n *node, s *language.Shape) bool {
 		return false
 	}
 	n.bad = true
-	c.wrong(n, rule.WrongValue, n.path+" is a Kubernetes object, not a service", "a service says what runs, and becomes all the objects that this takes",
-		fmt.Sprintf(`write what runs: %s: {image: "…", ports: http: 8080}; objects: %[1]s: {…} takes the object as it is`, label(n.name)))
+	why, hint := "a service says what runs, and becomes all the objects that this takes", fmt.Sprintf(`write what runs: %s: {image: "…", ports: http: 8080}; objects: %[1]s: {…} takes the object as it is`, label(n.name))
+	if o, ok := n.data().(map[string]any); ok && !n.spoiltBelow() {
+		if _, runs := podOf(o); runs {
+			var left string
+			hint, left = ofObject(o)
+			why = cmp.Or(left, why)
+		}
+	}
+	c.wrong(n, rule.WrongValue, n.path+" is a Kubernetes object, not a service", why, hint)
 	return true
+}
+
+// spoiltBelow reports whether something in a value has an error.
+func (n *node) spoiltBelow() bool {
+	return slices.ContainsFunc(n.fields, (*node).spoilt) || slices.ContainsFunc(n.items, (*node).spoilt)
+}
+
+// pasted tells of a Kubernetes object among the fields of the App, and gives those that
+// are its.
+func (c *checker) pasted(n *node) []*node {
+	if n.path != "" || n.get("apiVersion") == nil || n.get("kind").str() == "" || strings.HasPrefix(n.get("apiVersion").str(), "skaffold/") {
+		return nil
+	}
+	var of []*node
+	o := map[string]any{}
+	for _, name := range []string{"apiVersion", "kind", "metadata", "spec", "data", "stringData", "status"} {
+		f := n.get(name)
+		if f == nil {
+			continue
+		}
+		if f.spoilt() {
+			return nil
+		}
+		of = append(of, f)
+		o[name] = f.data()
+	}
+	for _, f := range of {
+		f.bad = true
+	}
+	hint, left := ofObject(o)
+	c.wrong(n.get("kind"), rule.UnknownField, fmt.Sprintf("a Kubernetes %s stands in the App", text(o, "kind")),
+		cmp.Or(left, "an App says what runs, and becomes all the objects that this takes"), hint)
+	return of
 }
 
 // nameless says that a set by name has the fields of one that it should have, whose
