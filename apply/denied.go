@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -21,13 +22,38 @@ func createProblems(w *workload) []problem {
 		if cond.Type != "ReplicaFailure" || cond.Status != corev1.ConditionTrue {
 			continue
 		}
-		d, grace := denied(cond.Message, refOf(w.object)), graceAdmission
+		d := denied(cond.Message, refOf(w.object))
+		pr := problem{key: "create/" + string(d.Code), Diagnosis: d, grace: denialGrace(d.Code, cond.Message)}
 		if d.Code == CodeQuotaExceeded {
-			grace = graceQuota
+			pr.unsure = true // there may be room by now
+			if w.moving {
+				pr.key, pr.grace = pr.key+"/moving", never
+			}
 		}
-		return []problem{{key: "create/" + string(d.Code), Diagnosis: d, grace: grace}}
+		return []problem{pr}
 	}
 	return nil
+}
+
+// How those word it who were asked whether a pod may be made, and could not say:
+// the API server, its store, or a webhook.
+var undecided = regexp.MustCompile(`failed calling webhook|[Ii]nternal error|etcdserver|the object has been modified|not yet ready|[Tt]oo many requests|` +
+	`[Tt]imeout|timed out|deadline exceeded|connection re|EOF|unavailable|unable to handle the request|try again`)
+
+// denialGrace is how long a pod may be refused before that counts. Its controller
+// asks again after pauses that grow as long as it was refused before.
+func denialGrace(code Code, message string) time.Duration {
+	switch {
+	case code == CodeQuotaExceeded:
+		return graceQuota
+	case deniedBy.MatchString(message), strings.Contains(message, "violates PodSecurity"):
+		return graceAdmission
+	case undecided.MatchString(message):
+		return graceWebhook
+	case code == CodeConfigMissing, strings.Contains(message, "not found"), strings.Contains(message, "no PriorityClass"):
+		return graceAccount
+	}
+	return graceAdmission
 }
 
 // uncreated is what keeps a controller without such a condition from making its
@@ -77,6 +103,8 @@ func denied(message string, workload Ref) Diagnosis {
 		d.Field, d.Hint = "resources.memory", "the namespace has a LimitRange"
 	case strings.Contains(message, "usage per") && strings.Contains(message, " cpu "):
 		d.Field, d.Hint = "resources.cpu", "the namespace has a LimitRange"
+	case !deniedBy.MatchString(message) && undecided.MatchString(message):
+		d.Hint = "pods are refused as long as what is asked about them does not answer"
 	}
 	return d
 }

@@ -33,12 +33,15 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 	}
 	d.Object = refOf(w.object)
 	pod := w.pod(pr.Pod)
-	if pod == nil && !pr.uncreated && len(w.pods) > 0 {
+	if pod == nil && !pr.uncreated && pr.Code != CodeQuotaExceeded && len(w.pods) > 0 {
 		pod = w.pods[0]
 	}
 	if pod == nil {
 		events := c.eventsAbout(ctx, w.creator())
 		certain = !pr.uncreated || refineUncreated(d, events, lasted)
+		if d.Code == CodeQuotaExceeded && (w.moving || c.roomNow(ctx, d)) {
+			certain = false
+		}
 		d.Events = warningLines(events, d.Message)
 		return d, certain
 	}
@@ -50,8 +53,8 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 	if r := blameReference(d, &pod.Spec); r != nil && certain {
 		// The kubelet has not looked again if it is there by now.
 		h := c.heldNow(ctx, r.kind, r.name)
-		there := h.err == nil && missing([]reference{*r}, h, c.owner.Namespace) == nil
-		certain = !there || lasted >= graceRetry
+		gone := r.name != rootCertificates && h.err == nil && missing([]reference{*r}, h, c.owner.Namespace) != nil
+		certain = gone || lasted >= graceRetry
 	}
 	d.Events = warningLines(events, d.Message)
 	if status := containerStatus(pod, d.Container); status != nil && (status.State.Running != nil || status.LastTerminationState.Terminated != nil || status.State.Terminated != nil) {

@@ -35,13 +35,19 @@ type problem struct {
 	uncreated bool
 }
 
+// never is of what does not end the wait before its deadline, and is told then.
+const never = 1000 * time.Hour
+
 // How long a cause that may pass by itself may last.
 const (
-	gracePull        = 25 * time.Second // a registry that did not answer
+	gracePull        = 40 * time.Second // a registry that did not answer: two more tries of the kubelet
 	graceSchedule    = 30 * time.Second // room, or a node, may be about to come
 	graceNoNode      = 12 * time.Second // an autoscaler looks every ten seconds
 	graceQuota       = 10 * time.Second // old pods may be about to go
-	graceAdmission   = 3 * time.Second  // a service account may be about to come
+	graceNode        = time.Minute      // a node that is not ready may be about to come back
+	graceAdmission   = 3 * time.Second  // the controller asks again at once, and then more and more slowly
+	graceAccount     = 15 * time.Second // what admission looks up may be about to come
+	graceWebhook     = 30 * time.Second // what admission asks may be about to answer
 	graceAsk         = 2 * time.Second  // then events are asked why a pod has no node, or is not made
 	graceStuck       = 10 * time.Second // somebody may be about to delete the pod
 	graceStart       = 4 * time.Second  // then events are asked why a pod does not start
@@ -86,8 +92,32 @@ func evaluate(w *workload, generation int64) verdict {
 		v.problems = append(v.problems, uncreated(w, v.pods.Wanted)...)
 		v.problems = append(v.problems, stuck(w)...)
 	}
+	if w.object.GetKind() != "Job" {
+		v.problems = append(v.problems, evicted(w)...)
+	}
 	sortProblems(v.problems)
 	return v
+}
+
+// evicted tells of a pod that its node ended: it was pressed for room, or shut
+// down, or never took it. The controller makes another one, which may be well.
+func evicted(w *workload) []problem {
+	for _, p := range w.pods {
+		if p.Status.Phase == corev1.PodFailed && p.DeletionTimestamp == nil {
+			d := Diagnosis{Code: CodeDeadlineExceeded, Pod: p.Name, Message: "a pod was ended by its node: " + p.Status.Reason}
+			if p.Status.Message != "" {
+				d.Message += ": " + strings.TrimSpace(p.Status.Message)
+			}
+			return []problem{{key: "evicted", Diagnosis: d, grace: never}}
+		}
+	}
+	return nil
+}
+
+// ended reports whether no container of the pod runs again: its node ended it, or
+// it is of a Job.
+func ended(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded
 }
 
 // statefulSet adds what kstatus does not look at: minReadySeconds.
@@ -108,25 +138,28 @@ func stuck(w *workload) []problem {
 		return nil
 	}
 	for _, p := range w.all {
-		if podStatus(p).Ready || p.DeletionTimestamp != nil || slices.Contains(w.pods, p) {
+		if podStatus(p).Ready || p.DeletionTimestamp != nil || ended(p) || slices.Contains(w.pods, p) {
 			continue
 		}
 		d := Diagnosis{Code: CodeDeadlineExceeded, Pod: p.Name, Hint: "delete the pod: kubectl -n " + p.Namespace + " delete pod " + p.Name}
 		d.Message = "the pod is of an earlier release and not ready, and a StatefulSet updates only while all its pods are ready"
 		of := podProblems(p)
 		for _, s := range p.Status.ContainerStatuses {
-			if !s.Ready && s.LastTerminationState.Terminated != nil && s.LastTerminationState.Terminated.ExitCode != 0 {
+			if t := s.LastTerminationState.Terminated; !s.Ready && t != nil && t.ExitCode != 0 && !chance(t) {
 				pr := crash(s) // also while it runs again, up to the next time
 				pr.Container = s.Name
 				of = []problem{pr}
 				break
 			}
 		}
+		pr := problem{key: "stuck/" + p.Name, grace: graceSchedule} // it may be about to be ready
 		if len(of) > 0 {
 			d.Code, d.Container, d.ExitCode = of[0].Code, of[0].Container, of[0].ExitCode
 			d.Message += ": " + of[0].Message
+			pr.grace, pr.slow, pr.unsure = max(graceStuck, of[0].grace), of[0].slow, of[0].unsure
 		}
-		return []problem{{key: "stuck/" + p.Name, Diagnosis: d, grace: graceStuck}}
+		pr.Diagnosis = d
+		return []problem{pr}
 	}
 	return nil
 }
@@ -170,7 +203,7 @@ func countPods(o *unstructured.Unstructured) Pods {
 
 // podProblems tells what keeps one pod of the current template from being ready.
 func podProblems(p *corev1.Pod) []problem {
-	if p.DeletionTimestamp != nil {
+	if p.DeletionTimestamp != nil || ended(p) {
 		return nil
 	}
 	var out []problem
@@ -185,14 +218,14 @@ func podProblems(p *corev1.Pod) []problem {
 	}
 	for _, c := range p.Spec.InitContainers {
 		if s := statusOf(p.Status.InitContainerStatuses, c.Name); s != nil {
-			if pr, ok := containerProblem(c, *s); ok {
+			if pr, ok := containerProblem(p, c, *s); ok {
 				add(c, pr)
 			}
 		}
 	}
 	for _, c := range p.Spec.Containers {
 		if s := statusOf(p.Status.ContainerStatuses, c.Name); s != nil {
-			if pr, ok := containerProblem(c, *s); ok {
+			if pr, ok := containerProblem(p, c, *s); ok {
 				add(c, pr)
 			}
 		}
@@ -230,153 +263,4 @@ func unschedulable(p *corev1.Pod) problem {
 		d.Field = "resources"
 	}
 	return problem{key: "unschedulable", Diagnosis: d, grace: graceAsk, unsure: true}
-}
-
-// containerProblem judges one container by its status alone.
-func containerProblem(c corev1.Container, s corev1.ContainerStatus) (problem, bool) {
-	if s.Ready {
-		return problem{}, false
-	}
-	if w := s.State.Waiting; w != nil {
-		switch w.Reason {
-		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed":
-			return imagePull(c, w), true
-		case "CreateContainerConfigError", "CreateContainerError":
-			return containerConfig(w), true
-		case "CrashLoopBackOff", "RunContainerError":
-			return crash(s), true
-		case "ContainerCreating", "PodInitializing":
-			return problem{
-				key: "starting", grace: graceStart, unsure: true,
-				Diagnosis: Diagnosis{Code: CodeDeadlineExceeded, Message: "the container was not started"},
-			}, true
-		}
-		return problem{}, false
-	}
-	if t := s.State.Terminated; t != nil {
-		if s.RestartCount > 0 && t.ExitCode != 0 {
-			return crash(s), true
-		}
-		return problem{}, false
-	}
-	if s.State.Running == nil {
-		return problem{}, false
-	}
-	started := s.Started != nil && *s.Started
-	d := Diagnosis{Code: CodeProbeFailing}
-	key := fmt.Sprintf("running/%d", s.RestartCount)
-	if c.StartupProbe != nil && !started {
-		d.Field, d.Message = "probes.startup", "the container runs and its startup probe does not pass"
-		return problem{key: key, Diagnosis: d, grace: startupBudget(c.StartupProbe), slow: true}, true
-	}
-	if c.ReadinessProbe != nil {
-		d.Field, d.Message = "probes.readiness", "the container runs and its readiness probe does not pass"
-		return problem{key: key + "/started", Diagnosis: d, grace: readinessBudget(c.ReadinessProbe), slow: true}, true
-	}
-	return problem{}, false
-}
-
-func imagePull(c corev1.Container, w *corev1.ContainerStateWaiting) problem {
-	reason := pullReason(w.Message, c.Image)
-	d := Diagnosis{Code: CodeImagePull, Field: "image", Message: fmt.Sprintf("cannot pull %s: %s", c.Image, reason)}
-	pr := problem{key: "pull", Diagnosis: d}
-	text := strings.ToLower(w.Message)
-	if w.Reason == "InvalidImageName" || w.Reason == "ErrImageNeverPull" {
-		return pr
-	}
-	for _, definite := range []string{"not found", "manifest unknown", "unauthorized", "authorization failed", "denied", "forbidden", "no match for platform", "does not exist", "invalid reference", "name unknown"} {
-		if strings.Contains(text, definite) {
-			if strings.Contains(text, "unauthorized") || strings.Contains(text, "authorization failed") || strings.Contains(text, "denied") {
-				pr.Hint = "name a Secret with the registry's credentials under pull, or check the one there is"
-			}
-			return pr
-		}
-	}
-	pr.grace = gracePull
-	return pr
-}
-
-// pullReason takes the last cause out of the runtime's chain, which names the
-// image again and again: `… failed to resolve reference "x": x: not found`.
-func pullReason(message, image string) string {
-	if i := strings.LastIndex(message, `": `); i >= 0 {
-		message = message[i+3:]
-	}
-	message = strings.TrimPrefix(message, image+": ")
-	if strings.HasSuffix(message, "401 Unauthorized") {
-		return "unauthorized: the registry wants credentials, or others"
-	}
-	if message == "" {
-		return "no reason given"
-	}
-	return message
-}
-
-// containerConfig judges what keeps the kubelet from making a container. Much of
-// it passes: its cache was not filled in time, the runtime did not answer.
-func containerConfig(w *corev1.ContainerStateWaiting) problem {
-	d := Diagnosis{Code: CodeConfigMissing, Message: w.Message}
-	pr := problem{key: "config", grace: graceRetry}
-	text := w.Message
-	switch {
-	case strings.Contains(text, "runAsNonRoot") || strings.Contains(text, "non-root"):
-		pr.grace = 0
-		d.Code, d.Field = CodeAdmissionDenied, "security"
-		d.Hint = "run it as another user with security: runAsUser: 65532 (or the number of the image's own), or let it be root with security: runAsNonRoot: false"
-	case strings.Contains(text, "no command specified"):
-		pr.grace = 0
-		d.Code, d.Field = CodeCrashLoop, "command"
-		d.Message, d.Hint = "neither the image nor the service names a command", "name one under command"
-	case keyMissing.MatchString(text) || objectMissing.MatchString(text):
-		pr.grace, pr.unsure = 0, true // it may be there by now
-		d.Field = "env"
-	case strings.Contains(text, "configmap") || strings.Contains(text, "secret"):
-		d.Field = "env"
-	case w.Reason == "CreateContainerError":
-		d.Code = CodeDeadlineExceeded
-		d.Message = "the container cannot be created: " + text
-	}
-	pr.Diagnosis = d
-	return pr
-}
-
-// crash says how the container's last run ended.
-func crash(s corev1.ContainerStatus) problem {
-	d := Diagnosis{Code: CodeCrashLoop, Field: "command"}
-	t := s.State.Terminated
-	if t == nil {
-		t = s.LastTerminationState.Terminated
-	}
-	if t == nil {
-		if s.State.Waiting != nil {
-			d.Message = s.State.Waiting.Message
-		}
-		return problem{key: "crash", Diagnosis: d, grace: graceRetry} // the runtime may have been slow
-	}
-	code := t.ExitCode
-	d.ExitCode = &code
-	switch {
-	case t.Reason == "OOMKilled":
-		d.Code, d.Field = CodeOOMKilled, "resources.memory"
-		d.Message = "the container used more memory than its limit"
-		d.Hint = "raise resources.memory"
-	case t.Reason == "StartError" || t.Reason == "ContainerCannotRun":
-		d.Message = "the container cannot be started: " + startError(t.Message)
-	case code == 0:
-		d.Message = "the process ended by itself (exit code 0); a service must keep running"
-	default:
-		d.Message = fmt.Sprintf("the process exited with code %d", code)
-	}
-	return problem{key: "crash", Diagnosis: d}
-}
-
-// startError takes runc's reason out of the runtime's chain.
-func startError(message string) string {
-	if _, rest, ok := strings.Cut(message, "unable to start container process: "); ok {
-		message = rest
-	}
-	if i := strings.LastIndex(message, `exec: "`); i >= 0 {
-		message = message[i+len("exec: "):]
-	}
-	return strings.TrimSuffix(message, ": unknown")
 }

@@ -48,11 +48,11 @@ func jobFailed(reason string, last *corev1.Pod, code *int32) problem {
 		for _, s := range slices.Concat(last.Status.InitContainerStatuses, last.Status.ContainerStatuses) {
 			if t := s.State.Terminated; t != nil && t.ExitCode != 0 {
 				d.Container = s.Name
-				switch t.Reason {
-				case "OOMKilled":
+				switch {
+				case t.Reason == "OOMKilled":
 					d.Code, d.Field, d.Hint = CodeOOMKilled, "resources.memory", "raise resources.memory"
 					d.Message = "the container used more memory than its limit"
-				case "StartError", "ContainerCannotRun":
+				case neverStarted(t):
 					d.Message = "the container cannot be started: " + startError(t.Message)
 				default:
 					d.Message = fmt.Sprintf("the process exited with code %d (%s)", t.ExitCode, reason)

@@ -16,6 +16,10 @@ import (
 // it was made for: the only kind of namespace that Delete removes.
 const annotationCreatedFor = "shipit.dev/created-for"
 
+// rootCertificates is a ConfigMap that is in every namespace, a moment after its
+// creation.
+const rootCertificates = "kube-root-ca.crt"
+
 func (c *Client) namespaceRef() Ref {
 	return Ref{APIVersion: "v1", Kind: "Namespace", Name: c.owner.Namespace}
 }
@@ -141,7 +145,7 @@ func byKubernetes(o *unstructured.Unstructured) bool {
 	case "ServiceAccount":
 		return o.GetName() == "default"
 	case "ConfigMap":
-		return o.GetName() == "kube-root-ca.crt"
+		return o.GetName() == rootCertificates
 	case "Secret":
 		t, _, _ := unstructured.NestedString(o.Object, "type")
 		return t == string(corev1.SecretTypeServiceAccountToken)

@@ -189,7 +189,7 @@ func (f *preflight) ask(ctx context.Context, g *errgroup.Group, kind, name strin
 		f.held[key] = held{object: made}
 	}
 	f.mu.Unlock()
-	if asked || made != nil || key == "ConfigMap/kube-root-ca.crt" {
+	if asked || made != nil || key == "ConfigMap/"+rootCertificates {
 		return // that one is in every namespace, a moment after its creation
 	}
 	g.Go(func() error {
@@ -317,7 +317,7 @@ func (f *preflight) conclude(em *emitter) error {
 			key := refs[0].kind + "/" + refs[0].name
 			h := f.held[key]
 			switch {
-			case key == "ConfigMap/kube-root-ca.crt", f.promised[key], f.unfilled && refs[0].kind == "Secret" && f.made[key] != nil:
+			case key == "ConfigMap/"+rootCertificates, f.promised[key], f.unfilled && refs[0].kind == "Secret" && f.made[key] != nil:
 			case h.err != nil:
 				if !unknown[key] {
 					unknown[key] = true

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -61,6 +62,39 @@ func (f *preflight) listQuotas(ctx context.Context) {
 	for i := range list.Items {
 		f.live = append(f.live, quotaOf(&list.Items[i]))
 	}
+}
+
+// oneMore is how a Diagnosis names what one more pod needs, and of which quota.
+var (
+	exceeded = regexp.MustCompile(`^exceeded quota (\S+): one more pod needs `)
+	oneMore  = regexp.MustCompile(`(\S+) (\S+), and \S+ of \S+ are left`)
+)
+
+// roomNow reports whether the quota that d blames has room by now: the controller
+// that was refused has not asked again. Who may not look sees none.
+func (c *Client) roomNow(ctx context.Context, d *Diagnosis) bool {
+	m := exceeded.FindStringSubmatch(d.Message)
+	if m == nil {
+		return false
+	}
+	q, err := c.core.ResourceQuotas(c.owner.Namespace).Get(ctx, m[1], metav1.GetOptions{})
+	return err == nil && hasRoom(q.Status, d.Message)
+}
+
+func hasRoom(s corev1.ResourceQuotaStatus, message string) bool {
+	needs := oneMore.FindAllStringSubmatch(message, -1)
+	for _, need := range needs {
+		more, err := resource.ParseQuantity(need[2])
+		if err != nil {
+			return false
+		}
+		name := corev1.ResourceName(need[1])
+		hard, used := s.Hard[name], s.Used[name]
+		if used.Add(more); used.Cmp(hard) > 0 {
+			return false
+		}
+	}
+	return len(needs) > 0
 }
 
 // judgeQuotas holds what the workloads ask for against every quota: of this

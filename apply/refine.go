@@ -37,6 +37,8 @@ func refineByEvents(d *Diagnosis, events []corev1.Event, lasted time.Duration) b
 				d.Message += ": " + said
 			}
 		}
+	case CodeImagePull:
+		return refinePull(d.Container, events, lasted)
 	case CodeDeadlineExceeded:
 		return refineStart(d, events)
 	}
@@ -48,13 +50,12 @@ var volumeName = regexp.MustCompile(`for volume "([^"]+)"`)
 
 // refineStart says why a pod does not start.
 func refineStart(d *Diagnosis, events []corev1.Event) bool {
-	pulling := false
+	pulling, before := false, *d
 	for _, e := range events {
 		switch e.Reason {
-		case "Pulling":
-			pulling = true
-		case "Pulled":
-			pulling = false
+		case "Pulling", "Pulled", "Created", "Started":
+			// The pod has its network and its volumes: what was wrong with them is over.
+			pulling, *d = e.Reason == "Pulling", before
 		case "FailedMount", "FailedAttachVolume":
 			d.Code, d.Message = CodeVolumePending, e.Message
 			if m := volumeName.FindStringSubmatch(e.Message); m != nil {
@@ -119,12 +120,17 @@ func (w *workload) creator() types.UID {
 func refineUncreated(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
 	since := time.Now().Add(-lasted - 10*time.Second)
 	for _, e := range slices.Backward(events) {
-		if e.Reason != "FailedCreate" || eventTime(e).Before(since) {
+		if eventTime(e).Before(since) {
 			continue
 		}
-		why := denied(e.Message, d.Object)
-		d.Code, d.Field, d.Message, d.Hint = why.Code, why.Field, why.Message, why.Hint
-		return d.Code != CodeQuotaExceeded || lasted >= graceQuota
+		switch e.Reason {
+		case "SuccessfulCreate":
+			return false // that is over
+		case "FailedCreate":
+			why := denied(e.Message, d.Object)
+			d.Code, d.Field, d.Message, d.Hint = why.Code, why.Field, why.Message, why.Hint
+			return lasted >= denialGrace(d.Code, e.Message)
+		}
 	}
 	return false
 }
@@ -147,16 +153,43 @@ func (c *Client) refineUnscheduled(ctx context.Context, d *Diagnosis, pod *corev
 			return lasted >= grace
 		}
 	}
+	nodes, _ := c.listNodes(ctx) // who may not is told nothing of them
+	return refineNode(d, pod, nodes, lasted)
+}
+
+// unmatched is how the scheduler counts the nodes that a pod is not for.
+var unmatched = regexp.MustCompile(`^0/(\d+) nodes are available: (?:.*, )?(\d+) node\(s\) didn't match Pod's node affinity/selector`)
+
+// refineNode says what keeps a pod from every node, and whether that is certain. A
+// node that is not ready may come back, and have all that it had.
+func refineNode(d *Diagnosis, pod *corev1.Pod, nodes []corev1.Node, lasted time.Duration) bool {
 	if strings.Contains(d.Message, "affinity/selector") {
 		d.Field = "placement"
-		return lasted >= graceNoNode
+		if m := unmatched.FindStringSubmatch(d.Message); m != nil && m[1] == m[2] || unfit(&pod.Spec, nodes) != nil {
+			return lasted >= graceNoNode
+		}
 	}
-	nodes, _ := c.listNodes(ctx) // who may not is told nothing of them
+	if slices.ContainsFunc(nodes, comesBack) {
+		return lasted >= graceNode
+	}
 	if too := tooLittle(&pod.Spec, nodes); too != nil {
 		d.Field, d.Message, d.Hint = too.Field, too.Message, too.Hint
 		return lasted >= graceNoNode
 	}
 	return lasted >= graceSchedule
+}
+
+// comesBack reports whether a node takes no pods for a while, as it starts or was
+// not heard of.
+func comesBack(n corev1.Node) bool {
+	return slices.ContainsFunc(n.Spec.Taints, func(t corev1.Taint) bool {
+		switch t.Key {
+		case corev1.TaintNodeNotReady, corev1.TaintNodeUnreachable, corev1.TaintNodeNetworkUnavailable,
+			corev1.TaintNodeMemoryPressure, corev1.TaintNodeDiskPressure, corev1.TaintNodePIDPressure, "node.cloudprovider.kubernetes.io/uninitialized":
+			return true
+		}
+		return false
+	})
 }
 
 // claimPending says why a claim has no volume, and how long that may last; "" when
@@ -169,7 +202,12 @@ func (c *Client) claimPending(ctx context.Context, name string) (why string, gra
 	if claim.Status.Phase == corev1.ClaimBound {
 		return "", 0
 	}
-	for _, e := range c.eventsAbout(ctx, claim.UID) {
+	return unbound(c.eventsAbout(ctx, claim.UID))
+}
+
+// unbound says why a claim has no volume, by its events.
+func unbound(events []corev1.Event) (why string, grace time.Duration) {
+	for _, e := range events {
 		switch e.Reason {
 		case "ProvisioningFailed":
 			// A StorageClass does not come by itself; another cause may pass.
@@ -183,9 +221,11 @@ func (c *Client) claimPending(ctx context.Context, name string) (why string, gra
 				grace = 0
 			}
 		case "ExternalProvisioning":
-			if why == "" {
+			if why == "" || grace == 0 { // the class came
 				why, grace = e.Message, graceSchedule
 			}
+		case "WaitForFirstConsumer", "WaitForPodScheduled", "ProvisioningSucceeded":
+			why, grace = "", 0
 		case "Provisioning":
 			// The provisioner is there and at work: up to the deadline.
 			why, grace = e.Message, deadlineAtMost

@@ -275,12 +275,13 @@ type workload struct {
 	replicaSet *appsv1.ReplicaSet // of a Deployment
 	pods       []*corev1.Pod      // of the current template, sorted by name
 	all        []*corev1.Pod      // of any template, but for a Deployment
+	moving     bool               // pods of the app start or go: what they leave is not known yet
 }
 
 const revisionAnnotation = "deployment.kubernetes.io/revision"
 
 func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods []*corev1.Pod) *workload {
-	w := &workload{object: o}
+	w := &workload{object: o, moving: slices.ContainsFunc(pods, moves)}
 	owner, match := o.GetUID(), func(*corev1.Pod) bool { return true }
 	switch o.GetKind() {
 	case "Deployment":
@@ -316,6 +317,11 @@ func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods [
 		return compareRefs(Ref{Name: a.Name}, Ref{Name: b.Name})
 	})
 	return w
+}
+
+// moves reports whether a pod is on its way to readiness, or out.
+func moves(p *corev1.Pod) bool {
+	return p.DeletionTimestamp != nil || !ended(p) && !podStatus(p).Ready
 }
 
 // daemonRevision is that of a DaemonSet's pods of the template as it is now, which

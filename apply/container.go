@@ -1,0 +1,154 @@
+package apply
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// containerProblem judges one container by its status alone.
+func containerProblem(p *corev1.Pod, c corev1.Container, s corev1.ContainerStatus) (problem, bool) {
+	if s.Ready || p.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && exitedLast(s) {
+		return problem{}, false // the Job says when it is not tried again
+	}
+	if w := s.State.Waiting; w != nil {
+		switch w.Reason {
+		case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed":
+			return imagePull(c, w), true
+		case "CreateContainerConfigError", "CreateContainerError":
+			return containerConfig(w), true
+		case "CrashLoopBackOff", "RunContainerError":
+			return crash(s), true
+		case "ContainerCreating", "PodInitializing":
+			return problem{
+				key: "starting", grace: graceStart, unsure: true,
+				Diagnosis: Diagnosis{Code: CodeDeadlineExceeded, Message: "the container was not started"},
+			}, true
+		}
+		return problem{}, false
+	}
+	if t := s.State.Terminated; t != nil {
+		if s.RestartCount > 0 && t.ExitCode != 0 && !chance(t) {
+			return crash(s), true
+		}
+		return problem{}, false
+	}
+	if s.State.Running == nil {
+		return problem{}, false
+	}
+	started := s.Started != nil && *s.Started
+	d := Diagnosis{Code: CodeProbeFailing}
+	key := fmt.Sprintf("running/%d", s.RestartCount)
+	if c.StartupProbe != nil && !started {
+		d.Field, d.Message = "probes.startup", "the container runs and its startup probe does not pass"
+		return problem{key: key, Diagnosis: d, grace: startupBudget(c.StartupProbe), slow: true}, true
+	}
+	if c.ReadinessProbe != nil {
+		d.Field, d.Message = "probes.readiness", "the container runs and its readiness probe does not pass"
+		return problem{key: key + "/started", Diagnosis: d, grace: readinessBudget(c.ReadinessProbe), slow: true}, true
+	}
+	return problem{}, false
+}
+
+// exitedLast reports whether the container is to run again after a process of it
+// ended.
+func exitedLast(s corev1.ContainerStatus) bool {
+	t := s.State.Terminated
+	if w := s.State.Waiting; w != nil && w.Reason == "CrashLoopBackOff" {
+		t = s.LastTerminationState.Terminated
+	}
+	return t != nil && !neverStarted(t)
+}
+
+// neverStarted reports whether there was no process at all.
+func neverStarted(t *corev1.ContainerStateTerminated) bool {
+	return t.Reason == "StartError" || t.Reason == "ContainerCannotRun"
+}
+
+// chance reports whether an end tells nothing of the next run: the node lost the
+// container, as it does when it starts again, or it had run for so long that the
+// kubelet forgot the runs before
+// (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
+func chance(t *corev1.ContainerStateTerminated) bool {
+	return t.Reason == "ContainerStatusUnknown" || t.Reason == "Unknown" ||
+		!neverStarted(t) && t.FinishedAt.Sub(t.StartedAt.Time) >= 10*time.Minute
+}
+
+// containerConfig judges what keeps the kubelet from making a container. Much of
+// it passes: its cache was not filled in time, the runtime did not answer.
+func containerConfig(w *corev1.ContainerStateWaiting) problem {
+	d := Diagnosis{Code: CodeConfigMissing, Message: w.Message}
+	pr := problem{key: "config", grace: graceRetry}
+	text := w.Message
+	switch {
+	case strings.Contains(text, "runAsNonRoot") || strings.Contains(text, "non-root"):
+		pr.grace = 0
+		d.Code, d.Field = CodeAdmissionDenied, "security"
+		d.Hint = "run it as another user with security: runAsUser: 65532 (or the number of the image's own), or let it be root with security: runAsNonRoot: false"
+	case strings.Contains(text, "no command specified"):
+		pr.grace = 0
+		d.Code, d.Field = CodeCrashLoop, "command"
+		d.Message, d.Hint = "neither the image nor the service names a command", "name one under command"
+	case keyMissing.MatchString(text) || objectMissing.MatchString(text):
+		pr.grace, pr.unsure = 0, true // it may be there by now
+		d.Field = "env"
+	case strings.Contains(text, "configmap") || strings.Contains(text, "secret"):
+		d.Field = "env"
+	case w.Reason == "CreateContainerError":
+		d.Code = CodeDeadlineExceeded
+		d.Message = "the container cannot be created: " + text
+	}
+	pr.Diagnosis = d
+	return pr
+}
+
+// crash says how the container's last run ended.
+func crash(s corev1.ContainerStatus) problem {
+	d := Diagnosis{Code: CodeCrashLoop, Field: "command"}
+	t := s.State.Terminated
+	if t == nil {
+		t = s.LastTerminationState.Terminated
+	}
+	if t == nil {
+		if s.State.Waiting != nil {
+			d.Message = s.State.Waiting.Message
+		}
+		return problem{key: "crash", Diagnosis: d, grace: graceRetry} // the runtime may have been slow
+	}
+	code := t.ExitCode
+	d.ExitCode = &code
+	switch {
+	case t.Reason == "OOMKilled":
+		d.Code, d.Field = CodeOOMKilled, "resources.memory"
+		d.Message = "the container used more memory than its limit"
+		d.Hint = "raise resources.memory"
+	case neverStarted(t):
+		d.Message = "the container cannot be started: " + startError(t.Message)
+		if !wrongStart.MatchString(t.Message) {
+			return problem{key: "crash", Diagnosis: d, grace: graceRetry}
+		}
+	case code == 0:
+		d.Message = "the process ended by itself (exit code 0); a service must keep running"
+	default:
+		d.Message = fmt.Sprintf("the process exited with code %d", code)
+	}
+	return problem{key: "crash", Diagnosis: d}
+}
+
+// wrongStart is how runtimes word what the next start will not change: of the
+// command, its folder, or what is mounted. All else may be the runtime's own.
+var wrongStart = regexp.MustCompile(`exec: "|exec format error|executable file|chdir to cwd|error mounting|permission denied|not a directory|is a directory`)
+
+// startError takes runc's reason out of the runtime's chain.
+func startError(message string) string {
+	if _, rest, ok := strings.Cut(message, "unable to start container process: "); ok {
+		message = rest
+	}
+	if i := strings.LastIndex(message, `exec: "`); i >= 0 {
+		message = message[i+len("exec: "):]
+	}
+	return strings.TrimSuffix(message, ": unknown")
+}
