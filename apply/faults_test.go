@@ -6,7 +6,6 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -66,13 +65,12 @@ func TestCredentialsRefused(t *testing.T) {
 		bad := *e
 		bad.cfg = rest.AnonymousClientConfig(e.cfg)
 		spoil(bad.cfg)
-		start := time.Now()
 		res, err := bad.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{})}}, nil)
 		var refused *apply.UnauthorizedError
 		var forbidden *apply.ForbiddenError
 		switch {
-		case res.Outcome != apply.Refused || time.Since(start) > 5*time.Second:
-			t.Errorf("%s: outcome %s after %s", name, res.Outcome, time.Since(start))
+		case res.Outcome != apply.Refused:
+			t.Errorf("%s: outcome %s", name, res.Outcome)
 		case name == "none" && errors.As(err, &forbidden) && forbidden.User == "system:anonymous":
 		case !errors.As(err, &refused) || refused.Host != e.cfg.Host:
 			t.Errorf("%s: error %v", name, err)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -112,13 +111,13 @@ func TestLogsFollow(t *testing.T) {
 	seen := map[string][]string{}
 	until := func(what string, done func() bool) {
 		t.Helper()
-		for timeout := time.After(time.Minute); !done(); {
+		for !done() {
 			select {
 			case l := <-lines:
 				seen[l.Pod] = append(seen[l.Pod], l.Text)
 			case err := <-ended:
 				t.Fatalf("waiting for %s: it ended: %v", what, err)
-			case <-timeout:
+			case <-e.ctx.Done():
 				t.Fatalf("no %s", what)
 			}
 		}
@@ -142,14 +141,11 @@ func TestLogsFollow(t *testing.T) {
 			}
 		}
 	}
-	start := time.Now()
 	stop()
 	select {
 	case err := <-ended:
-		if err != nil || time.Since(start) > 2*time.Second {
-			t.Errorf("ended after %s: %v", time.Since(start), err)
-		}
-	case <-time.After(10 * time.Second):
+		check(t, err)
+	case <-e.ctx.Done():
 		t.Error("it did not end")
 	}
 }
@@ -161,7 +157,7 @@ func TestLogsFollowRestarts(t *testing.T) {
 	if err == nil {
 		t.Fatal("it did not fail")
 	}
-	ctx, stop := context.WithTimeout(e.ctx, time.Minute)
+	ctx, stop := context.WithCancel(e.ctx)
 	defer stop()
 	var got []string
 	check(t, e.client().Logs(ctx, apply.LogsRequest{Unit: "web", Follow: true}, func(l apply.LogLine) {

@@ -161,7 +161,7 @@ func TestUnitDeadline(t *testing.T) {
 			failed = ev.Elapsed
 		}
 	})
-	if res.Outcome != apply.Removed || deadline != u.Deadline || failed < u.Deadline || failed > 3*u.Deadline {
+	if res.Outcome != apply.Removed || deadline != u.Deadline || failed < u.Deadline {
 		t.Errorf("outcome %s, deadline %s, failed after %s", res.Outcome, deadline, failed)
 	}
 }

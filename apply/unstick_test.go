@@ -4,7 +4,6 @@ import (
 	"maps"
 	"strings"
 	"testing"
-	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -73,10 +72,9 @@ func TestStuckStatefulSetComesBack(t *testing.T) {
 	e.crashLast()
 	e.edit(`{"spec":{"template":{"spec":{"containers":[{"name":"db","env":[{"name":"EXIT","$patch":"delete"}]}]}}}}`)
 	before := e.things(claims)
-	start := time.Now()
 	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.statefulSet("db", 2, "", "env: [{name: VERSION, value: \"2\"}]\n")}}, nil)
-	if res.Outcome != apply.RolledBack || err == nil || time.Since(start) > busy*30*time.Second {
-		t.Fatalf("outcome %s in %s, error %v", res.Outcome, time.Since(start), err)
+	if res.Outcome != apply.RolledBack || err == nil {
+		t.Fatalf("outcome %s, error %v", res.Outcome, err)
 	}
 	e.isAt("db", 1)
 	ds := res.Diagnoses()
@@ -99,7 +97,7 @@ func TestDiagnoseStuckStatefulSet(t *testing.T) {
 	e.crashLast()
 	b := blame{
 		code: apply.CodeCrashLoop, unit: "db", object: "StatefulSet db", pod: true, exit: 3,
-		message: []string{"of an earlier release", "exited with code 3"}, hint: "delete pod db-1", within: 15 * time.Second,
+		message: []string{"of an earlier release", "exited with code 3"}, hint: "delete pod db-1",
 	}
 	b.wants(e, e, nil, e.statefulSet("db", 2, "", "env: [{name: VERSION, value: \"3\"}]\n"))
 }
