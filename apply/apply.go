@@ -195,21 +195,37 @@ func (w *writer) remove(ctx context.Context, ch *change) error {
 func (w *writer) retry(ctx context.Context, do func(context.Context) error) error {
 	w.slots <- struct{}{}
 	defer func() { <-w.slots }()
-	start := time.Now()
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		err := w.lock.hold(ctx)
-		if err == nil {
-			err = do(w.lock.fenced(ctx))
+	return repeat(ctx, func() error {
+		for {
+			err := w.lock.hold(ctx)
+			if err == nil {
+				err = do(w.lock.fenced(ctx))
+			}
+			if !errors.Is(err, errStale) {
+				return err
+			}
 		}
-		if err == nil || !isTransient(err) && !isUnreachable(err) || ctx.Err() != nil || time.Since(start) > retryFor {
+	})
+}
+
+// repeat does one write again while its failure may pass.
+func repeat(ctx context.Context, do func() error) error {
+	start := time.Now()
+	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err := do()
+		if !isPassing(err) || ctx.Err() != nil || time.Since(start) > retryFor {
 			return err
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if !pause(ctx, wait) {
 			return errors.Join(context.Cause(ctx), err)
 		}
 	}
+}
+
+// isPassing reports whether the same request may succeed a moment later, by what
+// the server said, or when it said nothing. What the fence held back never does.
+func isPassing(err error) bool {
+	return !errors.Is(err, errStale) && (isTransient(err) || isUnreachable(err))
 }
 
 func isUnreachable(err error) bool {

@@ -51,7 +51,7 @@ func (c *Client) Check(ctx context.Context, units []Unit) ([]Finding, error) {
 			said = append(said, Finding{Unit: ev.Unit, Warning: true, Diagnosis: ev.Diagnosis, Message: strings.TrimPrefix(ev.Message, ev.Unit+": "), Err: ev.Err})
 		}
 	}
-	a := withEvents(quiet(ctx), sink, func(ctx context.Context, em *emitter) answer {
+	a := withEvents(patient(quiet(ctx)), sink, func(ctx context.Context, em *emitter) answer {
 		k := &checker{c: c, em: em, m: &mover{c: c, em: em}}
 		err := k.run(ctx, units)
 		return answer{k.found, err}

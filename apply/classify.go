@@ -138,7 +138,15 @@ func isNetwork(err error) bool {
 func isTransient(err error) bool {
 	var unseen *unseenRoleError
 	return errors.As(err, &unseen) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
-		apierrors.IsInternalError(err) || apierrors.IsTimeout(err)
+		apierrors.IsInternalError(err) && !deniedBy.MatchString(err.Error()) || apierrors.IsTimeout(err) || isContended(err) ||
+		apierrors.IsForbidden(err) && strings.Contains(err.Error(), notYetReady)
+}
+
+// isContended reports whether too many wrote the same object at once, such as a
+// quota that counts what all of them make: nobody said that it must be as it was
+// read.
+func isContended(err error) bool {
+	return apierrors.IsConflict(err) && strings.Contains(err.Error(), "the object has been modified")
 }
 
 func rootCause(err error) error {

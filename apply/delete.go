@@ -134,11 +134,18 @@ func (d *deleter) remove(ctx context.Context) error {
 		timeout = deleteTimeout
 	}
 	var err error
-	d.snap, err = store{d.c}.swap(ctx, d.snap, func(ix *index) error {
-		for _, name := range d.units {
-			ix.Units[name].State = StateDeploying
-		}
-		return d.lock.owns(ix)
+	snap := d.snap
+	err = repeat(ctx, func() (err error) {
+		d.snap, err = store{d.c}.swap(ctx, snap, func(ix *index) error {
+			if err := d.lock.owns(ix); err != nil {
+				return err
+			}
+			for _, name := range d.units {
+				ix.Units[name].State = StateDeploying
+			}
+			return nil
+		})
+		return err
 	})
 	if err != nil {
 		return err
@@ -196,15 +203,24 @@ func (d *deleter) forget(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	snap, err := s.swap(ctx, d.snap, func(ix *index) error {
-		if err := d.lock.owns(ix); err != nil {
-			return err
-		}
-		for _, name := range d.units {
-			delete(ix.Units, name)
-		}
-		maps.DeleteFunc(ix.Expires, func(source string, _ time.Time) bool { return !ix.hasAny(source) })
-		return nil
+	var snap *snapshot
+	tried := false
+	err = repeat(ctx, func() (err error) {
+		snap, err = s.swap(ctx, d.snap, func(ix *index) error {
+			if tried && !slices.ContainsFunc(d.units, func(name string) bool { return ix.Units[name] != nil }) {
+				return nil // the answer to the first attempt did not arrive
+			}
+			if err := d.lock.owns(ix); err != nil {
+				return err
+			}
+			for _, name := range d.units {
+				delete(ix.Units, name)
+			}
+			maps.DeleteFunc(ix.Expires, func(source string, _ time.Time) bool { return !ix.hasAny(source) })
+			return nil
+		})
+		tried = true
+		return err
 	})
 	if err != nil {
 		return err
@@ -228,7 +244,9 @@ func (s store) erase(ctx context.Context, snap *snapshot) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	err = secrets.Delete(ctx, s.indexName(), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &snap.version}})
+	err = repeat(ctx, func() error {
+		return secrets.Delete(ctx, s.indexName(), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &snap.version}})
+	})
 	if apierrors.IsConflict(err) {
 		return false, nil
 	}

@@ -45,7 +45,7 @@ func call(ctx context.Context, sink func(Event), fn func(context.Context, *emitt
 		res *Result
 		err error
 	}
-	a := withEvents(quiet(ctx), sink, func(ctx context.Context, em *emitter) answer {
+	a := withEvents(patient(quiet(ctx)), sink, func(ctx context.Context, em *emitter) answer {
 		res, err := fn(ctx, em)
 		return answer{res, err}
 	})

@@ -10,8 +10,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/dynamic"
 )
 
 // removeUnit deletes every object of the unit that this app applied, and waits
@@ -62,21 +64,42 @@ func (c *Client) objectGone(ctx context.Context, ref Ref, uid types.UID) error {
 		if apierrors.IsNotFound(err) || err == nil && o.GetUID() != uid {
 			return nil
 		}
-		if err != nil {
+		if err != nil && !isPassing(err) {
 			return c.typed(err, ref, nil)
 		}
-		w, err := r.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + ref.Name, ResourceVersion: o.GetResourceVersion()})
-		if err != nil {
-			return c.typed(err, ref, nil)
-		}
-		select {
-		case <-w.ResultChan():
-		case <-ctx.Done():
-		}
-		w.Stop()
+		c.objectMoves(ctx, r, o, ref.Name)
 		if ctx.Err() != nil {
-			return fmt.Errorf("%s is not gone (finalizers %v): %w", ref, o.GetFinalizers(), context.Cause(ctx))
+			if err != nil {
+				return c.typed(err, ref, nil)
+			}
+			return fmt.Errorf("%s is not gone%s: %w", ref, keptBy(o), context.Cause(ctx))
 		}
+	}
+}
+
+func keptBy(o *unstructured.Unstructured) string {
+	if o == nil || len(o.GetFinalizers()) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (finalizers %v)", o.GetFinalizers())
+}
+
+// objectMoves returns when the object o, which may be nil, changed since it was read, or
+// after a pause where it cannot be watched.
+func (c *Client) objectMoves(ctx context.Context, r dynamic.ResourceInterface, o *unstructured.Unstructured, name string) {
+	if o == nil {
+		pause(ctx, again)
+		return
+	}
+	w, err := r.Watch(ctx, metav1.ListOptions{FieldSelector: "metadata.name=" + name, ResourceVersion: o.GetResourceVersion()})
+	if err != nil {
+		pause(ctx, again)
+		return
+	}
+	defer w.Stop()
+	select {
+	case <-w.ResultChan():
+	case <-ctx.Done():
 	}
 }
 

@@ -165,6 +165,8 @@ func (m *mover) startHook(ctx, going context.Context, w *writer, ch *change) err
 
 // awaitOther waits until the object that was removed is gone.
 func (m *mover) awaitOther(ctx context.Context, ch *change) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, deleteTimeout, fmt.Errorf("%s of an earlier deploy is not gone after %s", ch.ref, deleteTimeout))
+	defer cancel()
 	news, stop := m.watcher.listen()
 	defer stop()
 	if err := m.watcher.synced(ctx); err != nil {

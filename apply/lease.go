@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"sync"
@@ -124,7 +125,19 @@ func (l *lock) create(ctx context.Context) error {
 	whole, cancel := finishing(ctx)
 	defer cancel()
 	asked := time.Now()
-	got, err := l.c.leases.Create(whole, lease, metav1.CreateOptions{FieldManager: l.c.owner.Manager()})
+	var got *coordinationv1.Lease
+	tried := false
+	err := repeat(ctx, func() (err error) {
+		got, err = l.c.leases.Create(whole, lease, metav1.CreateOptions{FieldManager: l.c.owner.Manager()})
+		if tried && apierrors.IsAlreadyExists(err) {
+			// The answer to the first attempt did not arrive.
+			if there, _ := l.c.leases.Get(whole, lease.Name, metav1.GetOptions{}); there != nil && maps.Equal(there.Annotations, lease.Annotations) {
+				got, err = there, nil
+			}
+		}
+		tried = true
+		return err
+	})
 	if err == nil && ctx.Err() != nil {
 		_ = l.c.leases.Delete(whole, lease.Name, metav1.DeleteOptions{})
 		return context.Cause(ctx)
@@ -270,7 +283,9 @@ func (l *lock) drop(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, renewEvery)
 		defer cancel()
 		// A lease that stays behind harms nobody: no unit points to it.
-		_ = l.c.leases.Delete(ctx, l.lease.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: ptrTo(l.lease.UID)}})
+		_ = repeat(ctx, func() error {
+			return l.c.leases.Delete(ctx, l.lease.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: ptrTo(l.lease.UID)}})
+		})
 		l.removeStill(ctx)
 	})
 }

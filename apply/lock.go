@@ -21,7 +21,8 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 	if err != nil {
 		return nil, nil, err
 	}
-	deadline := time.Now().Add(wait)
+	start := time.Now()
+	deadline := start.Add(wait)
 	gone := map[string]bool{} // deploys whose Lease does not exist
 	for {
 		var held *LockedError
@@ -37,6 +38,10 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 			})
 		}
 		if errors.Is(err, errStale) {
+			continue
+		}
+		if err != nil && isPassing(err) && time.Since(start) < retryFor && pause(ctx, again) {
+			snap = nil // it may have been written
 			continue
 		}
 		if err == nil {
@@ -122,10 +127,11 @@ func (c *Client) awaitHolder(ctx context.Context, em *emitter, held *LockedError
 		last = lease
 		expires := moved.Add(durationOf(lease))
 		if known == dead || !time.Now().Before(expires) {
-			if err := c.removeLease(ctx, lease); !apierrors.IsConflict(err) {
-				return err
+			err := c.removeLease(ctx, lease)
+			if isPassing(err) && pause(ctx, again) || apierrors.IsConflict(err) {
+				continue // ask again, or it moved at the last moment
 			}
-			continue // it moved at the last moment
+			return err
 		}
 		if known == alive && !time.Now().Before(deadline) {
 			return held
@@ -144,7 +150,8 @@ func (c *Client) awaitHolder(ctx context.Context, em *emitter, held *LockedError
 	}
 }
 
-// leaseMoves returns when lease changed, or at until.
+// leaseMoves returns when lease changed, or at until; soon, when it cannot be
+// watched.
 func (c *Client) leaseMoves(ctx context.Context, lease *coordinationv1.Lease, until time.Time) error {
 	ctx, cancel := context.WithDeadlineCause(ctx, until, errTimeIsUp)
 	defer cancel()
@@ -162,8 +169,8 @@ func (c *Client) leaseMoves(ctx context.Context, lease *coordinationv1.Lease, un
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errTimeIsUp) {
 		return cause
 	}
-	if err != nil && ctx.Err() == nil {
-		return c.typed(err, leaseRef(c, lease.Name), nil)
+	if err != nil {
+		pause(ctx, again) // it is asked for all the same
 	}
 	return nil
 }
@@ -200,12 +207,20 @@ func (l *lock) free(ix *index) bool {
 
 // release lets the units go and drops the lease.
 func (l *lock) release(ctx context.Context) error {
-	_, err := store{l.c}.swap(ctx, nil, func(ix *index) error {
-		if err := l.owns(ix); err != nil {
-			return err
-		}
-		l.unlock(ix)
-		return nil
+	tried := false
+	err := repeat(ctx, func() error {
+		_, err := store{l.c}.swap(ctx, nil, func(ix *index) error {
+			if tried && l.free(ix) {
+				return nil // the answer to the first attempt did not arrive
+			}
+			if err := l.owns(ix); err != nil {
+				return err
+			}
+			l.unlock(ix)
+			return nil
+		})
+		tried = true
+		return err
 	})
 	l.drop(ctx)
 	return err

@@ -43,11 +43,15 @@ func (c *Client) namespaceExists(ctx context.Context) (bool, error) {
 
 // createNamespace makes the namespace, marked as ours.
 func (c *Client) createNamespace(ctx context.Context, em *emitter) error {
-	_, err := c.core.Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
+	ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
 		Name:        c.owner.Namespace,
 		Labels:      map[string]string{labelManagedBy: managedByShipit},
 		Annotations: map[string]string{annotationCreatedFor: c.owner.Manager()},
-	}}, metav1.CreateOptions{FieldManager: c.owner.Manager()})
+	}}
+	err := repeat(ctx, func() error {
+		_, err := c.core.Namespaces().Create(ctx, ns, metav1.CreateOptions{FieldManager: c.owner.Manager()})
+		return err
+	})
 	if apierrors.IsAlreadyExists(err) {
 		return nil // somebody was faster
 	}
@@ -85,9 +89,19 @@ func (c *Client) removeNamespace(ctx context.Context, em *emitter) error {
 		em.emit(Event{Kind: EventWarning, Message: "namespace " + ns.Name + " was kept: " + why, Err: err})
 		return nil
 	}
-	err = c.core.Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
-		UID: &ns.UID, ResourceVersion: &ns.ResourceVersion,
-	}})
+	tried := false
+	err = repeat(ctx, func() error {
+		err := c.core.Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
+			UID: &ns.UID, ResourceVersion: &ns.ResourceVersion,
+		}})
+		if tried && apierrors.IsConflict(err) {
+			if now, _ := c.core.Namespaces().Get(ctx, ns.Name, metav1.GetOptions{}); now != nil && now.DeletionTimestamp != nil {
+				return nil // the answer to the first attempt did not arrive
+			}
+		}
+		tried = true
+		return err
+	})
 	if err != nil && !apierrors.IsNotFound(err) {
 		return c.typed(err, c.namespaceRef(), nil)
 	}

@@ -207,8 +207,7 @@ func (f *preflight) ask(ctx context.Context, g *errgroup.Group, kind, name strin
 func (f *preflight) dryPod(ctx context.Context, t *podTemplate) {
 	pod := &corev1.Pod{ObjectMeta: *t.meta.DeepCopy(), Spec: *t.spec.DeepCopy()}
 	pod.Name, pod.GenerateName, pod.Namespace = "", t.ref.Name+"-", f.c.owner.Namespace
-	stand := f.accounts[t.spec.ServiceAccountName]
-	if stand {
+	if f.accounts[t.spec.ServiceAccountName] {
 		pod.Spec.ServiceAccountName = ""
 	}
 	if f.classes[t.spec.PriorityClassName] {
@@ -224,9 +223,9 @@ func (f *preflight) dryPod(ctx context.Context, t *podTemplate) {
 			t.admitted = &got.Spec
 			return
 		}
-		if stand && noAccount(err) {
+		if account := pod.Spec.ServiceAccountName; (account == "" || account == "default") && noAccount(err) {
 			// A namespace that was just made has no default account for a moment.
-			if tries < 10 && pause(ctx, 20*time.Millisecond) {
+			if tries < 60 && pause(ctx, 50*time.Millisecond) {
 				continue
 			}
 			return

@@ -115,8 +115,8 @@ func (c *Client) secretMade(ctx context.Context, from Ref, name string) error {
 		if err == nil {
 			return nil
 		}
-		if typed := c.typed(err, Ref{APIVersion: "v1", Kind: "Secret", Namespace: c.owner.Namespace, Name: name}, nil); !apierrors.IsNotFound(err) && !isTransient(err) && !isUnreachable(typed) {
-			return typed
+		if !apierrors.IsNotFound(err) && !isPassing(err) {
+			return c.typed(err, Ref{APIVersion: "v1", Kind: "Secret", Namespace: c.owner.Namespace, Name: name}, nil)
 		}
 		e := &SecretNotMadeError{Object: from, Secret: name}
 		said := false

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/validation"
 )
@@ -41,14 +40,8 @@ func (m *mover) record(ctx context.Context) error {
 		m.tried[unit] = iu.Release
 	}
 	w := newWriter(m.c, m.em, m.lock)
-	again := false
 	err := w.retry(ctx, func(ctx context.Context) error {
-		err := s.put(ctx, intentType, s.intentName(m.id), "intent", m.id, in)
-		if again && apierrors.IsAlreadyExists(err) {
-			return nil // the answer to the first attempt did not arrive
-		}
-		again = true
-		return err
+		return s.put(ctx, intentType, s.intentName(m.id), "intent", m.id, in)
 	})
 	if err != nil {
 		return err

@@ -25,9 +25,12 @@ func (e *env) scaled(s service) apply.Unit {
 	return u
 }
 
+// autoscaler leaves the scaling to the test: its controller has real figures, which
+// on a busy machine are high.
 func (e *env) autoscaler(name string) *unstructured.Unstructured {
+	still := map[string]any{"selectPolicy": "Disabled"}
 	return e.made(name, "autoscaling/v2", "HorizontalPodAutoscaler", name, map[string]any{"spec": map[string]any{
-		"minReplicas": int64(1), "maxReplicas": int64(5),
+		"minReplicas": int64(1), "maxReplicas": int64(5), "behavior": map[string]any{"scaleUp": still, "scaleDown": still},
 		"scaleTargetRef": map[string]any{"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
 		"metrics": []any{map[string]any{"type": "Resource", "resource": map[string]any{
 			"name": "cpu", "target": map[string]any{"type": "Utilization", "averageUtilization": int64(80)},

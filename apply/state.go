@@ -45,7 +45,7 @@ type index struct {
 	App        string                `json:"app"`
 	SecretsKey []byte                `json:"secretsKey,omitempty"` // under which the names of Secrets are made
 	Kinds      []kindRef             `json:"kinds"`                // every kind that any unit ever had: what to list to find its objects
-	Protected  string                `json:"protected,omitempty"` // the protected environment that it was deployed to last
+	Protected  string                `json:"protected,omitempty"`  // the protected environment that it was deployed to last
 	Units      map[string]*unitState `json:"units"`
 	Expires    map[string]time.Time  `json:"expires,omitempty"` // when what a source deployed is over; without, never
 	Recent     []string              `json:"recent,omitempty"`  // the latest deploys, newest first, whatever they did: their records are kept

@@ -51,7 +51,9 @@ func (s store) sweep(ctx context.Context, listed []stateSecret, ix *index) error
 			continue
 		}
 		g.Go(func() error {
-			err := s.c.core.Secrets(s.c.owner.Namespace).Delete(gctx, r.name, metav1.DeleteOptions{})
+			err := repeat(gctx, func() error {
+				return s.c.core.Secrets(s.c.owner.Namespace).Delete(gctx, r.name, metav1.DeleteOptions{})
+			})
 			if apierrors.IsNotFound(err) {
 				return nil
 			}
@@ -85,7 +87,7 @@ func (c *Client) deadLeases(ctx context.Context) ([]seenLease, error) {
 			out = append(out, seenLease{lease: lease, at: time.Now()})
 			continue
 		}
-		if err := c.removeLease(ctx, lease); err != nil && !apierrors.IsConflict(err) {
+		if err := c.removeLease(ctx, lease); err != nil && !apierrors.IsConflict(err) && !isPassing(err) {
 			return nil, err
 		}
 	}

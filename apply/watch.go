@@ -110,13 +110,13 @@ func (w *watcher) run(ctx context.Context, example runtime.Object,
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
 			o.LabelSelector = selector
 			l, err := list(ctx, o)
-			w.heard(ctx, err)
+			w.heard(ctx, s, err)
 			return l, err
 		},
 		WatchFuncWithContext: func(ctx context.Context, o metav1.ListOptions) (watchInterface, error) {
 			o.LabelSelector = selector
 			i, err := watch(ctx, o)
-			w.heard(ctx, err)
+			w.heard(ctx, s, err)
 			return i, err
 		},
 	}
@@ -132,9 +132,14 @@ func (w *watcher) run(ctx context.Context, example runtime.Object,
 
 type watchInterface = watch.Interface
 
+// graceRefused is how long a deploy's watch may be refused, when the deploy was
+// not: credentials are renewed after the first refusal, and a server that starts
+// knows nobody yet.
+const graceRefused = 10 * time.Second
+
 // heard learns from the answer to a list or watch request whether the server is
 // there.
-func (w *watcher) heard(ctx context.Context, err error) {
+func (w *watcher) heard(ctx context.Context, s *watched, err error) {
 	if ctx.Err() != nil {
 		return
 	}
@@ -146,11 +151,16 @@ func (w *watcher) heard(ctx context.Context, err error) {
 	was := w.offline
 	switch {
 	case err == nil:
-		w.offline = false
+		w.offline, s.refused = false, time.Time{}
 	case errors.As(typed, &unreachable):
 		w.offline = true
 	case errors.As(typed, &forbidden), errors.As(typed, &unauthorized):
-		w.failed = typed
+		if s.refused.IsZero() {
+			s.refused = time.Now()
+		}
+		if w.em == nil || time.Since(s.refused) >= graceRefused {
+			w.failed = typed
+		}
 	}
 	is := w.offline
 	w.mu.Unlock()
@@ -257,6 +267,8 @@ type watched struct {
 	notify func()
 	synced chan struct{}
 	once   sync.Once
+
+	refused time.Time // since when; zero when it is not; guarded by the watcher's mu
 }
 
 func (s *watched) told(err error) error { s.notify(); return err }
