@@ -38,6 +38,9 @@ type LimitError struct {
 	Dir  string // the project
 	What string // "time" or "memory"
 	Took string // the limit it went beyond, such as "10s" or "1.0 GiB"
+
+	Loops   int // how many for clauses are inside of each other at LoopsAt; 0 and 1 blame none
+	LoopsAt Pos // where they are most
 }
 
 func (e *LimitError) Error() string {
@@ -49,7 +52,17 @@ func (e *LimitError) Error() string {
 
 // Hint says what may be the matter.
 func (e *LimitError) Hint() string {
+	if e.Loops > 1 {
+		return fmt.Sprintf("look at %s first, where %d for clauses are inside of each other", e.LoopsAt, e.Loops)
+	}
 	return "look for comprehensions inside of each other, references that multiply, and definitions that use themselves"
+}
+
+// newLimitError makes one, and looks for what is probably to blame.
+func newLimitError(p Project, what, took string) *LimitError {
+	e := &LimitError{Dir: p.Dir, What: what, Took: took}
+	e.LoopsAt, e.Loops = p.loops()
+	return e
 }
 
 // within gives what f gives, or the error of ctx as soon as that ends, or a
@@ -91,7 +104,7 @@ func within[T any](ctx context.Context, p Project, limits Limitations, f func() 
 // doing.
 func panicError(p Project, r any) error {
 	if text := fmt.Sprint(r); strings.Contains(text, "makeslice: len out of range") || strings.Contains(text, "Repeat output length overflow") {
-		return &LimitError{p.Dir, "memory", "there can be"}
+		return newLimitError(p, "memory", "there can be")
 	}
 	return fmt.Errorf("evaluating %s: CUE panicked: %v\n%s", p.Dir, r, debug.Stack())
 }
@@ -132,10 +145,10 @@ func watch(p Project, limits Limitations, over chan<- error, stop <-chan struct{
 		}
 		switch {
 		case now.heap > first.heap+maxMemory, now.stacks > first.stacks+maxStacks:
-			over <- &LimitError{p.Dir, "memory", fmt.Sprintf("%.1f GiB", float64(maxMemory)/(1<<30))}
+			over <- newLimitError(p, "memory", fmt.Sprintf("%.1f GiB", float64(maxMemory)/(1<<30)))
 			return
 		case spent > maxTime:
-			over <- &LimitError{p.Dir, "time", maxTime.Round(time.Second / 10).String()}
+			over <- newLimitError(p, "time", maxTime.Round(time.Second/10).String())
 			return
 		}
 	}

@@ -86,6 +86,11 @@ func (g *guard) parse(name string, src any, cfg parser.Config) (*ast.File, error
 	if err := g.embedded(name, f); err != nil {
 		return nil, err
 	}
+	if text, ok := src.([]byte); ok && err == nil {
+		if err := g.costs(f, text); err != nil {
+			return nil, err
+		}
+	}
 	return f, err
 }
 

@@ -77,6 +77,11 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	case has("division by zero"):
 		e.Code = rule.Evaluation
 		e.Message = subject(path) + " divides by zero"
+	case tooMany.MatchString(text):
+		m := tooMany.FindStringSubmatch(text)
+		e.Code, e.Rule = rule.Evaluation, rule.InputLimit
+		e.Message = fmt.Sprintf("%s repeats something %s times", subject(path), m[1])
+		e.Why, e.Hint = bounded, m[2]+" times is the most"
 	case t.operation(e, text):
 	default:
 		e.Code = rule.Evaluation
@@ -87,6 +92,9 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	}
 	return e
 }
+
+// tooMany is what CUE itself refuses to make.
+var tooMany = regexp.MustCompile(`count (\d+) exceeds limit of (\d+)`)
 
 var printed = regexp.MustCompile(`\{.*\}`)
 

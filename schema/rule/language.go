@@ -154,8 +154,8 @@ var languageRules = []Rule{
 		Fields:      []string{"services.patch"},
 	},
 	{
-		Name: InputLimit, Kind: Syntax, Summary: "A file is larger, or nested deeper, than is read",
-		Explanation: "What is evaluated is bounded, so that no file can take the machine: a file has at most 8 MiB, and not many thousand parts inside of each other.",
+		Name: InputLimit, Kind: Syntax, Summary: "A file is larger, or nested deeper, than is read, or makes more than is sensible",
+		Explanation: "What is evaluated is bounded, so that no file can take the machine: a file has at most 8 MiB, and not many thousand parts inside of each other, and a list that is counted out at most 200000 items. What takes too much otherwise ends after ten seconds, or a gigabyte.",
 	},
 	{
 		Name: PatchNothing, Summary: "A patch is for an object that the service does not have",
