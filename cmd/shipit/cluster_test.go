@@ -24,6 +24,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
+// patience is how long a test waits for what comes, however slow the machine is.
+const patience = 5 * time.Minute
+
 // testCluster is the sandbox that all tests of a run share.
 type testCluster struct {
 	kubeconfig, registry, sandbox string
@@ -156,7 +159,7 @@ var resources = []schema.GroupVersionResource{
 }
 
 func (c *testCluster) list(ts *testscript.TestScript, r schema.GroupVersionResource) []unstructured.Unstructured {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	list, err := c.client.Resource(r).Namespace(ts.Getenv("NS")).List(ctx, metav1.ListOptions{})
 	ts.Check(err)
@@ -215,7 +218,7 @@ func fetch(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: fetch FILE REGEXP")
 	}
 	url := strings.TrimSpace(ts.ReadFile(args[0]))
-	client := http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 	matches(ts, args[1], func() string {
 		resp, err := client.Get(url)
 		if err != nil {
@@ -242,14 +245,14 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// matches asks again, for at most a minute, until the answer matches.
+// matches asks again until the answer matches.
 func matches(ts *testscript.TestScript, pattern string, ask func() string) {
 	re, err := regexp.Compile(pattern)
 	ts.Check(err)
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	last := ""
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); <-tick.C {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-tick.C {
 		if last = ask(); re.MatchString(last) {
 			return
 		}

@@ -24,7 +24,7 @@ func httpRequest(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 }
 
-// eventually asks again, for at most a minute, until the answer matches:
+// eventually asks again until the answer matches:
 // `eventually REGEXP http METHOD FILE PATH [BODY]`.
 func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 5 || args[1] != "http" {
@@ -53,7 +53,7 @@ func ask(ts *testscript.TestScript, args []string) (string, error) {
 	if token := ts.Getenv("TOKEN"); token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	client := http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
 		return "", err

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -16,7 +15,7 @@ func (c *testCluster) image(ts *testscript.TestScript, neg bool, args []string) 
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: image NAME USER [VOLUME...]")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ref, err := testimage.PushAs(ctx, c.registry, ts.Getenv("NS")+"/"+args[0], args[1], args[2:]...)
 	ts.Check(err)

@@ -31,7 +31,7 @@ import (
 //	kube logs APP       prints what the pods of a service or of a task wrote
 //	kube start CRONJOB  runs it now, and waits until it is done
 func (c *testCluster) kube(ts *testscript.TestScript, neg bool, args []string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	switch {
 	case neg:

@@ -45,7 +45,7 @@ type loadKey struct{}
 
 func (l *steadyLoad) start(url string) {
 	l.stop = make(chan struct{})
-	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 	for range 4 {
 		l.wg.Go(func() {
 			tick := time.NewTicker(10 * time.Millisecond)

@@ -44,7 +44,7 @@ func TestEnvironmentsAreCheckedSideBySide(t *testing.T) {
 					select {
 					case <-together:
 						return nil, errors.New(app.Name + " has no cluster")
-					case <-time.After(time.Minute):
+					case <-time.After(patience):
 						return nil, errors.New("the others did not ask")
 					}
 				})

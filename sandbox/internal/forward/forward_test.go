@@ -97,7 +97,7 @@ func save(t *testing.T, file string, forwards ...Forward) {
 // await asks until the server, which another goroutine starts, is there.
 func await(t *testing.T, socket string) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		if err := Reload(t.Context(), socket); err == nil {
 			return
