@@ -62,7 +62,7 @@ func denialGrace(code Code, message string) time.Duration {
 func uncreated(w *workload, wanted int32) []problem {
 	ready := int32(0)
 	switch w.object.GetKind() {
-	case "StatefulSet":
+	case "StatefulSet", "DaemonSet":
 		for _, p := range w.all {
 			if !podStatus(p).Ready {
 				return nil

@@ -135,6 +135,17 @@ func TestDiagnoseAdmission(t *testing.T) {
 			b.wants(e, e.deploysBlind(), nil, u)
 		})
 	}
+	t.Run("pod security, DaemonSet web", func(t *testing.T) {
+		e := newEnv(t)
+		e.namespace(map[string]string{"pod-security.kubernetes.io/enforce": "restricted"})
+		set := e.object("web", "apiVersion: apps/v1\nkind: DaemonSet\nmetadata: {name: web}\nspec:\n  template:\n    spec:\n"+e.pod("web", servesHTTP, ""))
+		check(t, unstructured.SetNestedField(set.Object, false, "spec", "template", "spec", "securityContext", "runAsNonRoot"))
+		b := blame{
+			code: apply.CodeAdmissionDenied, unit: "web", object: "DaemonSet web", field: "security",
+			message: []string{"violates PodSecurity", "runAsNonRoot"}, hint: "pod security",
+		}
+		b.wants(e, e.deploysBlind(), nil, apply.Unit{Name: "web", Objects: []*unstructured.Unstructured{e.account("web"), set}})
+	})
 }
 
 // Of a StatefulSet with ordered pods the first that breaks is named, in its first
