@@ -147,7 +147,7 @@ func (e *evaluation) read() (*treeBuilder, *node, Errors) {
 	for _, err := range b.errs {
 		errs = append(errs, e.translator.translate(err)...)
 	}
-	return b, tree, dropConsequences(errs)
+	return b, tree, e.translator.circles(dropConsequences(errs))
 }
 
 // unknown reports whether one of errors is about an unknown field at a path.
