@@ -322,6 +322,15 @@ status: {observedGeneration: 2, replicas: 1, updateRevision: b, currentRevision:
 	if v := evaluate(job(`{startTime: x, succeeded: 1, conditions: [{type: Complete, status: "True"}]}`), 1); !v.healthy {
 		t.Errorf("a Job that is done: %+v", v)
 	}
+	for status, failed := range map[string]bool{
+		"{startTime: x, active: 1}":            false,
+		"{startTime: x, active: 1, failed: 1}": false,
+		`{startTime: x, failed: 3, conditions: [{type: Failed, status: "True", message: it failed}]}`: true,
+	} {
+		if got := failedJob(job(status).object); got != failed {
+			t.Errorf("a Job of %s: failed %v", status, got)
+		}
+	}
 	minReady := parseLive(t, "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, generation: 1}\nspec: {replicas: 1, minReadySeconds: 5}\nstatus: {observedGeneration: 1, replicas: 1, readyReplicas: 1, currentReplicas: 1, updatedReplicas: 1, availableReplicas: 0, updateRevision: a, currentRevision: a}")
 	if v := evaluate(&workload{object: minReady}, 1); v.healthy {
 		t.Errorf("ready, and not yet for long enough: %+v", v)

@@ -1,6 +1,7 @@
 package apply_test
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/shipit-dev/shipit/apply"
 )
@@ -205,4 +207,38 @@ func TestHookFails(t *testing.T) {
 	res := e.mustDeploy(web("0", "after"))
 	e.isGone(jobs, "second-after3")
 	e.ended(res)
+}
+
+// A task that a killed deploy left running is waited for: it does not run twice.
+func TestHookLeftRunning(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.podless("web", "1"))
+	units := []apply.Unit{with(e.podless("web", "2"), e.hook("web", "migrate", "before", "", ""))} // it never ends
+	job := func() (uid types.UID) {
+		list, err := e.dyn.Resource(jobs).Namespace(e.ns).List(e.ctx, metav1.ListOptions{})
+		check(t, err)
+		for _, o := range list.Items {
+			uid = o.GetUID()
+		}
+		return uid
+	}
+	c := e.child(childDeploy{Units: units})
+	if !c.until(string(apply.EventWaiting)) {
+		t.Fatalf("the first deploy says %q", c.said)
+	}
+	check(t, c.cmd.Process.Kill())
+	c.wait()
+	first := job()
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	var second types.UID
+	res, err := e.deploy(ctx, apply.Request{Units: units}, func(ev apply.Event) {
+		if ev.Kind == apply.EventWaiting && second == "" {
+			second = job()
+			cancel()
+		}
+	})
+	if res.Outcome != apply.RolledBack || first == "" || second != first {
+		t.Errorf("outcome %s, error %v, the Job was %s, is %s", res.Outcome, err, first, second)
+	}
 }
