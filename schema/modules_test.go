@@ -65,10 +65,10 @@ language: version: "v0.14.0"
 -- example.com_bomb_v0.1.0/bomb.cue --
 package bomb
 
-import "list"
+import "strings"
 
-_n: list.Range(0, 60, 1)
-size: len([for a in _n for b in _n for c in _n if a*b*c == 1 {a}])
+_n: strings.Split(strings.Repeat("a,", 40), ",")
+size: len([for a in _n for b in _n for c in _n if a+b+c == "b" {a}])
 -- example.com_deep_v0.1.0/cue.mod/module.cue --
 module: "example.com/deep@v0"
 language: version: "v0.14.0"
