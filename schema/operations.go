@@ -26,6 +26,7 @@ var (
 	badName    = regexp.MustCompile(`key value of dynamic field must be concrete, found (\w+)`)
 	badSide    = regexp.MustCompile(`invalid operand .*\('([^']+)' requires concrete value\)`)
 	badFields  = regexp.MustCompile(`adding field (\S+) not allowed as field set was already referenced`)
+	badMatch   = regexp.MustCompile(`cannot use (?s:.*)\(type (\w+)\) as type (?s:.*) in (=~|!~)`)
 	badNumber  = regexp.MustCompile(`cannot use (.*) \(type (\w+)\) as type [\w|()]+ in ([-+*/]|div|mod)`)
 )
 
@@ -99,6 +100,10 @@ func (t *translator) operation(e *Error, text string) bool {
 	case badNumber.MatchString(text):
 		m := badNumber.FindStringSubmatch(text)
 		e.Message = fmt.Sprintf("%s: %s takes numbers, not %s", subject(e.Path), m[3], word(m[2]))
+	case badMatch.MatchString(text):
+		m := badMatch.FindStringSubmatch(text)
+		e.Message = fmt.Sprintf("%s: %s takes texts, not %s", subject(e.Path), m[2], word(m[1]))
+		e.Hint = "write the pattern and what it is held against in quotes"
 	case badCount.MatchString(text):
 		m := badCount.FindStringSubmatch(text)
 		e.Message = fmt.Sprintf("%s: %s takes %s, not %s", subject(e.Path), m[1], numberOf(m[3], "value"), m[2])
