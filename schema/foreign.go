@@ -133,13 +133,7 @@ func portsHint(n *node) string {
 		if value == "" {
 			return ""
 		}
-		switch {
-		case name != "":
-		case i == 0:
-			name = "http"
-		default:
-			name = fmt.Sprintf("port%d", i+1)
-		}
+		name = listedPort(name, i)
 		fields = append(fields, label(name)+": "+value)
 	}
 	if len(fields) == 1 {
@@ -296,3 +290,14 @@ func durationHint(n *node) string {
 }
 
 var wholeNumber = regexp.MustCompile(`^[0-9]{1,6}$`)
+
+// listedPort names the port at place i of a list, which need not have a name there.
+func listedPort(name string, i int) string {
+	switch {
+	case name != "":
+		return name
+	case i == 0:
+		return "http"
+	}
+	return fmt.Sprintf("port%d", i+1)
+}

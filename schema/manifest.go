@@ -191,14 +191,7 @@ func (w *rewriter) portsOf(v any) string {
 	all, _ := v.([]any)
 	for i, p := range all {
 		number := literalText(at(p, "containerPort"))
-		name := text(p, "name")
-		switch {
-		case name != "":
-		case i == 0:
-			name = "http"
-		default:
-			name = fmt.Sprintf("port%d", i+1)
-		}
+		name := listedPort(text(p, "name"), i)
 		w.ports[number], w.ports[name] = name, name
 		ports[name] = number
 		if protocol := text(p, "protocol"); protocol != "" && protocol != "TCP" {

@@ -37,11 +37,7 @@ func deleteExpired(ctx context.Context, s streams, cluster *clusterFlags, req ap
 		s.note("%s in namespace %s expired %s ago", what, e.Namespace, short(time.Since(e.At).Round(time.Second)))
 	}
 	if !yes {
-		what := "1 app"
-		if len(found) > 1 {
-			what = fmt.Sprintf("%d apps", len(found))
-		}
-		what += " from " + t.label
+		what := plural(len(found), "app") + " from " + t.label
 		if err := confirm(s, "removing "+what, "Remove "+what+"?", "not removed"); err != nil {
 			return err
 		}
