@@ -18,13 +18,14 @@ const (
 	deadlineAtMost = time.Hour
 )
 
-// startupBudget is how long the kubelet lets a startup probe fail before it
-// kills the container.
+// startupBudget is how long a container may take to start. The kubelet kills it
+// after what the probe says, and starts it anew; a probe of few seconds is given
+// time for that, as the second start is often the faster one.
 func startupBudget(p *corev1.Probe) time.Duration {
 	if p == nil {
 		return 0
 	}
-	return probeTime(p)
+	return max(startupAtLeast, probeTime(p))
 }
 
 // readinessBudget is how long a running container may take to get ready. A

@@ -52,6 +52,7 @@ const (
 	graceStuck       = 10 * time.Second // somebody may be about to delete the pod
 	graceStart       = 4 * time.Second  // then events are asked why a pod does not start
 	graceRetry       = 20 * time.Second // the kubelet tries again every ten seconds
+	startupAtLeast   = 20 * time.Second
 	readinessAtLeast = 20 * time.Second
 )
 

@@ -3,8 +3,8 @@
 //
 //	EXIT=3       writes two lines and exits with 3 at once
 //	WRITE=/data/x writes that file, and exits with 1 when it cannot
+//	HANGS=/data/x writes that file and does not serve, where it is not there yet
 //	UNREADY=503  /readyz answers 503
-//	IGNORE_TERM=1 does not end on SIGTERM
 //	LISTEN=:8081  serves there
 //	SAY=100       writes so many long lines first
 //	UNAUTHORIZED=1 answers /v2/ with 401, as a registry without credentials does
@@ -35,13 +35,20 @@ func main() {
 			os.Exit(1)
 		}
 	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	if file := os.Getenv("HANGS"); file != "" {
+		if f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL, 0o600); err == nil {
+			_ = f.Close()
+			fmt.Println("hangs: told to, in its first run")
+			<-ctx.Done()
+			return
+		}
+	}
 	if n, err := strconv.Atoi(os.Getenv("SAY")); err == nil {
 		for i := range n {
 			fmt.Println("line", i, strings.Repeat("x", 2000), "end")
 		}
-	}
-	if os.Getenv("IGNORE_TERM") != "" {
-		signal.Ignore(syscall.SIGTERM)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/readyz", func(w http.ResponseWriter, _ *http.Request) {
@@ -58,13 +65,11 @@ func main() {
 	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "version", os.Getenv("VERSION")) })
 	server := &http.Server{Addr: cmp.Or(os.Getenv("LISTEN"), ":8080"), Handler: mux}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	go func() {
 		<-ctx.Done()
 		_ = server.Close()
 	}()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
-		stop()
 		fmt.Println("fatal:", err)
 		os.Exit(1)
 	}
