@@ -195,7 +195,7 @@ func (w *writer) remove(ctx context.Context, ch *change) error {
 func (w *writer) retry(ctx context.Context, do func(context.Context) error) error {
 	w.slots <- struct{}{}
 	defer func() { <-w.slots }()
-	return repeat(ctx, func() error {
+	return repeat(ctx, func(bool) error {
 		for {
 			err := w.lock.hold(ctx)
 			if err == nil {
@@ -208,17 +208,19 @@ func (w *writer) retry(ctx context.Context, do func(context.Context) error) erro
 	})
 }
 
-// repeat does one write again while its failure may pass.
-func repeat(ctx context.Context, do func() error) error {
-	start := time.Now()
+// repeat does one write again while its failure may pass. It says when it is again:
+// the write before may have been done, and only its answer not have arrived.
+func repeat(ctx context.Context, do func(again bool) error) error {
+	start, again := time.Now(), false
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		err := do()
+		err := do(again)
 		if !isPassing(err) || ctx.Err() != nil || time.Since(start) > retryFor {
 			return err
 		}
 		if !pause(ctx, wait) {
 			return errors.Join(context.Cause(ctx), err)
 		}
+		again = true
 	}
 }
 

@@ -135,7 +135,7 @@ func (d *deleter) remove(ctx context.Context) error {
 	}
 	var err error
 	snap := d.snap
-	err = repeat(ctx, func() (err error) {
+	err = repeat(ctx, func(bool) (err error) {
 		d.snap, err = store{d.c}.swap(ctx, snap, func(ix *index) error {
 			if err := d.lock.owns(ix); err != nil {
 				return err
@@ -204,11 +204,10 @@ func (d *deleter) forget(ctx context.Context) error {
 		return err
 	}
 	var snap *snapshot
-	tried := false
-	err = repeat(ctx, func() (err error) {
+	err = repeat(ctx, func(again bool) (err error) {
 		snap, err = s.swap(ctx, d.snap, func(ix *index) error {
-			if tried && !slices.ContainsFunc(d.units, func(name string) bool { return ix.Units[name] != nil }) {
-				return nil // the answer to the first attempt did not arrive
+			if again && !slices.ContainsFunc(d.units, func(name string) bool { return ix.Units[name] != nil }) {
+				return nil
 			}
 			if err := d.lock.owns(ix); err != nil {
 				return err
@@ -219,7 +218,6 @@ func (d *deleter) forget(ctx context.Context) error {
 			maps.DeleteFunc(ix.Expires, func(source string, _ time.Time) bool { return !ix.hasAny(source) })
 			return nil
 		})
-		tried = true
 		return err
 	})
 	if err != nil {
@@ -244,7 +242,7 @@ func (s store) erase(ctx context.Context, snap *snapshot) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	err = repeat(ctx, func() error {
+	err = repeat(ctx, func(bool) error {
 		return secrets.Delete(ctx, s.indexName(), metav1.DeleteOptions{Preconditions: &metav1.Preconditions{ResourceVersion: &snap.version}})
 	})
 	if apierrors.IsConflict(err) {

@@ -110,7 +110,7 @@ func TestBrokenReleases(t *testing.T) {
 		{
 			name:    "not ready within the timeout",
 			broken:  func(*env) service { return service{env: map[string]string{"UNREADY": "500"}} },
-			timeout: 8 * time.Second,
+			timeout: 25 * time.Second,
 			code:    apply.CodeProbeFailing, field: "probes.readiness", message: "500",
 		},
 		{

@@ -126,16 +126,13 @@ func (l *lock) create(ctx context.Context) error {
 	defer cancel()
 	asked := time.Now()
 	var got *coordinationv1.Lease
-	tried := false
-	err := repeat(ctx, func() (err error) {
+	err := repeat(ctx, func(again bool) (err error) {
 		got, err = l.c.leases.Create(whole, lease, metav1.CreateOptions{FieldManager: l.c.owner.Manager()})
-		if tried && apierrors.IsAlreadyExists(err) {
-			// The answer to the first attempt did not arrive.
+		if again && apierrors.IsAlreadyExists(err) {
 			if there, _ := l.c.leases.Get(whole, lease.Name, metav1.GetOptions{}); there != nil && maps.Equal(there.Annotations, lease.Annotations) {
 				got, err = there, nil
 			}
 		}
-		tried = true
 		return err
 	})
 	if err == nil && ctx.Err() != nil {
@@ -283,7 +280,7 @@ func (l *lock) drop(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, renewEvery)
 		defer cancel()
 		// A lease that stays behind harms nobody: no unit points to it.
-		_ = repeat(ctx, func() error {
+		_ = repeat(ctx, func(bool) error {
 			return l.c.leases.Delete(ctx, l.lease.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: ptrTo(l.lease.UID)}})
 		})
 		l.removeStill(ctx)

@@ -207,11 +207,10 @@ func (l *lock) free(ix *index) bool {
 
 // release lets the units go and drops the lease.
 func (l *lock) release(ctx context.Context) error {
-	tried := false
-	err := repeat(ctx, func() error {
+	err := repeat(ctx, func(again bool) error {
 		_, err := store{l.c}.swap(ctx, nil, func(ix *index) error {
-			if tried && l.free(ix) {
-				return nil // the answer to the first attempt did not arrive
+			if again && l.free(ix) {
+				return nil
 			}
 			if err := l.owns(ix); err != nil {
 				return err
@@ -219,7 +218,6 @@ func (l *lock) release(ctx context.Context) error {
 			l.unlock(ix)
 			return nil
 		})
-		tried = true
 		return err
 	})
 	l.drop(ctx)

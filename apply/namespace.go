@@ -48,7 +48,7 @@ func (c *Client) createNamespace(ctx context.Context, em *emitter) error {
 		Labels:      map[string]string{labelManagedBy: managedByShipit},
 		Annotations: map[string]string{annotationCreatedFor: c.owner.Manager()},
 	}}
-	err := repeat(ctx, func() error {
+	err := repeat(ctx, func(bool) error {
 		_, err := c.core.Namespaces().Create(ctx, ns, metav1.CreateOptions{FieldManager: c.owner.Manager()})
 		return err
 	})
@@ -89,17 +89,15 @@ func (c *Client) removeNamespace(ctx context.Context, em *emitter) error {
 		em.emit(Event{Kind: EventWarning, Message: "namespace " + ns.Name + " was kept: " + why, Err: err})
 		return nil
 	}
-	tried := false
-	err = repeat(ctx, func() error {
+	err = repeat(ctx, func(again bool) error {
 		err := c.core.Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{Preconditions: &metav1.Preconditions{
 			UID: &ns.UID, ResourceVersion: &ns.ResourceVersion,
 		}})
-		if tried && apierrors.IsConflict(err) {
+		if again && apierrors.IsConflict(err) {
 			if now, _ := c.core.Namespaces().Get(ctx, ns.Name, metav1.GetOptions{}); now != nil && now.DeletionTimestamp != nil {
-				return nil // the answer to the first attempt did not arrive
+				return nil
 			}
 		}
-		tried = true
 		return err
 	})
 	if err != nil && !apierrors.IsNotFound(err) {

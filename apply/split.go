@@ -56,13 +56,11 @@ func (s store) put(ctx context.Context, kind corev1.SecretType, name, state, dep
 		if i == 0 && len(parts) > 1 {
 			secret.Data[partsKey] = []byte(strconv.Itoa(len(parts)))
 		}
-		tried := false
-		err := repeat(ctx, func() error {
+		err := repeat(ctx, func(again bool) error {
 			_, err := s.c.core.Secrets(ref.Namespace).Create(ctx, secret, metav1.CreateOptions{FieldManager: s.c.owner.Manager()})
-			if tried && apierrors.IsAlreadyExists(err) {
-				return nil // the answer to the first attempt did not arrive
+			if again && apierrors.IsAlreadyExists(err) {
+				return nil
 			}
-			tried = true
 			return err
 		})
 		if apierrors.IsAlreadyExists(err) {

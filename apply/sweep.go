@@ -51,7 +51,7 @@ func (s store) sweep(ctx context.Context, listed []stateSecret, ix *index) error
 			continue
 		}
 		g.Go(func() error {
-			err := repeat(gctx, func() error {
+			err := repeat(gctx, func(bool) error {
 				return s.c.core.Secrets(s.c.owner.Namespace).Delete(gctx, r.name, metav1.DeleteOptions{})
 			})
 			if apierrors.IsNotFound(err) {
