@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"os"
@@ -25,7 +26,6 @@ func (g *guard) costs(f *ast.File, text []byte) (err error) {
 	if !strings.Contains(string(text), ".Range(") && !strings.Contains(string(text), ".Repeat(") {
 		return nil
 	}
-	turns := []float64{1}
 	tell := func(n ast.Node, what string, many float64) {
 		err = g.refuse(&Error{
 			Rule: rule.InputLimit, Pos: g.project.pos(n.Pos()), Message: fmt.Sprintf("%s %.0f times", what, many), Why: bounded,
@@ -33,23 +33,16 @@ func (g *guard) costs(f *ast.File, text []byte) (err error) {
 		})
 	}
 	ast.Walk(f, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.CallExpr:
-			if many := items(n, 0); many > maxTurns {
-				tell(n, called(n)+" makes an item", many)
-			}
-		case *ast.Comprehension:
-			around := turns[len(turns)-1]
-			many := around * clauseTurns(n)
-			turns = append(turns, many)
-			if around <= maxTurns && many > maxTurns {
-				tell(n, "this goes around", many)
+		if call, ok := n.(*ast.CallExpr); ok {
+			if many := items(call, 0); many > maxTurns {
+				tell(call, called(call)+" makes an item", many)
 			}
 		}
 		return true
-	}, func(n ast.Node) {
-		if _, ok := n.(*ast.Comprehension); ok {
-			turns = turns[:len(turns)-1]
+	}, nil)
+	nests(f, func(c *ast.Comprehension, in, is nest) {
+		if in.turns <= maxTurns && is.turns > maxTurns {
+			tell(c, "this goes around", is.turns)
 		}
 	})
 	return err
@@ -71,30 +64,43 @@ func (p Project) loops() (where Pos, most int) {
 		if err != nil {
 			continue
 		}
-		var around []*ast.Comprehension
-		ast.Walk(f, func(n ast.Node) bool {
-			if c, ok := n.(*ast.Comprehension); ok {
-				around = append(around, c)
-				loops := 0
-				for _, c := range around {
-					for _, clause := range c.Clauses {
-						if _, ok := clause.(*ast.ForClause); ok {
-							loops++
-						}
-					}
-				}
-				if loops > most {
-					where, most = p.pos(around[0].Pos()), loops
-				}
-			}
-			return true
-		}, func(n ast.Node) {
-			if _, ok := n.(*ast.Comprehension); ok {
-				around = around[:len(around)-1]
+		nests(f, func(_ *ast.Comprehension, _, is nest) {
+			if is.loops > most {
+				where, most = p.pos(is.outermost.Pos()), is.loops
 			}
 		})
 	}
 	return where, most
+}
+
+// nest is a comprehension with all that it is inside of.
+type nest struct {
+	outermost *ast.Comprehension
+	loops     int     // for clauses
+	turns     float64 // of these, as far as they are known
+}
+
+// nests shows each comprehension of a file: the nest it is in, and the one it is.
+func nests(f *ast.File, show func(c *ast.Comprehension, in, is nest)) {
+	around := []nest{{turns: 1}}
+	ast.Walk(f, func(n ast.Node) bool {
+		if c, ok := n.(*ast.Comprehension); ok {
+			in := around[len(around)-1]
+			is := nest{cmp.Or(in.outermost, c), in.loops, in.turns * clauseTurns(c)}
+			for _, clause := range c.Clauses {
+				if _, ok := clause.(*ast.ForClause); ok {
+					is.loops++
+				}
+			}
+			around = append(around, is)
+			show(c, in, is)
+		}
+		return true
+	}, func(n ast.Node) {
+		if _, ok := n.(*ast.Comprehension); ok {
+			around = around[:len(around)-1]
+		}
+	})
 }
 
 // clauseTurns are those of a comprehension's for clauses, as far as they are known.
