@@ -139,6 +139,7 @@ func isTransient(err error) bool {
 	var unseen *unseenRoleError
 	return errors.As(err, &unseen) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
 		apierrors.IsInternalError(err) && !deniedBy.MatchString(err.Error()) || apierrors.IsTimeout(err) || isContended(err) ||
+		apierrors.IsUnauthorized(err) || // credentials are renewed after that
 		apierrors.IsForbidden(err) && strings.Contains(err.Error(), notYetReady)
 }
 

@@ -125,7 +125,7 @@ func (c *Client) established(ctx context.Context, ref Ref) error {
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		case isPassing(err), apierrors.IsUnauthorized(err): // credentials are renewed after that
+		case isPassing(err):
 			pause(ctx, again)
 		case err != nil:
 			return c.typed(err, ref, nil)

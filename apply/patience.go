@@ -81,6 +81,8 @@ func (p *patience) busy(res *http.Response, err error) bool {
 		return !says(res, "denied the request")
 	case http.StatusForbidden:
 		return says(res, notYetReady)
+	case http.StatusUnauthorized:
+		return p.answered.Load() // they were good, and are renewed after a refusal
 	}
 	p.answered.Store(true)
 	return false

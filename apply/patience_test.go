@@ -34,6 +34,7 @@ func TestAskedAgain(t *testing.T) {
 		{name: "too many, client-go waits", method: "GET", path: "/api/v1/pods", code: 429, retryAfter: "1"},
 		{name: "a server that starts", method: "GET", path: "/api/v1/pods", code: 403, answer: "pods is forbidden: not yet ready to handle request", again: true},
 		{name: "forbidden", method: "GET", path: "/api/v1/pods", code: 403, answer: "no"},
+		{name: "credentials that were never good", method: "GET", path: "/api/v1/pods", code: 401},
 		{name: "nothing there", method: "GET", path: "/api/v1/pods/a", code: 404},
 		{name: "a dry run", method: "PATCH", path: "/api/v1/pods/a?dryRun=All", code: 504, again: true},
 		{name: "a webhook that says no", method: "PATCH", path: "/api/v1/pods/a?dryRun=All", code: 500, answer: denial},
@@ -144,6 +145,7 @@ func TestTransient(t *testing.T) {
 		{"a field of somebody's", apierrors.NewApplyConflict([]metav1.StatusCause{{Type: metav1.CauseTypeFieldManagerConflict}}, "Apply failed with 1 conflict"), false},
 		{"a server that starts", apierrors.NewForbidden(pods, "a", errors.New(notYetReady)), true},
 		{"forbidden", apierrors.NewForbidden(pods, "a", errors.New("no")), false},
+		{"credentials that ran out", apierrors.NewUnauthorized("no"), true},
 		{"wrapped", fmt.Errorf("writing: %w", apierrors.NewServiceUnavailable("starting")), true},
 		{"nothing", nil, false},
 	} {
