@@ -40,7 +40,7 @@ func (c *Client) typed(err error, object Ref, live *unstructured.Unstructured) e
 			return &UnreachableError{Host: c.host, Err: rootCause(err)}
 		}
 		return err
-	case deniedBy.MatchString(err.Error()): // with the status code of its choice
+	case isDenial(err.Error()): // with the status code of its choice
 		return &DeniedError{Object: object, Reason: denial(err.Error()), Err: err}
 	case apierrors.IsUnauthorized(err):
 		return &UnauthorizedError{Host: c.host, Err: err}
@@ -138,7 +138,7 @@ func isNetwork(err error) bool {
 func isTransient(err error) bool {
 	var unseen *unseenRoleError
 	return errors.As(err, &unseen) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
-		apierrors.IsInternalError(err) && !deniedBy.MatchString(err.Error()) || apierrors.IsTimeout(err) || isContended(err) ||
+		apierrors.IsInternalError(err) && !isDenial(err.Error()) || apierrors.IsTimeout(err) || isContended(err) ||
 		apierrors.IsUnauthorized(err) || // credentials are renewed after that
 		apierrors.IsForbidden(err) && strings.Contains(err.Error(), notYetReady)
 }

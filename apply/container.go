@@ -152,3 +152,10 @@ func startError(message string) string {
 	}
 	return strings.TrimSuffix(message, ": unknown")
 }
+
+func containerStatus(p *corev1.Pod, name string) *corev1.ContainerStatus {
+	if s := statusOf(p.Status.ContainerStatuses, name); s != nil {
+		return s
+	}
+	return statusOf(p.Status.InitContainerStatuses, name)
+}

@@ -1,15 +1,12 @@
 package apply
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -64,7 +61,7 @@ func uncreated(w *workload, wanted int32) []problem {
 	switch w.object.GetKind() {
 	case "StatefulSet", "DaemonSet":
 		for _, p := range w.all {
-			if !podStatus(p).Ready {
+			if !isReady(p) {
 				return nil
 			}
 			ready++
@@ -87,7 +84,7 @@ func uncreated(w *workload, wanted int32) []problem {
 // denied says why a pod of a workload was not admitted.
 func denied(message string, workload Ref) Diagnosis {
 	d := Diagnosis{Code: CodeAdmissionDenied, Object: workload, Message: denial(message)}
-	d.Hint = deniedHint(d.Message, Ref{Kind: workload.Kind + ": " + templateOfKind(workload.Kind), Namespace: workload.Namespace})
+	d.Hint = denialHint(d.Message, Ref{Kind: workload.Kind + ": " + templateOfKind(workload.Kind), Namespace: workload.Namespace})
 	switch {
 	case strings.Contains(message, "exceeded quota"):
 		d = quotaExceeded(d.Message)
@@ -109,46 +106,6 @@ func denied(message string, workload Ref) Diagnosis {
 	return d
 }
 
-// quotaMessage is how the quota admission words what does not fit.
-var quotaMessage = regexp.MustCompile(`exceeded quota: ([^,]+), requested: (.*), used: (.*), limited: (.*)`)
-
-// quotaExceeded says which quota has no room, for what, and how much is left.
-func quotaExceeded(message string) Diagnosis {
-	d := Diagnosis{Code: CodeQuotaExceeded, Field: "resources", Message: message, Hint: "raise the quota, ask for less, or run fewer replicas"}
-	m := quotaMessage.FindStringSubmatch(message)
-	if m == nil {
-		return d
-	}
-	used, limited := amounts(m[3]), amounts(m[4])
-	var parts []string
-	for _, pair := range strings.Split(m[2], ",") {
-		name, wanted, _ := strings.Cut(pair, "=")
-		u, errU := resource.ParseQuantity(used[name])
-		left, errL := resource.ParseQuantity(limited[name])
-		if errU != nil || errL != nil {
-			return d
-		}
-		left.Sub(u)
-		if left.Sign() < 0 {
-			left = resource.Quantity{}
-		}
-		parts = append(parts, fmt.Sprintf("%s %s, and %s of %s are left", name, wanted, left.String(), limited[name]))
-		d.Field = quotaField(corev1.ResourceName(name))
-	}
-	d.Message = fmt.Sprintf("exceeded quota %s: one more pod needs %s", m[1], strings.Join(parts, "; "))
-	return d
-}
-
-// amounts reads "pods=1,requests.cpu=2".
-func amounts(s string) map[string]string {
-	out := map[string]string{}
-	for _, pair := range strings.Split(s, ",") {
-		name, value, _ := strings.Cut(pair, "=")
-		out[name] = value
-	}
-	return out
-}
-
 // deniedBy is how the API server says which policy or webhook refused a request.
 var deniedBy = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']+)'.* denied request|admission webhook "([^"]+)" denied the request`)
 
@@ -164,12 +121,9 @@ func denial(message string) string {
 	return message
 }
 
-// deniedHint is the way out of the denial of an object by a policy or a webhook,
-// or of a Role by its rules; "" of others, which say it themselves.
-func deniedHint(reason string, object Ref) string {
-	if escalates(reason) {
-		return escalationHint
-	}
+// denialHint is the way out of the denial of an object by a policy or a webhook;
+// "" of others, which say it themselves.
+func denialHint(reason string, object Ref) string {
 	m := deniedBy.FindStringSubmatch(reason)
 	if m == nil {
 		return ""
@@ -193,36 +147,5 @@ func templateOfKind(kind string) string {
 	return "spec: template"
 }
 
-// denials makes one diagnosis for each unit and reason of the changes that were
-// denied: who refuses one object of a service often refuses all of them.
-func denials(changes []*change) []*Diagnosis {
-	var out []*Diagnosis
-	objects := map[*Diagnosis][]string{}
-	reasons := map[*Diagnosis]string{}
-	for _, ch := range changes {
-		var e *DeniedError
-		if !errors.As(ch.err, &e) {
-			continue
-		}
-		i := slices.IndexFunc(out, func(d *Diagnosis) bool { return d.Unit == ch.unit && reasons[d] == e.Reason })
-		if i < 0 {
-			i = len(out)
-			out = append(out, &Diagnosis{Code: CodeAdmissionDenied, Unit: ch.unit, Object: e.Object, Hint: e.Hint()})
-			reasons[out[i]] = e.Reason
-			if escalates(e.Reason) {
-				out[i].Field = "permissions"
-			}
-		}
-		d := out[i]
-		if objects[d] = append(objects[d], e.Object.String()); len(objects[d]) > 1 {
-			d.Hint = deniedHint(e.Reason, Ref{Kind: "KIND", Namespace: e.Object.Namespace})
-		}
-		d.Message = strings.Join(objects[d], ", ") + ": " + e.Reason
-	}
-	return out
-}
-
-func isDenied(err error) bool {
-	var e *DeniedError
-	return errors.As(err, &e)
-}
+// isDenial reports whether a policy or a webhook refused a request.
+func isDenial(message string) bool { return deniedBy.MatchString(message) }

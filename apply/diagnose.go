@@ -16,7 +16,6 @@ import (
 const (
 	logLines    = 20
 	logBytes    = 16 << 10
-	eventLines  = 8
 	diagnoseFor = 5 * time.Second // what logs and events may take
 )
 
@@ -53,7 +52,7 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 	if r := blameReference(d, &pod.Spec); r != nil && certain {
 		// The kubelet has not looked again if it is there by now.
 		h := c.heldNow(ctx, r.kind, r.name)
-		gone := r.name != rootCertificates && h.err == nil && missing([]reference{*r}, h, c.owner.Namespace) != nil
+		gone := r.name != rootCertificates && h.err == nil && missing([]reference{*r}, h.object, c.owner.Namespace) != nil
 		certain = gone || lasted >= graceRetry
 	}
 	d.Events = warningLines(events, d.Message)
@@ -65,22 +64,6 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 	return d, certain
 }
 
-func (w *workload) pod(name string) *corev1.Pod {
-	for _, p := range w.all {
-		if p.Name == name {
-			return p
-		}
-	}
-	return nil
-}
-
-func containerStatus(p *corev1.Pod, name string) *corev1.ContainerStatus {
-	if s := statusOf(p.Status.ContainerStatuses, name); s != nil {
-		return s
-	}
-	return statusOf(p.Status.InitContainerStatuses, name)
-}
-
 // eventsAbout lists the events about one object, oldest first.
 func (c *Client) eventsAbout(ctx context.Context, uid types.UID) []corev1.Event {
 	list, err := c.core.Events(c.owner.Namespace).List(ctx, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + string(uid)})
@@ -89,50 +72,6 @@ func (c *Client) eventsAbout(ctx context.Context, uid types.UID) []corev1.Event 
 	}
 	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return eventTime(a).Compare(eventTime(b)) })
 	return list.Items
-}
-
-func eventTime(e corev1.Event) time.Time {
-	switch {
-	case e.Series != nil:
-		return e.Series.LastObservedTime.Time
-	case !e.LastTimestamp.IsZero():
-		return e.LastTimestamp.Time
-	case !e.EventTime.IsZero():
-		return e.EventTime.Time
-	}
-	return e.CreationTimestamp.Time
-}
-
-// warningLines gives the last warnings as "Reason: message (×3)", without what
-// was said already. Each pod that is refused has an event of its own, which names
-// it and says the same.
-func warningLines(events []corev1.Event, said string) []string {
-	var out []string
-	times := map[string]int32{}
-	for _, e := range events {
-		message := strings.TrimSpace(e.Message)
-		if e.Reason == "FailedCreate" {
-			message = denial(message)
-		}
-		if e.Type != corev1.EventTypeWarning || message == said {
-			continue
-		}
-		line := e.Reason + ": " + message
-		if times[line] == 0 {
-			out = append(out, line)
-		}
-		n := e.Count
-		if e.Series != nil {
-			n = e.Series.Count
-		}
-		times[line] += max(n, 1)
-	}
-	for i, line := range out {
-		if n := times[line]; n > 1 {
-			out[i] += fmt.Sprintf(" (×%d)", n)
-		}
-	}
-	return out[max(0, len(out)-eventLines):]
 }
 
 // tail returns the container's last log lines.
@@ -153,4 +92,39 @@ func (c *Client) tail(ctx context.Context, pod, container string, previous bool)
 		lines[i] = strings.TrimRight(l, "\r")
 	}
 	return lines
+}
+
+// refineUnscheduled says what a pod without a node waits for: a claim, or a node
+// that is large enough.
+func (c *Client) refineUnscheduled(ctx context.Context, d *Diagnosis, pod *corev1.Pod, events []corev1.Event, lasted time.Duration) bool {
+	for _, e := range events {
+		if e.Reason == "TriggeredScaleUp" || e.Reason == "Nominated" {
+			return false // a node is coming
+		}
+	}
+	for _, v := range pod.Spec.Volumes {
+		if v.PersistentVolumeClaim == nil {
+			continue
+		}
+		if why, grace := c.claimPending(ctx, v.PersistentVolumeClaim.ClaimName); why != "" {
+			d.Code, d.Field = CodeVolumePending, "volumes."+v.Name
+			d.Message = fmt.Sprintf("claim %s is pending: %s", v.PersistentVolumeClaim.ClaimName, why)
+			return lasted >= grace
+		}
+	}
+	nodes, _ := c.listNodes(ctx) // who may not is told nothing of them
+	return refineNode(d, pod, nodes, lasted)
+}
+
+// claimPending says why a claim has no volume, and how long that may last; "" when
+// it has one, or when it waits for nothing but its pod's node.
+func (c *Client) claimPending(ctx context.Context, name string) (why string, grace time.Duration) {
+	claim, err := c.core.PersistentVolumeClaims(c.owner.Namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return "", 0 // the scheduler's words have to do
+	}
+	if claim.Status.Phase == corev1.ClaimBound {
+		return "", 0
+	}
+	return unbound(c.eventsAbout(ctx, claim.UID))
 }

@@ -139,7 +139,7 @@ func stuck(w *workload) []problem {
 		return nil
 	}
 	for _, p := range w.all {
-		if podStatus(p).Ready || p.DeletionTimestamp != nil || ended(p) || slices.Contains(w.pods, p) {
+		if isReady(p) || p.DeletionTimestamp != nil || ended(p) || slices.Contains(w.pods, p) {
 			continue
 		}
 		d := Diagnosis{Code: CodeDeadlineExceeded, Pod: p.Name, Hint: "delete the pod: kubectl -n " + p.Namespace + " delete pod " + p.Name}

@@ -54,10 +54,3 @@ type Event struct {
 	Diagnosis *Diagnosis
 	Err       error
 }
-
-// Pods counts the pods of a unit's workloads.
-type Pods struct {
-	Wanted  int32 `json:"wanted"`  // spec.replicas
-	Updated int32 `json:"updated"` // of the current template
-	Ready   int32 `json:"ready"`   // of any template
-}

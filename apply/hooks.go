@@ -65,11 +65,6 @@ func completedJob(o *unstructured.Unstructured) bool {
 	return o != nil && evaluate(&workload{object: o}, 0).healthy
 }
 
-// failedJob reports whether a Job is not tried again.
-func failedJob(o *unstructured.Unstructured) bool {
-	return slices.ContainsFunc(evaluate(&workload{object: o}, 0).problems, func(pr problem) bool { return pr.key == "job" })
-}
-
 // planHook decides about a hook; nil is that there is nothing to do. A hook that
 // was not run moves its unit; one that runs in every deploy does not.
 func planHook(t target, o, live *unstructured.Unstructured) *change {

@@ -80,3 +80,8 @@ func (w *workload) lastFailure() (last *corev1.Pod, code *int32) {
 	}
 	return last, code
 }
+
+// failedJob reports whether a Job is not tried again.
+func failedJob(o *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(evaluate(&workload{object: o}, 0).problems, func(pr problem) bool { return pr.key == "job" })
+}

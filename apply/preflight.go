@@ -323,7 +323,7 @@ func (f *preflight) conclude(em *emitter) error {
 					f.warned = append(f.warned, skipped("whether "+refs[0].kind+" "+refs[0].name+" is there", h.err))
 				}
 			default:
-				if d := missing(refs, h, f.c.owner.Namespace); d != nil {
+				if d := missing(refs, h.object, f.c.owner.Namespace); d != nil {
 					f.found = append(f.found, f.about(t, *d))
 				}
 			}

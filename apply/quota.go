@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -64,37 +63,15 @@ func (f *preflight) listQuotas(ctx context.Context) {
 	}
 }
 
-// oneMore is how a Diagnosis names what one more pod needs, and of which quota.
-var (
-	exceeded = regexp.MustCompile(`^exceeded quota (\S+): one more pod needs `)
-	oneMore  = regexp.MustCompile(`(\S+) (\S+), and \S+ of \S+ are left`)
-)
-
 // roomNow reports whether the quota that d blames has room by now: the controller
 // that was refused has not asked again. Who may not look sees none.
 func (c *Client) roomNow(ctx context.Context, d *Diagnosis) bool {
-	m := exceeded.FindStringSubmatch(d.Message)
-	if m == nil {
+	name := exceededQuota(d)
+	if name == "" {
 		return false
 	}
-	q, err := c.core.ResourceQuotas(c.owner.Namespace).Get(ctx, m[1], metav1.GetOptions{})
+	q, err := c.core.ResourceQuotas(c.owner.Namespace).Get(ctx, name, metav1.GetOptions{})
 	return err == nil && hasRoom(q.Status, d.Message)
-}
-
-func hasRoom(s corev1.ResourceQuotaStatus, message string) bool {
-	needs := oneMore.FindAllStringSubmatch(message, -1)
-	for _, need := range needs {
-		more, err := resource.ParseQuantity(need[2])
-		if err != nil {
-			return false
-		}
-		name := corev1.ResourceName(need[1])
-		hard, used := s.Hard[name], s.Used[name]
-		if used.Add(more); used.Cmp(hard) > 0 {
-			return false
-		}
-	}
-	return len(needs) > 0
 }
 
 // judgeQuotas holds what the workloads ask for against every quota: of this
@@ -192,67 +169,4 @@ func times(q resource.Quantity, n int64) resource.Quantity {
 	out := q.DeepCopy()
 	out.Mul(n)
 	return out
-}
-
-// quotaField is where in the service to look.
-func quotaField(name corev1.ResourceName) string {
-	switch last := string(name)[strings.LastIndex(string(name), ".")+1:]; last {
-	case "pods", "count/pods":
-		return "replicas"
-	case "cpu", "memory":
-		return "resources." + last
-	}
-	return "resources"
-}
-
-// podNeeds is what one pod counts towards a quota's limit, and whether pods count
-// at all (https://kubernetes.io/docs/concepts/policy/resource-quotas).
-func podNeeds(spec *corev1.PodSpec, name corev1.ResourceName) (resource.Quantity, bool) {
-	switch name {
-	case corev1.ResourcePods, "count/pods":
-		return *resource.NewQuantity(1, resource.DecimalSI), true
-	case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
-		return podSum(spec, name, false), true
-	case corev1.ResourceRequestsStorage:
-		return resource.Quantity{}, false // of claims
-	}
-	if of, ok := strings.CutPrefix(string(name), "requests."); ok {
-		return podSum(spec, corev1.ResourceName(of), false), true
-	}
-	if of, ok := strings.CutPrefix(string(name), "limits."); ok {
-		return podSum(spec, corev1.ResourceName(of), true), true
-	}
-	return resource.Quantity{}, false
-}
-
-// podSum is what the containers ask for together, or an init container alone if
-// that is more (https://kubernetes.io/docs/concepts/workloads/pods/init-containers).
-func podSum(spec *corev1.PodSpec, name corev1.ResourceName, limits bool) resource.Quantity {
-	of := func(c corev1.Container) resource.Quantity {
-		q, ok := c.Resources.Requests[name]
-		if limits || !ok {
-			q = c.Resources.Limits[name]
-		}
-		return q
-	}
-	var sum, largest resource.Quantity
-	for _, c := range spec.InitContainers {
-		q := of(c)
-		if c.RestartPolicy != nil && *c.RestartPolicy == corev1.ContainerRestartPolicyAlways {
-			sum.Add(q)
-			continue
-		}
-		q.Add(sum) // sidecars before it run beside it
-		if q.Cmp(largest) > 0 {
-			largest = q
-		}
-	}
-	for _, c := range spec.Containers {
-		sum.Add(of(c))
-	}
-	if largest.Cmp(sum) > 0 {
-		sum = largest
-	}
-	sum.Add(spec.Overhead[name])
-	return sum
 }

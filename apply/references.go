@@ -2,15 +2,12 @@ package apply
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
@@ -89,47 +86,14 @@ func references(spec *corev1.PodSpec) []reference {
 	return out
 }
 
-// held is what is known of an object that references point to.
-type held struct {
-	object *unstructured.Unstructured // nil when it is not there
-	err    error                      // why that is not known
-}
-
-// heldNow asks for one object that this deploy does not make.
-func (c *Client) heldNow(ctx context.Context, kind, name string) held {
-	ref := Ref{APIVersion: "v1", Kind: kind, Namespace: c.owner.Namespace, Name: name}
-	r, err := c.resource(ref)
-	if err != nil {
-		return held{err: err}
-	}
-	o, err := r.Get(ctx, name, metav1.GetOptions{})
-	if apierrors.IsNotFound(err) {
-		return held{}
-	}
-	return held{object: o, err: c.typed(err, ref, nil)}
-}
-
-// byObject groups references by what they point to, in the order of the first.
-func byObject(refs []reference) [][]reference {
-	var out [][]reference
-	for _, r := range refs {
-		i := slices.IndexFunc(out, func(g []reference) bool { return g[0].kind == r.kind && g[0].name == r.name })
-		if i < 0 {
-			out = append(out, []reference{r})
-		} else {
-			out[i] = append(out[i], r)
-		}
-	}
-	return out
-}
-
-// missing says what references to one object do not find, nil if all is there.
-func missing(refs []reference, h held, namespace string) *Diagnosis {
+// missing says what references to one object of the namespace do not find, nil if
+// all is there. The object is nil when it is not.
+func missing(refs []reference, object *unstructured.Unstructured, namespace string) *Diagnosis {
 	first := refs[0]
 	present := map[string]bool{}
-	if h.object != nil {
+	if object != nil {
 		for _, field := range []string{"data", "binaryData", "stringData"} {
-			m, _, _ := unstructured.NestedMap(h.object.Object, field)
+			m, _, _ := unstructured.NestedMap(object.Object, field)
 			for k := range m {
 				present[k] = true
 			}
@@ -150,7 +114,7 @@ func missing(refs []reference, h held, namespace string) *Diagnosis {
 	wanted := plural + strings.Join(keys, ", ")
 	d := &Diagnosis{Code: CodeConfigMissing, Field: first.field}
 	switch {
-	case h.object == nil:
+	case object == nil:
 		d.Message = fmt.Sprintf("%s %s does not exist in namespace %s", first.kind, first.name, namespace)
 		if len(keys) > 0 {
 			d.Message += fmt.Sprintf(" (its %s %s wanted)", wanted, map[bool]string{false: "is", true: "are"}[len(keys) > 1])

@@ -1,7 +1,6 @@
 package apply
 
 import (
-	"context"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,8 +8,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // refineByEvents corrects d by what only events tell, and returns whether its
@@ -107,14 +104,6 @@ func about(e corev1.Event, container string) bool {
 	return container == "" || path == "" || strings.HasSuffix(path, "{"+container+"}")
 }
 
-// creator is who makes the workload's pods, and says in its events why not.
-func (w *workload) creator() types.UID {
-	if w.replicaSet != nil {
-		return w.replicaSet.UID
-	}
-	return w.object.GetUID()
-}
-
 // refineUncreated says why a controller does not make a pod. Only events of this
 // problem's time count.
 func refineUncreated(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
@@ -133,28 +122,6 @@ func refineUncreated(d *Diagnosis, events []corev1.Event, lasted time.Duration) 
 		}
 	}
 	return false
-}
-
-// refineUnscheduled says what a pod without a node waits for: a claim, or a node
-// that is large enough.
-func (c *Client) refineUnscheduled(ctx context.Context, d *Diagnosis, pod *corev1.Pod, events []corev1.Event, lasted time.Duration) bool {
-	for _, e := range events {
-		if e.Reason == "TriggeredScaleUp" || e.Reason == "Nominated" {
-			return false // a node is coming
-		}
-	}
-	for _, v := range pod.Spec.Volumes {
-		if v.PersistentVolumeClaim == nil {
-			continue
-		}
-		if why, grace := c.claimPending(ctx, v.PersistentVolumeClaim.ClaimName); why != "" {
-			d.Code, d.Field = CodeVolumePending, "volumes."+v.Name
-			d.Message = fmt.Sprintf("claim %s is pending: %s", v.PersistentVolumeClaim.ClaimName, why)
-			return lasted >= grace
-		}
-	}
-	nodes, _ := c.listNodes(ctx) // who may not is told nothing of them
-	return refineNode(d, pod, nodes, lasted)
 }
 
 // unmatched is how the scheduler counts the nodes that a pod is not for.
@@ -190,19 +157,6 @@ func comesBack(n corev1.Node) bool {
 		}
 		return false
 	})
-}
-
-// claimPending says why a claim has no volume, and how long that may last; "" when
-// it has one, or when it waits for nothing but its pod's node.
-func (c *Client) claimPending(ctx context.Context, name string) (why string, grace time.Duration) {
-	claim, err := c.core.PersistentVolumeClaims(c.owner.Namespace).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return "", 0 // the scheduler's words have to do
-	}
-	if claim.Status.Phase == corev1.ClaimBound {
-		return "", 0
-	}
-	return unbound(c.eventsAbout(ctx, claim.UID))
 }
 
 // unbound says why a claim has no volume, by its events.

@@ -13,7 +13,7 @@ func (m *mover) unit(name string) *UnitResult {
 }
 
 // note keeps what a wait told about the units.
-func (m *mover) note(healths []health) {
+func (m *mover) note(healths []unitHealth) {
 	for _, h := range healths {
 		u := m.unit(h.unit)
 		u.Pods, u.Took, u.Diagnosis = h.pods, h.took, h.diagnosis

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // Unit is what moves from release to release as one: a service and its objects,
@@ -142,26 +141,6 @@ type ObjectResult struct {
 	Done   bool     // Action was carried out; false when the call ended before
 	Fields []string // of an update: the changed fields, as server-side apply writes them: .spec.replicas
 	Err    error
-}
-
-// Ref names an object.
-type Ref struct {
-	APIVersion string `json:"apiVersion"`
-	Kind       string `json:"kind"`
-	Namespace  string `json:"namespace,omitempty"`
-	Name       string `json:"name"`
-}
-
-// String gives "Deployment web".
-func (r Ref) String() string { return r.Kind + " " + r.Name }
-
-// GVK returns the kind with its group and version.
-func (r Ref) GVK() schema.GroupVersionKind {
-	return schema.FromAPIVersionAndKind(r.APIVersion, r.Kind)
-}
-
-func refOf(o *unstructured.Unstructured) Ref {
-	return Ref{APIVersion: o.GetAPIVersion(), Kind: o.GetKind(), Namespace: o.GetNamespace(), Name: o.GetName()}
 }
 
 func compareRefs(a, b Ref) int {

@@ -80,12 +80,7 @@ type PodStatus struct {
 }
 
 func podStatus(p *corev1.Pod) PodStatus {
-	s := PodStatus{Name: p.Name}
-	for _, c := range p.Status.Conditions {
-		if c.Type == corev1.PodReady {
-			s.Ready = c.Status == corev1.ConditionTrue
-		}
-	}
+	s := PodStatus{Name: p.Name, Ready: isReady(p)}
 	for _, c := range p.Status.ContainerStatuses {
 		s.Restarts += c.RestartCount
 	}

@@ -204,7 +204,7 @@ func (m *mover) awaitHome(ctx context.Context, p *plan, targets []target) error 
 			break
 		}
 	}
-	healths, err := m.waitUnstuck(ctx, goals, func() ([]health, error) {
+	healths, err := m.waitUnstuck(ctx, goals, func() ([]unitHealth, error) {
 		return m.c.wait(ctx, m.em, m.watcher, goals, timeout)
 	})
 	var bad error

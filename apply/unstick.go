@@ -14,7 +14,7 @@ import (
 
 // waitUnstuck waits for goals and deletes meanwhile the pods that would hold
 // them up for ever.
-func (m *mover) waitUnstuck(ctx context.Context, goals []goal, wait func() ([]health, error)) ([]health, error) {
+func (m *mover) waitUnstuck(ctx context.Context, goals []goal, wait func() ([]unitHealth, error)) ([]unitHealth, error) {
 	ctx, stop := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	running.Go(func() { m.unstick(ctx, goals) })
@@ -70,7 +70,7 @@ func (w *watcher) stuck(a awaited) []*corev1.Pod {
 	var out []*corev1.Pod
 	for _, got := range w.pods.List() {
 		p := got.(*corev1.Pod)
-		if ownedBy(p, o.GetUID()) && p.DeletionTimestamp == nil && p.Labels[appsv1.ControllerRevisionHashLabelKey] != revision && !podStatus(p).Ready {
+		if metav1.IsControlledBy(p, o) && p.DeletionTimestamp == nil && p.Labels[appsv1.ControllerRevisionHashLabelKey] != revision && !isReady(p) {
 			out = append(out, p)
 		}
 	}

@@ -76,8 +76,8 @@ func probesReadiness(o *unstructured.Unstructured) bool {
 	return len(containers) > 0
 }
 
-// health is what became of a goal.
-type health struct {
+// unitHealth is what became of a goal.
+type unitHealth struct {
 	unit      string
 	healthy   bool
 	pods      Pods
@@ -91,19 +91,19 @@ var errNotHealthy = errors.New("not healthy")
 // wait returns when every goal is reached, with errNotHealthy when one cannot
 // be, or with ctx's cause. The healths are complete in every case. A timeout
 // replaces the computed deadlines.
-func (c *Client) wait(ctx context.Context, em *emitter, w *watcher, goals []goal, timeout time.Duration) ([]health, error) {
+func (c *Client) wait(ctx context.Context, em *emitter, w *watcher, goals []goal, timeout time.Duration) ([]unitHealth, error) {
 	t := &waiter{c: c, em: em, w: w, start: time.Now(), timeout: timeout}
 	for _, g := range goals {
-		u := &unitWait{goal: g, health: health{unit: g.name}, since: map[string]time.Time{}}
+		u := &unitWait{goal: g, unitHealth: unitHealth{unit: g.name}, since: map[string]time.Time{}}
 		t.units = append(t.units, u)
 		if len(g.workloads) > 0 {
 			em.emit(Event{Kind: EventWaiting, Unit: g.name, Deadline: g.deadline(timeout)})
 		}
 	}
 	err := t.run(ctx)
-	out := make([]health, len(t.units))
+	out := make([]unitHealth, len(t.units))
 	for i, u := range t.units {
-		out[i] = u.health
+		out[i] = u.unitHealth
 	}
 	return out, err
 }
@@ -119,7 +119,7 @@ type waiter struct {
 
 type unitWait struct {
 	goal
-	health
+	unitHealth
 	since   map[string]time.Time // when each problem was first seen
 	settled map[Ref]time.Time    // when each workload was first seen healthy
 	checked time.Time            // when events were last asked for

@@ -3,18 +3,15 @@ package apply
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
@@ -279,101 +276,4 @@ func (s *watched) Delete(o any) error { return s.told(s.Store.Delete(o)) }
 func (s *watched) Replace(l []any, v string) error {
 	defer s.once.Do(func() { close(s.synced) })
 	return s.told(s.Store.Replace(l, v))
-}
-
-// workload is one workload object with its pods.
-type workload struct {
-	object     *unstructured.Unstructured
-	replicaSet *appsv1.ReplicaSet // of a Deployment
-	pods       []*corev1.Pod      // of the current template, sorted by name
-	all        []*corev1.Pod      // of any template, but for a Deployment
-	moving     bool               // pods of the app start or go: what they leave is not known yet
-}
-
-const revisionAnnotation = "deployment.kubernetes.io/revision"
-
-func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods []*corev1.Pod) *workload {
-	w := &workload{object: o, moving: slices.ContainsFunc(pods, moves)}
-	owner, match := o.GetUID(), func(*corev1.Pod) bool { return true }
-	switch o.GetKind() {
-	case "Deployment":
-		revision := o.GetAnnotations()[revisionAnnotation]
-		for _, rs := range sets {
-			if revision != "" && ownedBy(rs, o.GetUID()) && rs.Annotations[revisionAnnotation] == revision && sameTemplate(o, rs) {
-				w.replicaSet = rs
-			}
-		}
-		if w.replicaSet == nil {
-			return w
-		}
-		owner = w.replicaSet.UID
-	case "StatefulSet", "DaemonSet":
-		revision, _, _ := unstructured.NestedString(o.Object, "status", "updateRevision")
-		if o.GetKind() == "DaemonSet" {
-			revision = daemonRevision(o, pods)
-		}
-		match = func(p *corev1.Pod) bool {
-			return revision == "" || p.Labels[appsv1.ControllerRevisionHashLabelKey] == revision
-		}
-	}
-	for _, p := range pods {
-		if !ownedBy(p, owner) {
-			continue
-		}
-		w.all = append(w.all, p)
-		if match(p) {
-			w.pods = append(w.pods, p)
-		}
-	}
-	slices.SortFunc(w.pods, func(a, b *corev1.Pod) int {
-		return compareRefs(Ref{Name: a.Name}, Ref{Name: b.Name})
-	})
-	return w
-}
-
-// moves reports whether a pod is on its way to readiness, or out.
-func moves(p *corev1.Pod) bool {
-	return p.DeletionTimestamp != nil || !ended(p) && !podStatus(p).Ready
-}
-
-// daemonRevision is that of a DaemonSet's pods of the template as it is now, which
-// its status does not have: a pod that the controller made of the template tells.
-// It is no pod's before there is one, and "" when all that are to be there are.
-func daemonRevision(o *unstructured.Unstructured, pods []*corev1.Pod) string {
-	generation := o.GetAnnotations()[appsv1.DeprecatedTemplateGeneration]
-	for _, p := range pods {
-		if ownedBy(p, o.GetUID()) && p.Labels["pod-template-generation"] == generation {
-			return p.Labels[appsv1.ControllerRevisionHashLabelKey]
-		}
-	}
-	observed, _, _ := unstructured.NestedInt64(o.Object, "status", "observedGeneration")
-	n := countPods(o)
-	if generation == "" || observed >= o.GetGeneration() && n.Updated >= n.Wanted {
-		return ""
-	}
-	return "none yet"
-}
-
-// sameTemplate reports whether the ReplicaSet is of the Deployment's template as
-// it is now, compared as the Deployment controller does. The revision alone does
-// not tell: when the count of replicas changed too, the controller scales first,
-// and calls the Deployment observed while the revision is still the old one.
-func sameTemplate(o *unstructured.Unstructured, rs *appsv1.ReplicaSet) bool {
-	raw, ok, _ := unstructured.NestedMap(o.Object, "spec", "template")
-	if !ok {
-		return true // nothing to compare
-	}
-	var want corev1.PodTemplateSpec
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(raw, &want); err != nil {
-		return true
-	}
-	got := rs.Spec.Template.DeepCopy()
-	delete(got.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
-	delete(want.Labels, appsv1.DefaultDeploymentUniqueLabelKey)
-	return equality.Semantic.DeepEqual(&want, got)
-}
-
-func ownedBy(o metav1.Object, uid types.UID) bool {
-	ref := metav1.GetControllerOf(o)
-	return ref != nil && ref.UID == uid
 }

@@ -15,7 +15,7 @@ type node struct {
 	moves   bool
 	begun   bool          // its first write was sent, or may have been
 	ready   chan struct{} // closed when the unit is healthy
-	healths []health
+	healths []unitHealth
 	ran     []Ref // its hooks that were run
 }
 
@@ -103,7 +103,7 @@ func (m *mover) advance(ctx, going context.Context, w *writer, n *node) error {
 	}
 	var err error
 	goals := []goal{m.goal(n.target)}
-	wait := func() ([]health, error) {
+	wait := func() ([]unitHealth, error) {
 		return m.c.wait(going, m.em, m.watcher, goals, m.patience(n.target))
 	}
 	if was := m.before[n.target.unit]; was != nil && (was.State == StateFailed || was.State == StateDeploying) {
