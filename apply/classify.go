@@ -14,6 +14,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // rbacDenial is how the API server's RBAC words a refusal; admission uses the
@@ -40,8 +42,8 @@ func (c *Client) typed(err error, object Ref, live *unstructured.Unstructured) e
 			return &UnreachableError{Host: c.host, Err: rootCause(err)}
 		}
 		return err
-	case isDenial(err.Error()): // with the status code of its choice
-		return &DeniedError{Object: object, Reason: denial(err.Error()), Err: err}
+	case health.IsDenial(err.Error()): // with the status code of its choice
+		return &DeniedError{Object: object, Reason: health.Denial(err.Error()), Err: err}
 	case apierrors.IsUnauthorized(err):
 		return &UnauthorizedError{Host: c.host, Err: err}
 	case apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause):
@@ -54,7 +56,7 @@ func (c *Client) typed(err error, object Ref, live *unstructured.Unstructured) e
 			}
 			return f
 		}
-		return &DeniedError{Object: object, Reason: denial(err.Error()), Err: err}
+		return &DeniedError{Object: object, Reason: health.Denial(err.Error()), Err: err}
 	case apierrors.IsConflict(err):
 		if conflict := conflictOf(status.Status(), object, live); conflict != nil {
 			return conflict
@@ -138,7 +140,7 @@ func isNetwork(err error) bool {
 func isTransient(err error) bool {
 	var unseen *unseenRoleError
 	return errors.As(err, &unseen) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
-		apierrors.IsInternalError(err) && !isDenial(err.Error()) || apierrors.IsTimeout(err) || isContended(err) ||
+		apierrors.IsInternalError(err) && !health.IsDenial(err.Error()) || apierrors.IsTimeout(err) || isContended(err) ||
 		apierrors.IsUnauthorized(err) || // credentials are renewed after that
 		apierrors.IsForbidden(err) && strings.Contains(err.Error(), notYetReady)
 }

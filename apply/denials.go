@@ -4,6 +4,8 @@ import (
 	"errors"
 	"slices"
 	"strings"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // denials makes one diagnosis for each unit and reason of the changes that were
@@ -46,5 +48,5 @@ func deniedHint(reason string, object Ref) string {
 	if escalates(reason) {
 		return escalationHint
 	}
-	return denialHint(reason, object)
+	return health.DenialHint(reason, object)
 }

@@ -11,6 +11,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 // diagnose completes a problem with what events, claims, nodes and logs tell.
 // certain is false when the cause may still pass. What cannot be fetched is left
 // out: a diagnosis never fails.
-func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr problem, lasted time.Duration) (d *Diagnosis, certain bool) {
+func (c *Client) diagnose(ctx context.Context, unit string, w *health.Workload, pr health.Problem, lasted time.Duration) (d *Diagnosis, certain bool) {
 	ctx, cancel := context.WithTimeout(ctx, diagnoseFor)
 	defer cancel()
 	d = new(pr.Diagnosis)
@@ -30,36 +32,36 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *workload, pr prob
 	if w == nil {
 		return d, true
 	}
-	d.Object = refOf(w.object)
-	pod := w.pod(pr.Pod)
-	if pod == nil && !pr.uncreated && pr.Code != CodeQuotaExceeded && len(w.pods) > 0 {
-		pod = w.pods[0]
+	d.Object = refOf(w.Object)
+	pod := w.Pod(pr.Pod)
+	if pod == nil && !pr.Uncreated && pr.Code != CodeQuotaExceeded && len(w.Pods) > 0 {
+		pod = w.Pods[0]
 	}
 	if pod == nil {
-		events := c.eventsAbout(ctx, w.creator())
-		certain = !pr.uncreated || refineUncreated(d, events, lasted)
-		if d.Code == CodeQuotaExceeded && (w.moving || c.roomNow(ctx, d)) {
+		events := c.eventsAbout(ctx, w.Creator())
+		certain = !pr.Uncreated || health.RefineUncreated(d, events, lasted)
+		if d.Code == CodeQuotaExceeded && (w.Moving || c.roomNow(ctx, d)) {
 			certain = false
 		}
-		d.Events = warningLines(events, d.Message)
+		d.Events = health.Warnings(events, d.Message)
 		return d, certain
 	}
 	events := c.eventsAbout(ctx, pod.UID)
-	certain = refineByEvents(d, events, lasted)
+	certain = health.RefineByEvents(d, events, lasted)
 	if d.Code == CodeUnschedulable {
 		certain = c.refineUnscheduled(ctx, d, pod, events, lasted)
 	}
-	if r := blameReference(d, &pod.Spec); r != nil && certain {
+	if r := health.BlameReference(d, &pod.Spec); r != nil && certain {
 		// The kubelet has not looked again if it is there by now.
-		h := c.heldNow(ctx, r.kind, r.name)
-		gone := r.name != rootCertificates && h.err == nil && missing([]reference{*r}, h.object, c.owner.Namespace) != nil
-		certain = gone || lasted >= graceRetry
+		h := c.heldNow(ctx, r.Kind, r.Name)
+		gone := r.Name != rootCertificates && h.err == nil && health.Missing([]health.Reference{*r}, h.object, c.owner.Namespace) != nil
+		certain = gone || lasted >= health.GraceRetry
 	}
-	d.Events = warningLines(events, d.Message)
-	if status := containerStatus(pod, d.Container); status != nil && (status.State.Running != nil || status.LastTerminationState.Terminated != nil || status.State.Terminated != nil) {
+	d.Events = health.Warnings(events, d.Message)
+	if status := health.ContainerStatus(pod, d.Container); status != nil && (status.State.Running != nil || status.LastTerminationState.Terminated != nil || status.State.Terminated != nil) {
 		crashed := d.ExitCode != nil
 		d.Logs = c.tail(ctx, pod.Name, d.Container, crashed && status.State.Running != nil)
-		blameLogs(d, &pod.Spec)
+		health.BlameLogs(d, &pod.Spec)
 	}
 	return d, certain
 }
@@ -70,7 +72,7 @@ func (c *Client) eventsAbout(ctx context.Context, uid types.UID) []corev1.Event 
 	if err != nil {
 		return nil
 	}
-	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return eventTime(a).Compare(eventTime(b)) })
+	slices.SortStableFunc(list.Items, func(a, b corev1.Event) int { return health.EventTime(a).Compare(health.EventTime(b)) })
 	return list.Items
 }
 
@@ -113,7 +115,7 @@ func (c *Client) refineUnscheduled(ctx context.Context, d *Diagnosis, pod *corev
 		}
 	}
 	nodes, _ := c.listNodes(ctx) // who may not is told nothing of them
-	return refineNode(d, pod, nodes, lasted)
+	return health.RefineByNodes(d, pod, nodes, lasted)
 }
 
 // claimPending says why a claim has no volume, and how long that may last; "" when
@@ -126,5 +128,5 @@ func (c *Client) claimPending(ctx context.Context, name string) (why string, gra
 	if claim.Status.Phase == corev1.ClaimBound {
 		return "", 0
 	}
-	return unbound(c.eventsAbout(ctx, claim.UID))
+	return health.Unbound(c.eventsAbout(ctx, claim.UID))
 }

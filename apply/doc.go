@@ -8,4 +8,7 @@
 // Objects are written by server-side apply under the field manager
 // "shipit/NAMESPACE/APP", never by force, and the release state lives in Secrets
 // of their own type beside them (DESIGN section 4).
+//
+// Whether a workload is well, and why not, package health judges by what the cluster
+// says; this one asks, watches and waits.
 package apply

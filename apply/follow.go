@@ -8,6 +8,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // follow reads the containers of all pods of a unit, those that come later too,
@@ -94,7 +96,7 @@ type tail struct {
 
 func (t *tail) see(p *corev1.Pod) {
 	t.mu.Lock()
-	t.status = containerStatus(p, t.container)
+	t.status = health.ContainerStatus(p, t.container)
 	t.mu.Unlock()
 	select {
 	case t.news <- struct{}{}:

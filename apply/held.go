@@ -7,6 +7,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // held is what is known of an object that references point to.
@@ -30,12 +32,12 @@ func (c *Client) heldNow(ctx context.Context, kind, name string) held {
 }
 
 // byObject groups references by what they point to, in the order of the first.
-func byObject(refs []reference) [][]reference {
-	var out [][]reference
+func byObject(refs []health.Reference) [][]health.Reference {
+	var out [][]health.Reference
 	for _, r := range refs {
-		i := slices.IndexFunc(out, func(g []reference) bool { return g[0].kind == r.kind && g[0].name == r.name })
+		i := slices.IndexFunc(out, func(g []health.Reference) bool { return g[0].Kind == r.Kind && g[0].Name == r.Name })
 		if i < 0 {
-			out = append(out, []reference{r})
+			out = append(out, []health.Reference{r})
 		} else {
 			out[i] = append(out[i], r)
 		}

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // A hook is a Job that belongs to a deploy of its unit, as its annotations say. It
@@ -62,7 +64,7 @@ func (u *unitState) ran() map[Ref]bool {
 
 // completed reports whether a Job has run to its end.
 func completedJob(o *unstructured.Unstructured) bool {
-	return o != nil && evaluate(&workload{object: o}, 0).healthy
+	return o != nil && health.Evaluate(&health.Workload{Object: o}, 0).Healthy
 }
 
 // planHook decides about a hook; nil is that there is nothing to do. A hook that
@@ -143,7 +145,7 @@ func (m *mover) runHooks(ctx, going context.Context, w *writer, n *node, when st
 // any other of its name has to go first.
 func (m *mover) startHook(ctx, going context.Context, w *writer, ch *change) error {
 	if ch.live != nil {
-		if !completedJob(ch.live) && !failedJob(ch.live) {
+		if !completedJob(ch.live) && !health.JobFailed(ch.live) {
 			ch.applied, ch.done = ch.live, true
 			return nil
 		}
@@ -170,7 +172,7 @@ func (m *mover) awaitOther(ctx context.Context, ch *change) error {
 	}
 	for {
 		wl := m.watcher.workload(ch.ref)
-		if wl == nil || wl.object.GetUID() != ch.live.GetUID() {
+		if wl == nil || wl.Object.GetUID() != ch.live.GetUID() {
 			return nil
 		}
 		if failed, _ := m.watcher.state(); failed != nil {

@@ -13,6 +13,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // LogsRequest says whose log lines are wanted.
@@ -68,7 +70,7 @@ func (c *Client) Logs(ctx context.Context, req LogsRequest, sink func(LogLine)) 
 	for _, p := range pods {
 		for _, name := range containersOf(p, req.Container) {
 			o := req.options()
-			if s := containerStatus(p, name); req.Previous && s != nil && s.RestartCount > 0 && s.State.Running == nil {
+			if s := health.ContainerStatus(p, name); req.Previous && s != nil && s.RestartCount > 0 && s.State.Running == nil {
 				o.Previous = false // what ended last is not the previous one yet
 			}
 			_, err := c.readLog(ctx, p.Name, name, o, time.Time{}, func(text string) error {

@@ -5,6 +5,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // Nodes gives the labels of each of the cluster's nodes, which say what they can
@@ -57,7 +59,7 @@ func (t *podTemplate) needsNode() bool {
 // error, as a cluster may make nodes when they are wanted.
 func (f *preflight) judgeNodes() {
 	for _, t := range f.templates {
-		if d := unfit(t.pod(), f.nodes); d != nil && t.needsNode() {
+		if d := health.Unfit(t.pod(), f.nodes); d != nil && t.needsNode() {
 			d = f.about(t, *d)
 			f.warned = append(f.warned, Event{Kind: EventWarning, Unit: t.unit, Message: d.Message, Diagnosis: d})
 		}

@@ -16,6 +16,8 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // PreflightError says what would keep pods from running, found before anything
@@ -163,12 +165,12 @@ func (f *preflight) start(ctx context.Context, g *errgroup.Group) {
 			continue
 		}
 		g.Go(func() error { f.dryPod(ctx, t); return nil })
-		wanted := references(&t.spec)
+		wanted := health.References(&t.spec)
 		for _, s := range t.spec.ImagePullSecrets {
-			wanted = append(wanted, reference{kind: "Secret", name: s.Name})
+			wanted = append(wanted, health.Reference{Kind: "Secret", Name: s.Name})
 		}
 		for _, r := range wanted {
-			f.ask(ctx, g, r.kind, r.name)
+			f.ask(ctx, g, r.Kind, r.Name)
 		}
 	}
 	if f.resized && len(f.templates) > 0 {
@@ -264,10 +266,10 @@ func (f *preflight) refused(ctx context.Context, t *podTemplate, err error) {
 	case strings.Contains(err.Error(), "exceeded quota"):
 		// Other pods may go before this one comes. What can never fit is counted.
 		if len(f.quotas) == 0 {
-			f.warned = append(f.warned, Event{Kind: EventWarning, Unit: t.unit, Message: fmt.Sprintf("%s: there is no room for another pod now: %s", t.unit, denial(err.Error()))})
+			f.warned = append(f.warned, Event{Kind: EventWarning, Unit: t.unit, Message: fmt.Sprintf("%s: there is no room for another pod now: %s", t.unit, health.Denial(err.Error()))})
 		}
 	case isDenied(typed), apierrors.IsInvalid(err):
-		f.found = append(f.found, f.about(t, denied(err.Error(), t.ref)))
+		f.found = append(f.found, f.about(t, health.Denied(err.Error(), t.ref)))
 	default:
 		f.warned = append(f.warned, skipped("whether pods of "+t.unit+" would be admitted", typed))
 	}
@@ -312,18 +314,18 @@ func (f *preflight) conclude(em *emitter) error {
 		if !t.changed {
 			continue
 		}
-		for _, refs := range byObject(references(&t.spec)) {
-			key := refs[0].kind + "/" + refs[0].name
+		for _, refs := range byObject(health.References(&t.spec)) {
+			key := refs[0].Kind + "/" + refs[0].Name
 			h := f.held[key]
 			switch {
-			case key == "ConfigMap/"+rootCertificates, f.promised[key], f.unfilled && refs[0].kind == "Secret" && f.made[key] != nil:
+			case key == "ConfigMap/"+rootCertificates, f.promised[key], f.unfilled && refs[0].Kind == "Secret" && f.made[key] != nil:
 			case h.err != nil:
 				if !unknown[key] {
 					unknown[key] = true
-					f.warned = append(f.warned, skipped("whether "+refs[0].kind+" "+refs[0].name+" is there", h.err))
+					f.warned = append(f.warned, skipped("whether "+refs[0].Kind+" "+refs[0].Name+" is there", h.err))
 				}
 			default:
-				if d := missing(refs, h.object, f.c.owner.Namespace); d != nil {
+				if d := health.Missing(refs, h.object, f.c.owner.Namespace); d != nil {
 					f.found = append(f.found, f.about(t, *d))
 				}
 			}

@@ -12,6 +12,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // How long a controller may take to make a Secret.
@@ -77,8 +79,8 @@ func (w *writer) awaitSecrets(ctx context.Context, changes []*change) error {
 	var wanted []string
 	for _, ch := range changes {
 		if t := ch.template(); t != nil {
-			for _, r := range references(&t.spec) {
-				wanted = append(wanted, r.name)
+			for _, r := range health.References(&t.spec) {
+				wanted = append(wanted, r.Name)
 			}
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // quota is a ResourceQuota that counts every pod of the namespace.
@@ -66,12 +68,12 @@ func (f *preflight) listQuotas(ctx context.Context) {
 // roomNow reports whether the quota that d blames has room by now: the controller
 // that was refused has not asked again. Who may not look sees none.
 func (c *Client) roomNow(ctx context.Context, d *Diagnosis) bool {
-	name := exceededQuota(d)
+	name := health.ExceededQuota(d)
 	if name == "" {
 		return false
 	}
 	q, err := c.core.ResourceQuotas(c.owner.Namespace).Get(ctx, name, metav1.GetOptions{})
-	return err == nil && hasRoom(q.Status, d.Message)
+	return err == nil && health.HasRoom(q.Status, d.Message)
 }
 
 // judgeQuotas holds what the workloads ask for against every quota: of this
@@ -107,14 +109,14 @@ func (f *preflight) judge(q quota, name corev1.ResourceName) {
 	var most resource.Quantity
 	alone := false
 	for _, t := range f.templates {
-		one, counts := podNeeds(t.pod(), name)
+		one, counts := health.PodNeeds(t.pod(), name)
 		if !counts {
 			return // not a resource of pods
 		}
 		need := times(one, t.replicas)
 		more.Add(need)
 		if t.now != nil {
-			was, _ := podNeeds(&t.now.spec, name)
+			was, _ := health.PodNeeds(&t.now.spec, name)
 			more.Sub(times(was, t.now.replicas))
 		}
 		if need.IsZero() {
@@ -122,7 +124,7 @@ func (f *preflight) judge(q quota, name corev1.ResourceName) {
 		}
 		if need.Cmp(hard) > 0 {
 			alone = true
-			d := Diagnosis{Code: CodeQuotaExceeded, Field: quotaField(name), Hint: "raise the quota, ask for less, or run fewer replicas"}
+			d := Diagnosis{Code: CodeQuotaExceeded, Field: health.QuotaField(name), Hint: "raise the quota, ask for less, or run fewer replicas"}
 			d.Message = fmt.Sprintf("quota %s allows %s %s, and %d × %s need %s: they can never fit", q.name, name, hard.String(), t.replicas, one.String(), need.String())
 			if t.replicas == 1 {
 				d.Message = fmt.Sprintf("quota %s allows %s %s, and one pod needs %s: it can never fit", q.name, name, hard.String(), need.String())
@@ -145,7 +147,7 @@ func (f *preflight) judge(q quota, name corev1.ResourceName) {
 	switch {
 	case alone:
 	case largest != nil && together.Cmp(hard) > 0:
-		d := Diagnosis{Code: CodeQuotaExceeded, Field: quotaField(name), Hint: "raise the quota, ask for less, or run fewer replicas"}
+		d := Diagnosis{Code: CodeQuotaExceeded, Field: health.QuotaField(name), Hint: "raise the quota, ask for less, or run fewer replicas"}
 		d.Message = fmt.Sprintf("quota %s allows %s %s, and the services need %s together (%s): they can never fit", q.name, name, hard.String(), together.String(), strings.Join(parts, ", "))
 		f.found = append(f.found, f.about(largest, d))
 	case more.Sign() > 0 && more.Cmp(left) > 0:

@@ -10,6 +10,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // AppStatus is what is there, unit by unit in order of name.
@@ -59,14 +61,14 @@ const (
 	TaskFailed    TaskState = "failed"
 )
 
-func taskStatus(w *workload) TaskStatus {
-	s := TaskStatus{Name: w.object.GetName(), Phase: hookPhase(w.object), State: TaskRunning}
-	v := evaluate(w, 0)
-	s.Message = v.message
+func taskStatus(w *health.Workload) TaskStatus {
+	s := TaskStatus{Name: w.Object.GetName(), Phase: hookPhase(w.Object), State: TaskRunning}
+	v := health.Evaluate(w, 0)
+	s.Message = v.Message
 	switch {
-	case v.healthy:
+	case v.Healthy:
 		s.State, s.Message = TaskCompleted, ""
-	case failedJob(w.object):
+	case health.JobFailed(w.Object):
 		s.State = TaskFailed
 	}
 	return s
@@ -80,7 +82,7 @@ type PodStatus struct {
 }
 
 func podStatus(p *corev1.Pod) PodStatus {
-	s := PodStatus{Name: p.Name, Ready: isReady(p)}
+	s := PodStatus{Name: p.Name, Ready: health.Ready(p)}
 	for _, c := range p.Status.ContainerStatuses {
 		s.Restarts += c.RestartCount
 	}
@@ -120,19 +122,19 @@ func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
 }
 
 // workloads lists the app's workloads with their pods, and its CronJobs.
-func (c *Client) workloads(ctx context.Context, kinds []kindRef) ([]*workload, error) {
+func (c *Client) workloads(ctx context.Context, kinds []kindRef) ([]*health.Workload, error) {
 	kinds = slices.DeleteFunc(slices.Clone(kinds), func(k kindRef) bool { return !hasTemplate(k) })
 	opts := metav1.ListOptions{LabelSelector: c.selector()}
 	ns := c.owner.Namespace
-	var live map[Ref]*workload
+	var live map[Ref]*health.Workload
 	var pods []*corev1.Pod
 	var sets []*appsv1.ReplicaSet
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		objects, err := c.live(gctx, kinds)
-		live = map[Ref]*workload{}
+		live = map[Ref]*health.Workload{}
 		for ref, o := range objects {
-			live[ref] = &workload{object: o}
+			live[ref] = &health.Workload{Object: o}
 		}
 		return err
 	})
@@ -159,35 +161,35 @@ func (c *Client) workloads(ctx context.Context, kinds []kindRef) ([]*workload, e
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	var out []*workload
+	var out []*health.Workload
 	for _, w := range live {
-		out = append(out, newWorkload(w.object, sets, pods))
+		out = append(out, health.NewWorkload(w.Object, sets, pods))
 	}
-	slices.SortFunc(out, func(a, b *workload) int { return compareRefs(refOf(a.object), refOf(b.object)) })
+	slices.SortFunc(out, func(a, b *health.Workload) int { return compareRefs(refOf(a.Object), refOf(b.Object)) })
 	return out, nil
 }
 
 // wrong is the worst that is known to be wrong. What may only take its time (a
 // container that starts, a probe that does not pass yet) is nothing wrong until
 // it has had it.
-func (c *Client) wrong(ctx context.Context, unit string, w *workload, v verdict) *Diagnosis {
-	for _, pr := range v.problems {
-		since := w.object.GetCreationTimestamp().Time
-		if p := w.pod(pr.Pod); p != nil {
+func (c *Client) wrong(ctx context.Context, unit string, w *health.Workload, v health.Verdict) *Diagnosis {
+	for _, pr := range v.Problems {
+		since := w.Object.GetCreationTimestamp().Time
+		if p := w.Pod(pr.Pod); p != nil {
 			since = p.CreationTimestamp.Time
 		}
 		lasted := time.Since(since)
-		if (pr.unsure || pr.slow) && lasted < pr.grace {
+		if (pr.Unsure || pr.Slow) && lasted < pr.Grace {
 			continue
 		}
-		if d, certain := c.diagnose(ctx, unit, w, pr, lasted); certain || !pr.unsure {
+		if d, certain := c.diagnose(ctx, unit, w, pr, lasted); certain || !pr.Unsure {
 			return d
 		}
 	}
 	return nil
 }
 
-func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all []*workload) UnitStatus {
+func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all []*health.Workload) UnitStatus {
 	s := UnitStatus{
 		Name: name, Source: u.Source, State: u.State, Release: u.Release, Healthy: u.Healthy,
 		DeployID: u.Deploy, Deployed: u.At, By: u.By, Ready: u.Release > 0,
@@ -197,29 +199,29 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 	}
 	found := false
 	for _, w := range all {
-		if unitOf(w.object) != name {
+		if unitOf(w.Object) != name {
 			continue
 		}
-		if hookPhase(w.object) != "" {
+		if hookPhase(w.Object) != "" {
 			s.Tasks = append(s.Tasks, taskStatus(w))
 			continue
 		}
 		found = true
-		s.Images = append(s.Images, images([]*unstructured.Unstructured{w.object})...)
-		if !hasPods(w.object) {
+		s.Images = append(s.Images, images([]*unstructured.Unstructured{w.Object})...)
+		if !hasPods(w.Object) {
 			continue
 		}
-		v := evaluate(w, 0)
-		s.Pods.Wanted += v.pods.Wanted
-		s.Pods.Updated += v.pods.Updated
-		s.Pods.Ready += v.pods.Ready
-		for _, p := range w.pods {
+		v := health.Evaluate(w, 0)
+		s.Pods.Wanted += v.Pods.Wanted
+		s.Pods.Updated += v.Pods.Updated
+		s.Pods.Ready += v.Pods.Ready
+		for _, p := range w.Pods {
 			s.Running = append(s.Running, podStatus(p))
 		}
-		if v.healthy {
+		if v.Healthy {
 			continue
 		}
-		s.Ready, s.Message = false, v.message
+		s.Ready, s.Message = false, v.Message
 		if s.Diagnosis == nil {
 			s.Diagnosis = c.wrong(ctx, name, w, v)
 		}

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // waitUnstuck waits for goals and deletes meanwhile the pods that would hold
@@ -70,7 +72,7 @@ func (w *watcher) stuck(a awaited) []*corev1.Pod {
 	var out []*corev1.Pod
 	for _, got := range w.pods.List() {
 		p := got.(*corev1.Pod)
-		if metav1.IsControlledBy(p, o) && p.DeletionTimestamp == nil && p.Labels[appsv1.ControllerRevisionHashLabelKey] != revision && !isReady(p) {
+		if metav1.IsControlledBy(p, o) && p.DeletionTimestamp == nil && p.Labels[appsv1.ControllerRevisionHashLabelKey] != revision && !health.Ready(p) {
 			out = append(out, p)
 		}
 	}

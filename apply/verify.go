@@ -5,6 +5,8 @@ import (
 	"errors"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // unchanged ends a deploy that has nothing to change.
@@ -62,11 +64,11 @@ func podsNow(objects []*unstructured.Unstructured) (pods Pods, healthy bool) {
 		if !hasPods(o) {
 			continue
 		}
-		v := evaluate(&workload{object: o}, 0)
-		pods.Wanted += v.pods.Wanted
-		pods.Updated += v.pods.Updated
-		pods.Ready += v.pods.Ready
-		healthy = healthy && v.healthy
+		v := health.Evaluate(&health.Workload{Object: o}, 0)
+		pods.Wanted += v.Pods.Wanted
+		pods.Updated += v.Pods.Updated
+		pods.Ready += v.Pods.Ready
+		healthy = healthy && v.Healthy
 	}
 	return pods, healthy
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // settle is how long a container without a readiness probe must stay up before
@@ -44,7 +46,7 @@ func newGoal(unit string, objects []*unstructured.Unstructured, moved bool) goal
 		if !isWorkload(kindRef{ref.APIVersion, ref.Kind}) {
 			continue
 		}
-		a := awaited{ref: ref, generation: o.GetGeneration(), deadline: deadline(o)}
+		a := awaited{ref: ref, generation: o.GetGeneration(), deadline: health.Deadline(o)}
 		minReady, _, _ := unstructured.NestedInt64(o.Object, "spec", "minReadySeconds")
 		if moved && minReady == 0 && ref.Kind != "Job" && !probesReadiness(o) {
 			a.settle = settle
@@ -191,42 +193,42 @@ func (t *waiter) look(ctx context.Context, u *unitWait, offline bool) time.Durat
 	next := time.Until(limit)
 	healthy, pods, message := true, Pods{}, ""
 	type finding struct {
-		w     *workload
-		pr    problem
+		w     *health.Workload
+		pr    health.Problem
 		since time.Time
 	}
 	var worst *finding
 	lasting := map[string]time.Time{}
 	for _, a := range u.workloads {
 		wl := t.w.workload(a.ref)
-		v := evaluate(wl, a.generation)
-		pods.Wanted += v.pods.Wanted
-		pods.Updated += v.pods.Updated
-		pods.Ready += v.pods.Ready
-		if v.healthy {
+		v := health.Evaluate(wl, a.generation)
+		pods.Wanted += v.Pods.Wanted
+		pods.Updated += v.Pods.Updated
+		pods.Ready += v.Pods.Ready
+		if v.Healthy {
 			if rest := u.settling(a, now); rest > 0 {
 				healthy, message, next = false, "checking that it stays up", min(next, rest)
 			}
 			continue
 		}
 		delete(u.settled, a.ref)
-		healthy, message = false, v.message
-		for _, pr := range v.problems {
-			key := a.ref.String() + "/" + pr.key
+		healthy, message = false, v.Message
+		for _, pr := range v.Problems {
+			key := a.ref.String() + "/" + pr.Key
 			first, known := u.since[key]
 			if !known {
 				first = now
 			}
 			lasting[key] = first
-			if pr.slow && t.timeout > 0 {
+			if pr.Slow && t.timeout > 0 {
 				continue
 			}
-			left := pr.grace - now.Sub(first)
+			left := pr.Grace - now.Sub(first)
 			switch {
 			case left > 0:
 				next = min(next, left)
 			case offline:
-			case !pr.unsure:
+			case !pr.Unsure:
 				if worst == nil {
 					worst = &finding{wl, pr, first}
 				}
@@ -242,7 +244,7 @@ func (t *waiter) look(ctx context.Context, u *unitWait, offline bool) time.Durat
 		}
 		if worst == nil && !now.Before(limit) {
 			worst = &finding{w: wl, pr: t.late(a, v, offline), since: t.start}
-			if first, known := lasting[a.ref.String()+"/"+worst.pr.key]; known {
+			if first, known := lasting[a.ref.String()+"/"+worst.pr.Key]; known {
 				worst.since = first
 			}
 		}
@@ -271,14 +273,14 @@ func (t *waiter) look(ctx context.Context, u *unitWait, offline bool) time.Durat
 
 // late is what ends the wait at the deadline: the worst problem there is, or
 // only that it is late.
-func (t *waiter) late(a awaited, v verdict, offline bool) problem {
+func (t *waiter) late(a awaited, v health.Verdict, offline bool) health.Problem {
 	if offline {
-		return problem{Diagnosis: Diagnosis{Code: CodeDeadlineExceeded, Object: a.ref, Message: "the API server did not answer until the deadline"}}
+		return health.Problem{Diagnosis: Diagnosis{Code: CodeDeadlineExceeded, Object: a.ref, Message: "the API server did not answer until the deadline"}}
 	}
-	if len(v.problems) > 0 {
-		return v.problems[0]
+	if len(v.Problems) > 0 {
+		return v.Problems[0]
 	}
-	return problem{Diagnosis: Diagnosis{Code: CodeDeadlineExceeded, Object: a.ref, Message: fmt.Sprintf("not rolled out in time: %s", v.message)}}
+	return health.Problem{Diagnosis: Diagnosis{Code: CodeDeadlineExceeded, Object: a.ref, Message: fmt.Sprintf("not rolled out in time: %s", v.Message)}}
 }
 
 // settling returns how long a workload that is healthy must still stay so.

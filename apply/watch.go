@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // watcher keeps the app's workloads, ReplicaSets and pods as the API server last
@@ -238,7 +240,7 @@ func (w *watcher) synced(ctx context.Context) error {
 
 // workload returns the object named ref with its current ReplicaSet and pods,
 // and nil when it is not there.
-func (w *watcher) workload(ref Ref) *workload {
+func (w *watcher) workload(ref Ref) *health.Workload {
 	s := w.workloads[kindRef{ref.APIVersion, ref.Kind}]
 	if s == nil {
 		return nil
@@ -255,7 +257,7 @@ func (w *watcher) workload(ref Ref) *workload {
 	for _, o := range w.pods.List() {
 		pods = append(pods, o.(*corev1.Pod))
 	}
-	return newWorkload(o.(*unstructured.Unstructured), sets, pods)
+	return health.NewWorkload(o.(*unstructured.Unstructured), sets, pods)
 }
 
 // watched is a store that tells of changes.

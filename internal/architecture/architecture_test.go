@@ -40,7 +40,7 @@ func TestRooms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pkg := range []string{"schema", "render", "registry", "apply", "internal/deploy", "cmd/shipit"} {
+	for _, pkg := range []string{"schema", "render", "registry", "apply", "apply/health", "internal/deploy", "cmd/shipit"} {
 		if !seen[pkg] {
 			t.Errorf("%s was not looked at", pkg)
 		}
@@ -147,6 +147,13 @@ func TestViolations(t *testing.T) {
 		{pkg: "apply", use: "github.com/spf13/pflag", broken: true},
 		{pkg: "apply", use: "fmt.Println", broken: true},
 		{pkg: "apply", use: "os.Exit", test: true},
+		{pkg: "apply", use: module + "/apply/health"},
+
+		{pkg: "apply/health", use: "sigs.k8s.io/cli-utils/pkg/kstatus/status"},
+		{pkg: "apply/health", use: "os.Exit", test: true},
+		{pkg: "apply/health", use: "k8s.io/client-go/dynamic", broken: true},
+		{pkg: "apply/health", use: module + "/apply", broken: true},
+		{pkg: "apply/health", use: module + "/internal/nearest", broken: true},
 	} {
 		f := file{pkg: test.pkg, test: test.test, uses: []string{test.use}}
 		if got := violations(f); len(got) > 0 != test.broken {

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 )
 
 // containerProblem judges one container by its status alone.
-func containerProblem(p *corev1.Pod, c corev1.Container, s corev1.ContainerStatus) (problem, bool) {
+func containerProblem(p *corev1.Pod, c corev1.Container, s corev1.ContainerStatus) (Problem, bool) {
 	if s.Ready || p.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && exitedLast(s) {
-		return problem{}, false // the Job says when it is not tried again
+		return Problem{}, false // the Job says when it is not tried again
 	}
 	if w := s.State.Waiting; w != nil {
 		switch w.Reason {
@@ -23,34 +23,34 @@ func containerProblem(p *corev1.Pod, c corev1.Container, s corev1.ContainerStatu
 		case "CrashLoopBackOff", "RunContainerError":
 			return crash(s), true
 		case "ContainerCreating", "PodInitializing":
-			return problem{
-				key: "starting", grace: graceStart, unsure: true,
+			return Problem{
+				Key: "starting", Grace: graceStart, Unsure: true,
 				Diagnosis: Diagnosis{Code: CodeDeadlineExceeded, Message: "the container was not started"},
 			}, true
 		}
-		return problem{}, false
+		return Problem{}, false
 	}
 	if t := s.State.Terminated; t != nil {
 		if s.RestartCount > 0 && t.ExitCode != 0 && !chance(t) {
 			return crash(s), true
 		}
-		return problem{}, false
+		return Problem{}, false
 	}
 	if s.State.Running == nil {
-		return problem{}, false
+		return Problem{}, false
 	}
 	started := s.Started != nil && *s.Started
 	d := Diagnosis{Code: CodeProbeFailing}
 	key := fmt.Sprintf("running/%d", s.RestartCount)
 	if c.StartupProbe != nil && !started {
 		d.Field, d.Message = "probes.startup", "the container runs and its startup probe does not pass"
-		return problem{key: key, Diagnosis: d, grace: startupBudget(c.StartupProbe), slow: true}, true
+		return Problem{Key: key, Diagnosis: d, Grace: startupBudget(c.StartupProbe), Slow: true}, true
 	}
 	if c.ReadinessProbe != nil {
 		d.Field, d.Message = "probes.readiness", "the container runs and its readiness probe does not pass"
-		return problem{key: key + "/started", Diagnosis: d, grace: readinessBudget(c.ReadinessProbe), slow: true}, true
+		return Problem{Key: key + "/started", Diagnosis: d, Grace: readinessBudget(c.ReadinessProbe), Slow: true}, true
 	}
-	return problem{}, false
+	return Problem{}, false
 }
 
 // exitedLast reports whether the container is to run again after a process of it
@@ -79,21 +79,21 @@ func chance(t *corev1.ContainerStateTerminated) bool {
 
 // containerConfig judges what keeps the kubelet from making a container. Much of
 // it passes: its cache was not filled in time, the runtime did not answer.
-func containerConfig(w *corev1.ContainerStateWaiting) problem {
+func containerConfig(w *corev1.ContainerStateWaiting) Problem {
 	d := Diagnosis{Code: CodeConfigMissing, Message: w.Message}
-	pr := problem{key: "config", grace: graceRetry}
+	pr := Problem{Key: "config", Grace: GraceRetry}
 	text := w.Message
 	switch {
 	case strings.Contains(text, "runAsNonRoot") || strings.Contains(text, "non-root"):
-		pr.grace = 0
+		pr.Grace = 0
 		d.Code, d.Field = CodeAdmissionDenied, "security"
 		d.Hint = "run it as another user with security: runAsUser: 65532 (or the number of the image's own), or let it be root with security: runAsNonRoot: false"
 	case strings.Contains(text, "no command specified"):
-		pr.grace = 0
+		pr.Grace = 0
 		d.Code, d.Field = CodeCrashLoop, "command"
 		d.Message, d.Hint = "neither the image nor the service names a command", "name one under command"
 	case keyMissing.MatchString(text) || objectMissing.MatchString(text):
-		pr.grace, pr.unsure = 0, true // it may be there by now
+		pr.Grace, pr.Unsure = 0, true // it may be there by now
 		d.Field = "env"
 	case strings.Contains(text, "configmap") || strings.Contains(text, "secret"):
 		d.Field = "env"
@@ -106,7 +106,7 @@ func containerConfig(w *corev1.ContainerStateWaiting) problem {
 }
 
 // crash says how the container's last run ended.
-func crash(s corev1.ContainerStatus) problem {
+func crash(s corev1.ContainerStatus) Problem {
 	d := Diagnosis{Code: CodeCrashLoop, Field: "command"}
 	t := s.State.Terminated
 	if t == nil {
@@ -116,7 +116,7 @@ func crash(s corev1.ContainerStatus) problem {
 		if s.State.Waiting != nil {
 			d.Message = s.State.Waiting.Message
 		}
-		return problem{key: "crash", Diagnosis: d, grace: graceRetry} // the runtime may have been slow
+		return Problem{Key: "crash", Diagnosis: d, Grace: GraceRetry} // the runtime may have been slow
 	}
 	code := t.ExitCode
 	d.ExitCode = &code
@@ -128,14 +128,14 @@ func crash(s corev1.ContainerStatus) problem {
 	case neverStarted(t):
 		d.Message = "the container cannot be started: " + startError(t.Message)
 		if !wrongStart.MatchString(t.Message) {
-			return problem{key: "crash", Diagnosis: d, grace: graceRetry}
+			return Problem{Key: "crash", Diagnosis: d, Grace: GraceRetry}
 		}
 	case code == 0:
 		d.Message = "the process ended by itself (exit code 0); a service must keep running"
 	default:
 		d.Message = fmt.Sprintf("the process exited with code %d", code)
 	}
-	return problem{key: "crash", Diagnosis: d}
+	return Problem{Key: "crash", Diagnosis: d}
 }
 
 // wrongStart is how runtimes word what the next start will not change: of the
@@ -153,7 +153,9 @@ func startError(message string) string {
 	return strings.TrimSuffix(message, ": unknown")
 }
 
-func containerStatus(p *corev1.Pod, name string) *corev1.ContainerStatus {
+// ContainerStatus is that of the container, or init container, of the name; nil when
+// the kubelet has not told of it.
+func ContainerStatus(p *corev1.Pod, name string) *corev1.ContainerStatus {
 	if s := statusOf(p.Status.ContainerStatuses, name); s != nil {
 		return s
 	}

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"strings"
@@ -32,7 +32,7 @@ func TestBlameLogs(t *testing.T) {
 		{"panic: nothing of the sort", hardened, "command", "", ""},
 	} {
 		d := &Diagnosis{Code: CodeCrashLoop, Container: "web", Field: "command", Message: "the process exited with code 1", Logs: []string{"starting", test.line, "exiting"}}
-		blameLogs(d, test.spec)
+		BlameLogs(d, test.spec)
 		if d.Field != test.field || !strings.Contains(d.Message, test.message) || !strings.Contains(d.Hint, test.hint) || (test.hint == "") != (d.Hint == "") {
 			t.Errorf("%q: got %+v", test.line, d)
 		}

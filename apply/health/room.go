@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func quotaExceeded(message string) Diagnosis {
 			left = resource.Quantity{}
 		}
 		parts = append(parts, fmt.Sprintf("%s %s, and %s of %s are left", name, wanted, left.String(), limited[name]))
-		d.Field = quotaField(corev1.ResourceName(name))
+		d.Field = QuotaField(corev1.ResourceName(name))
 	}
 	d.Message = fmt.Sprintf("exceeded quota %s: one more pod needs %s", m[1], strings.Join(parts, "; "))
 	return d
@@ -55,8 +55,8 @@ var (
 	oneMore  = regexp.MustCompile(`(\S+) (\S+), and \S+ of \S+ are left`)
 )
 
-// exceededQuota is the quota that d blames; "" when it blames none.
-func exceededQuota(d *Diagnosis) string {
+// ExceededQuota is the quota that d blames; "" when it blames none.
+func ExceededQuota(d *Diagnosis) string {
 	m := exceeded.FindStringSubmatch(d.Message)
 	if m == nil {
 		return ""
@@ -64,9 +64,9 @@ func exceededQuota(d *Diagnosis) string {
 	return m[1]
 }
 
-// hasRoom reports whether a quota has room for what the message of a Diagnosis says
-// that one more pod needs.
-func hasRoom(s corev1.ResourceQuotaStatus, message string) bool {
+// HasRoom reports whether a quota has room for what the message of a Diagnosis with
+// CodeQuotaExceeded says that one more pod needs.
+func HasRoom(s corev1.ResourceQuotaStatus, message string) bool {
 	needs := oneMore.FindAllStringSubmatch(message, -1)
 	for _, need := range needs {
 		more, err := resource.ParseQuantity(need[2])

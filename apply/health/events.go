@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"fmt"
@@ -11,7 +11,8 @@ import (
 // eventLines is how many warnings a Diagnosis has at most.
 const eventLines = 8
 
-func eventTime(e corev1.Event) time.Time {
+// EventTime is when an event happened last.
+func EventTime(e corev1.Event) time.Time {
 	switch {
 	case e.Series != nil:
 		return e.Series.LastObservedTime.Time
@@ -23,16 +24,16 @@ func eventTime(e corev1.Event) time.Time {
 	return e.CreationTimestamp.Time
 }
 
-// warningLines gives the last warnings as "Reason: message (×3)", without what
-// was said already. Each pod that is refused has an event of its own, which names
+// Warnings gives the last warnings, eight at most, as "Reason: message (×3)", without
+// what was said already. Each pod that is refused has an event of its own, which names
 // it and says the same.
-func warningLines(events []corev1.Event, said string) []string {
+func Warnings(events []corev1.Event, said string) []string {
 	var out []string
 	times := map[string]int32{}
 	for _, e := range events {
 		message := strings.TrimSpace(e.Message)
 		if e.Reason == "FailedCreate" {
-			message = denial(message)
+			message = Denial(message)
 		}
 		if e.Type != corev1.EventTypeWarning || message == said {
 			continue

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"fmt"
@@ -9,21 +9,21 @@ import (
 )
 
 // job judges a Job, which kstatus calls current as soon as it has started.
-func (v *verdict) job(w *workload) {
-	v.healthy = false
-	limit, ok, _ := unstructured.NestedInt64(w.object.Object, "spec", "backoffLimit")
+func (v *Verdict) job(w *Workload) {
+	v.Healthy = false
+	limit, ok, _ := unstructured.NestedInt64(w.Object.Object, "spec", "backoffLimit")
 	if !ok {
 		limit = 6 // the default of batch/v1
 	}
-	failed, _, _ := unstructured.NestedInt64(w.object.Object, "status", "failed")
+	failed, _, _ := unstructured.NestedInt64(w.Object.Object, "status", "failed")
 	last, code := w.lastFailure()
 	if failed > 0 {
-		v.message = fmt.Sprintf("attempt %d of %d failed", failed, limit+1)
+		v.Message = fmt.Sprintf("attempt %d of %d failed", failed, limit+1)
 		if code != nil {
-			v.message += fmt.Sprintf(" (exit code %d)", *code)
+			v.Message += fmt.Sprintf(" (exit code %d)", *code)
 		}
 	}
-	conditions, _, _ := unstructured.NestedSlice(w.object.Object, "status", "conditions")
+	conditions, _, _ := unstructured.NestedSlice(w.Object.Object, "status", "conditions")
 	for _, c := range conditions {
 		m, _ := c.(map[string]any)
 		if m["status"] != "True" {
@@ -31,17 +31,17 @@ func (v *verdict) job(w *workload) {
 		}
 		switch m["type"] {
 		case "Complete", "SuccessCriteriaMet":
-			v.healthy = m["type"] == "Complete"
-			v.message = "completed"
+			v.Healthy = m["type"] == "Complete"
+			v.Message = "completed"
 		case "Failed", "FailureTarget":
 			reason, _ := m["message"].(string)
-			v.problems = append(v.problems, jobFailed(reason, last, code))
+			v.Problems = append(v.Problems, jobFailed(reason, last, code))
 		}
 	}
 }
 
 // jobFailed says why a Job is not tried again.
-func jobFailed(reason string, last *corev1.Pod, code *int32) problem {
+func jobFailed(reason string, last *corev1.Pod, code *int32) Problem {
 	d := Diagnosis{Code: CodeJobFailed, Field: "command", Message: reason, ExitCode: code}
 	if last != nil {
 		d.Pod = last.Name
@@ -60,12 +60,12 @@ func jobFailed(reason string, last *corev1.Pod, code *int32) problem {
 			}
 		}
 	}
-	return problem{key: "job", Diagnosis: d}
+	return Problem{Key: "job", Diagnosis: d}
 }
 
 // lastFailure is the newest pod of a Job that failed, and its exit code.
-func (w *workload) lastFailure() (last *corev1.Pod, code *int32) {
-	for _, p := range w.pods {
+func (w *Workload) lastFailure() (last *corev1.Pod, code *int32) {
+	for _, p := range w.Pods {
 		if p.Status.Phase == corev1.PodFailed && (last == nil || last.CreationTimestamp.Before(&p.CreationTimestamp)) {
 			last = p
 		}
@@ -81,7 +81,7 @@ func (w *workload) lastFailure() (last *corev1.Pod, code *int32) {
 	return last, code
 }
 
-// failedJob reports whether a Job is not tried again.
-func failedJob(o *unstructured.Unstructured) bool {
-	return slices.ContainsFunc(evaluate(&workload{object: o}, 0).problems, func(pr problem) bool { return pr.key == "job" })
+// JobFailed reports whether a Job is not tried again.
+func JobFailed(o *unstructured.Unstructured) bool {
+	return slices.ContainsFunc(Evaluate(&Workload{Object: o}, 0).Problems, func(pr Problem) bool { return pr.Key == "job" })
 }

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"testing"
@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
 )
 
 // While a Deployment is only scaled yet, its revision is the old one: the pods of
@@ -15,7 +16,7 @@ import (
 func TestWorkloadOfAnotherTemplate(t *testing.T) {
 	t.Parallel()
 	controlledBy := func(uid string) []metav1.OwnerReference {
-		return []metav1.OwnerReference{{UID: types.UID(uid), Controller: ptrTo(true)}}
+		return []metav1.OwnerReference{{UID: types.UID(uid), Controller: ptr.To(true)}}
 	}
 	deployment := func(image string) *unstructured.Unstructured {
 		return &unstructured.Unstructured{Object: map[string]any{
@@ -34,9 +35,9 @@ func TestWorkloadOfAnotherTemplate(t *testing.T) {
 	set.Spec.Template.Spec.Containers = []corev1.Container{{Name: "web", Image: "one"}}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-1-x", OwnerReferences: controlledBy("r")}}
 	for image, want := range map[string]int{"one": 1, "two": 0} {
-		w := newWorkload(deployment(image), []*appsv1.ReplicaSet{set}, []*corev1.Pod{pod})
-		if len(w.pods) != want || (w.replicaSet != nil) != (want > 0) {
-			t.Errorf("image %s: %d pods, want %d", image, len(w.pods), want)
+		w := NewWorkload(deployment(image), []*appsv1.ReplicaSet{set}, []*corev1.Pod{pod})
+		if len(w.Pods) != want || (w.replicaSet != nil) != (want > 0) {
+			t.Errorf("image %s: %d pods, want %d", image, len(w.Pods), want)
 		}
 	}
 }
@@ -54,7 +55,7 @@ func TestDaemonSetOfAnotherTemplate(t *testing.T) {
 	}
 	pod := func(name, generation, hash string) *corev1.Pod {
 		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{
-			Name: name, OwnerReferences: []metav1.OwnerReference{{UID: "d", Controller: ptrTo(true)}},
+			Name: name, OwnerReferences: []metav1.OwnerReference{{UID: "d", Controller: ptr.To(true)}},
 			Labels: map[string]string{"pod-template-generation": generation, appsv1.ControllerRevisionHashLabelKey: hash},
 		}}
 	}
@@ -70,8 +71,8 @@ func TestDaemonSetOfAnotherTemplate(t *testing.T) {
 		{set("3", 2), []*corev1.Pod{old, pod("other", "1", "one")}, 2}, // changed and back before any pod was
 		{set("", 0), []*corev1.Pod{old, broken}, 2},                    // not known
 	} {
-		if w := newWorkload(test.set, nil, test.pods); len(w.pods) != test.want {
-			t.Errorf("%v: %d pods, want %d", test.set.Object["metadata"], len(w.pods), test.want)
+		if w := NewWorkload(test.set, nil, test.pods); len(w.Pods) != test.want {
+			t.Errorf("%v: %d pods, want %d", test.set.Object["metadata"], len(w.Pods), test.want)
 		}
 	}
 }
@@ -85,7 +86,7 @@ func TestStuckPodRunsAgain(t *testing.T) {
 		Name: "db", RestartCount: 2, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}},
 		LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 3}},
 	}}
-	w := &workload{object: &unstructured.Unstructured{Object: map[string]any{"kind": "StatefulSet"}}, all: []*corev1.Pod{p}}
+	w := &Workload{Object: &unstructured.Unstructured{Object: map[string]any{"kind": "StatefulSet"}}, all: []*corev1.Pod{p}}
 	if ps := stuck(w); len(ps) != 1 || ps[0].Code != CodeCrashLoop || ps[0].Container != "db" || ps[0].ExitCode == nil || *ps[0].ExitCode != 3 {
 		t.Errorf("%+v", ps)
 	}

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"strings"
@@ -47,8 +47,8 @@ func TestPullsThatMayPass(t *testing.T) {
 	}
 	for _, tt := range tests {
 		pr := imagePull(corev1.Container{Image: image}, &corev1.ContainerStateWaiting{Reason: tt.reason, Message: tt.message})
-		if pr.Code != CodeImagePull || pr.grace != tt.grace || pr.unsure == tt.sure {
-			t.Errorf("%s: after %s, unsure %v: %s", tt.name, pr.grace, pr.unsure, pr.Message)
+		if pr.Code != CodeImagePull || pr.Grace != tt.grace || pr.Unsure == tt.sure {
+			t.Errorf("%s: after %s, unsure %v: %s", tt.name, pr.Grace, pr.Unsure, pr.Message)
 		}
 	}
 }
@@ -77,7 +77,7 @@ func TestPullUnderWay(t *testing.T) {
 	}
 	for _, tt := range tests {
 		d := Diagnosis{Code: CodeImagePull, Container: "web"}
-		if certain := refineByEvents(&d, tt.events, tt.lasted); certain != tt.certain {
+		if certain := RefineByEvents(&d, tt.events, tt.lasted); certain != tt.certain {
 			t.Errorf("%s: certain %v", tt.name, certain)
 		}
 	}
@@ -92,12 +92,12 @@ func TestMountThatPassed(t *testing.T) {
 		"created": {at(1, "Pulled", ""), at(1, "Created", "")},
 	} {
 		d := Diagnosis{Code: CodeDeadlineExceeded, Message: "the container was not started"}
-		if certain := refineByEvents(&d, append([]corev1.Event{mount}, after...), time.Minute); certain || d.Code == CodeConfigMissing {
+		if certain := RefineByEvents(&d, append([]corev1.Event{mount}, after...), time.Minute); certain || d.Code == CodeConfigMissing {
 			t.Errorf("%s: certain %v, %+v", name, certain, d)
 		}
 	}
 	d := Diagnosis{Code: CodeDeadlineExceeded}
-	if certain := refineByEvents(&d, []corev1.Event{mount}, time.Minute); !certain || d.Code != CodeConfigMissing {
+	if certain := RefineByEvents(&d, []corev1.Event{mount}, time.Minute); !certain || d.Code != CodeConfigMissing {
 		t.Errorf("certain %v, %+v", certain, d)
 	}
 }
@@ -131,18 +131,18 @@ func TestEndsThatMayPass(t *testing.T) {
 		{name: "a service's", status: loop, policy: corev1.RestartPolicyAlways, code: CodeCrashLoop},
 		{name: "a Job's that cannot be started", status: after(waiting("CrashLoopBackOff", ""), 1, start(`exec: "/nope": stat /nope: no such file or directory: unknown`)), policy: corev1.RestartPolicyOnFailure, code: CodeCrashLoop},
 		{name: "no such folder", status: after(waiting("RunContainerError", "…"), 0, start(`chdir to cwd ("/x") set in config.json failed: no such file or directory`)), code: CodeCrashLoop},
-		{name: "a slow runtime", status: after(waiting("RunContainerError", "…"), 0, start(`failed to create containerd task: failed to create shim task: context deadline exceeded`)), code: CodeCrashLoop, grace: graceRetry},
-		{name: "no memory for now", status: after(waiting("CrashLoopBackOff", "…"), 1, start(`unable to start container process: waiting for init preliminary setup: read init-p: connection reset by peer: unknown`)), code: CodeCrashLoop, grace: graceRetry},
+		{name: "a slow runtime", status: after(waiting("RunContainerError", "…"), 0, start(`failed to create containerd task: failed to create shim task: context deadline exceeded`)), code: CodeCrashLoop, grace: GraceRetry},
+		{name: "no memory for now", status: after(waiting("CrashLoopBackOff", "…"), 1, start(`unable to start container process: waiting for init preliminary setup: read init-p: connection reset by peer: unknown`)), code: CodeCrashLoop, grace: GraceRetry},
 	}
 	for _, tt := range tests {
 		p := podOf(tt.status, corev1.Container{})
 		p.Spec.RestartPolicy, p.Status.Phase = tt.policy, tt.phase
-		var got problem
+		var got Problem
 		if found := podProblems(p); len(found) > 0 {
 			got = found[0]
 		}
-		if got.Code != tt.code || got.grace != tt.grace {
-			t.Errorf("%s: %s after %s", tt.name, got.Code, got.grace)
+		if got.Code != tt.code || got.Grace != tt.grace {
+			t.Errorf("%s: %s after %s", tt.name, got.Code, got.Grace)
 		}
 	}
 }
@@ -153,29 +153,29 @@ func TestEvictedIsReplaced(t *testing.T) {
 	t.Parallel()
 	pod := podOf(corev1.ContainerStatus{Name: "web", RestartCount: 1, State: corev1.ContainerState{Terminated: exited(137, "ContainerStatusUnknown")}}, corev1.Container{})
 	pod.Status.Phase, pod.Status.Reason, pod.Status.Message = corev1.PodFailed, "Evicted", "The node was low on resource: memory. "
-	w := &workload{pods: []*corev1.Pod{pod}, object: parseLive(t, `
+	w := &Workload{Pods: []*corev1.Pod{pod}, Object: parse(t, `
 apiVersion: apps/v1
 kind: Deployment
 metadata: {name: web, namespace: ns, generation: 1}
 spec: {replicas: 1}
 status: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, unavailableReplicas: 1}
 `)}
-	v := evaluate(w, 1)
-	if len(v.problems) != 1 || v.problems[0].grace != never || v.problems[0].Message != "a pod was ended by its node: Evicted: The node was low on resource: memory." {
-		t.Errorf("problems %+v", v.problems)
+	v := Evaluate(w, 1)
+	if len(v.Problems) != 1 || v.Problems[0].Grace != never || v.Problems[0].Message != "a pod was ended by its node: Evicted: The node was low on resource: memory." {
+		t.Errorf("problems %+v", v.Problems)
 	}
 	next := podOf(waiting("ErrImagePull", "not found"), corev1.Container{})
 	next.Name = "web-2"
-	w.pods = append(w.pods, next)
-	if v := evaluate(w, 1); len(v.problems) != 2 || v.problems[0].Code != CodeImagePull {
-		t.Errorf("with its successor: %+v", v.problems)
+	w.Pods = append(w.Pods, next)
+	if v := Evaluate(w, 1); len(v.Problems) != 2 || v.Problems[0].Code != CodeImagePull {
+		t.Errorf("with its successor: %+v", v.Problems)
 	}
 }
 
 // An earlier pod of a StatefulSet that is about to be ready is not in the way yet.
 func TestStuckMayPass(t *testing.T) {
 	t.Parallel()
-	set := parseLive(t, "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: ns, generation: 2}\nspec: {replicas: 1}\nstatus: {observedGeneration: 2, replicas: 1, updateRevision: b, currentRevision: a}")
+	set := parse(t, "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, namespace: ns, generation: 2}\nspec: {replicas: 1}\nstatus: {observedGeneration: 2, replicas: 1, updateRevision: b, currentRevision: a}")
 	readiness := corev1.Container{ReadinessProbe: probe(corev1.Probe{PeriodSeconds: 10})}
 	lost := after(running(1, true), 1, exited(255, "Unknown"))
 	tests := []struct {
@@ -192,8 +192,8 @@ func TestStuckMayPass(t *testing.T) {
 		{"no more is known", podOf(running(0, true), corev1.Container{}), graceSchedule, false},
 	}
 	for _, tt := range tests {
-		got := stuck(&workload{object: set, all: []*corev1.Pod{tt.pod}})
-		if len(got) != 1 || got[0].grace != tt.grace || got[0].unsure != tt.unsure {
+		got := stuck(&Workload{Object: set, all: []*corev1.Pod{tt.pod}})
+		if len(got) != 1 || got[0].Grace != tt.grace || got[0].Unsure != tt.unsure {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
 	}
@@ -228,22 +228,22 @@ func TestDenialsThatMayPass(t *testing.T) {
 		rs := &appsv1.ReplicaSet{Status: appsv1.ReplicaSetStatus{Conditions: []appsv1.ReplicaSetCondition{{
 			Type: appsv1.ReplicaSetReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate", Message: tt.message,
 		}}}}
-		object := parseLive(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: ns}")
-		got := createProblems(&workload{object: object, replicaSet: rs})
-		if len(got) != 1 || got[0].Code != tt.code || got[0].grace != tt.grace {
+		object := parse(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: ns}")
+		got := createProblems(&Workload{Object: object, replicaSet: rs})
+		if len(got) != 1 || got[0].Code != tt.code || got[0].Grace != tt.grace {
 			t.Errorf("%s: %+v", tt.name, got)
 		}
 		// The same, of a controller that has only events to say it.
 		failed := corev1.Event{Reason: "FailedCreate", Message: "create Pod web-0 in StatefulSet web failed error: " + tt.message, LastTimestamp: metav1.Now()}
 		for _, lasted := range []time.Duration{tt.grace - time.Second, tt.grace} {
-			d := Diagnosis{Object: refOf(object)}
-			if certain := refineUncreated(&d, []corev1.Event{failed}, lasted); certain != (lasted == tt.grace) {
+			d := Diagnosis{Object: RefOf(object)}
+			if certain := RefineUncreated(&d, []corev1.Event{failed}, lasted); certain != (lasted == tt.grace) {
 				t.Errorf("%s, by an event: certain %v after %s", tt.name, certain, lasted)
 			}
 		}
-		d := Diagnosis{Object: refOf(object)}
+		d := Diagnosis{Object: RefOf(object)}
 		created := corev1.Event{Reason: "SuccessfulCreate", LastTimestamp: metav1.Now()}
-		if refineUncreated(&d, []corev1.Event{failed, created}, time.Minute) {
+		if RefineUncreated(&d, []corev1.Event{failed, created}, time.Minute) {
 			t.Errorf("%s: a pod was made since", tt.name)
 		}
 	}
@@ -256,10 +256,10 @@ func TestQuotaWaitsForOthers(t *testing.T) {
 		Type: appsv1.ReplicaSetReplicaFailure, Status: corev1.ConditionTrue,
 		Message: `pods "web-1-x" is forbidden: exceeded quota: q, requested: pods=1,requests.memory=32Mi, used: pods=2,requests.memory=64Mi, limited: pods=2,requests.memory=1Gi`,
 	}}}}
-	object := parseLive(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: ns}")
-	still := createProblems(&workload{object: object, replicaSet: rs})[0]
-	moving := createProblems(&workload{object: object, replicaSet: rs, moving: true})[0]
-	if still.grace != graceQuota || !still.unsure || moving.grace != never || moving.key == still.key {
+	object := parse(t, "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web, namespace: ns}")
+	still := createProblems(&Workload{Object: object, replicaSet: rs})[0]
+	moving := createProblems(&Workload{Object: object, replicaSet: rs, Moving: true})[0]
+	if still.Grace != graceQuota || !still.Unsure || moving.Grace != never || moving.Key == still.Key {
 		t.Errorf("still %+v, moving %+v", still, moving)
 	}
 	ready := podOf(corev1.ContainerStatus{Ready: true}, corev1.Container{})
@@ -281,7 +281,7 @@ func TestQuotaWaitsForOthers(t *testing.T) {
 		}
 		return corev1.ResourceQuotaStatus{Hard: list("2", "1Gi"), Used: list(pods, memory)}
 	}
-	if hasRoom(status("2", "64Mi"), still.Message) || hasRoom(status("1", "1000Mi"), still.Message) || !hasRoom(status("1", "32Mi"), still.Message) {
+	if HasRoom(status("2", "64Mi"), still.Message) || HasRoom(status("1", "1000Mi"), still.Message) || !HasRoom(status("1", "32Mi"), still.Message) {
 		t.Errorf("room for %q", still.Message)
 	}
 }
@@ -325,7 +325,7 @@ func TestNodesThatComeBack(t *testing.T) {
 		}}}}
 		for _, lasted := range []time.Duration{tt.after - time.Second, tt.after} {
 			d := Diagnosis{Code: CodeUnschedulable, Message: tt.says}
-			if certain := refineNode(&d, pod, tt.nodes, lasted); certain != (lasted == tt.after) {
+			if certain := RefineByNodes(&d, pod, tt.nodes, lasted); certain != (lasted == tt.after) {
 				t.Errorf("%s: certain %v after %s", tt.name, certain, lasted)
 			}
 		}
@@ -349,7 +349,7 @@ func TestClaimsThatArePending(t *testing.T) {
 		{"a provisioner that fails", []corev1.Event{at(0, "ProvisioningFailed", "no space"), at(1, "ExternalProvisioning", "Waiting")}, "no space", graceSchedule},
 	}
 	for _, tt := range tests {
-		if why, grace := unbound(tt.events); !strings.Contains(why, tt.why) || (why == "") != (tt.why == "") || grace != tt.grace {
+		if why, grace := Unbound(tt.events); !strings.Contains(why, tt.why) || (why == "") != (tt.why == "") || grace != tt.grace {
 			t.Errorf("%s: %q for %s", tt.name, why, grace)
 		}
 	}

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"strings"
@@ -7,8 +7,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// quotaField is where in the service to look.
-func quotaField(name corev1.ResourceName) string {
+// QuotaField is the Field of a Diagnosis about a resource that a quota counts:
+// "replicas", "resources.memory".
+func QuotaField(name corev1.ResourceName) string {
 	switch last := string(name)[strings.LastIndex(string(name), ".")+1:]; last {
 	case "pods", "count/pods":
 		return "replicas"
@@ -18,9 +19,9 @@ func quotaField(name corev1.ResourceName) string {
 	return "resources"
 }
 
-// podNeeds is what one pod counts towards a quota's limit, and whether pods count
+// PodNeeds is what one pod counts towards a quota's limit, and whether pods count
 // at all (https://kubernetes.io/docs/concepts/policy/resource-quotas).
-func podNeeds(spec *corev1.PodSpec, name corev1.ResourceName) (resource.Quantity, bool) {
+func PodNeeds(spec *corev1.PodSpec, name corev1.ResourceName) (resource.Quantity, bool) {
 	switch name {
 	case corev1.ResourcePods, "count/pods":
 		return *resource.NewQuantity(1, resource.DecimalSI), true

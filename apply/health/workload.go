@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"slices"
@@ -13,19 +13,23 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// workload is one workload object with its pods.
-type workload struct {
-	object     *unstructured.Unstructured
+// Workload is one workload object with its pods. Its Object alone is enough to judge
+// by what its status says.
+type Workload struct {
+	Object *unstructured.Unstructured // a Deployment, StatefulSet, DaemonSet or Job
+	Pods   []*corev1.Pod              // of the current template, sorted by name
+	Moving bool                       // pods of the app start or go: what they leave is not known yet
+
 	replicaSet *appsv1.ReplicaSet // of a Deployment
-	pods       []*corev1.Pod      // of the current template, sorted by name
 	all        []*corev1.Pod      // of any template, but for a Deployment
-	moving     bool               // pods of the app start or go: what they leave is not known yet
 }
 
 const revisionAnnotation = "deployment.kubernetes.io/revision"
 
-func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods []*corev1.Pod) *workload {
-	w := &workload{object: o, moving: slices.ContainsFunc(pods, moves)}
+// NewWorkload finds what belongs to o, as it is now, among the ReplicaSets and pods of
+// its app.
+func NewWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods []*corev1.Pod) *Workload {
+	w := &Workload{Object: o, Moving: slices.ContainsFunc(pods, moves)}
 	owner, match := o.GetUID(), func(*corev1.Pod) bool { return true }
 	switch o.GetKind() {
 	case "Deployment":
@@ -54,10 +58,10 @@ func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods [
 		}
 		w.all = append(w.all, p)
 		if match(p) {
-			w.pods = append(w.pods, p)
+			w.Pods = append(w.Pods, p)
 		}
 	}
-	slices.SortFunc(w.pods, func(a, b *corev1.Pod) int {
+	slices.SortFunc(w.Pods, func(a, b *corev1.Pod) int {
 		return strings.Compare(a.Name, b.Name)
 	})
 	return w
@@ -65,7 +69,7 @@ func newWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods [
 
 // moves reports whether a pod is on its way to readiness, or out.
 func moves(p *corev1.Pod) bool {
-	return p.DeletionTimestamp != nil || !ended(p) && !isReady(p)
+	return p.DeletionTimestamp != nil || !ended(p) && !Ready(p)
 }
 
 // daemonRevision is that of a DaemonSet's pods of the template as it is now, which
@@ -110,7 +114,8 @@ func ownedBy(o metav1.Object, uid types.UID) bool {
 	return ref != nil && ref.UID == uid
 }
 
-func (w *workload) pod(name string) *corev1.Pod {
+// Pod is the pod of the name, of any template; nil when it is not there.
+func (w *Workload) Pod(name string) *corev1.Pod {
 	for _, p := range w.all {
 		if p.Name == name {
 			return p
@@ -119,17 +124,17 @@ func (w *workload) pod(name string) *corev1.Pod {
 	return nil
 }
 
-// creator is who makes the workload's pods, and says in its events why not.
-func (w *workload) creator() types.UID {
+// Creator is who makes the workload's pods, and says in its events why not.
+func (w *Workload) Creator() types.UID {
 	if w.replicaSet != nil {
 		return w.replicaSet.UID
 	}
-	return w.object.GetUID()
+	return w.Object.GetUID()
 }
 
-// isReady reports whether the pod takes part: its containers run, and their probes
+// Ready reports whether the pod takes part: its containers run, and their probes
 // pass.
-func isReady(p *corev1.Pod) bool {
+func Ready(p *corev1.Pod) bool {
 	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
 		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})

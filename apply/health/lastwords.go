@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"cmp"
@@ -21,9 +21,10 @@ var (
 	pathSaid     = regexp.MustCompile(`(?:^|[\s"'=(\[` + "`" + `])(/[^\s"'` + "`" + `:,;()\[\]]+)`)
 )
 
-// blameLogs finds in the last lines of a container why it ended, when that is what
-// its security keeps it from. It completes the message, and names what to write.
-func blameLogs(d *Diagnosis, spec *corev1.PodSpec) {
+// BlameLogs finds in the last lines of a container, which d has, why it ended, when
+// that is what its security keeps it from. It completes the message, and names what to
+// write.
+func BlameLogs(d *Diagnosis, spec *corev1.PodSpec) {
 	if d.Hint != "" || !slices.Contains([]Code{CodeCrashLoop, CodeJobFailed, CodeProbeFailing}, d.Code) {
 		return
 	}

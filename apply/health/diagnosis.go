@@ -1,4 +1,4 @@
-package apply
+package health
 
 import "fmt"
 
@@ -16,9 +16,6 @@ const (
 	CodeConfigMissing    Code = "ConfigMissing"
 	CodeVolumePending    Code = "VolumePending"
 	CodeJobFailed        Code = "JobFailed"
-	CodeConflict         Code = "Conflict"
-	CodeForbidden        Code = "Forbidden"
-	CodeImmutable        Code = "Immutable"
 	CodeDeadlineExceeded Code = "DeadlineExceeded"
 )
 

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"strings"
@@ -48,7 +48,7 @@ func TestUnfit(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		if d := unfit(&spec, nodes); d != nil {
+		if d := Unfit(&spec, nodes); d != nil {
 			got = d.Field + ": " + d.Message
 			if d.Code != CodeUnschedulable || d.Hint == "" {
 				t.Errorf("%s: %+v", pod, d)
@@ -57,7 +57,7 @@ func TestUnfit(t *testing.T) {
 		if want == "" && got != "" || !strings.HasPrefix(got, want) {
 			t.Errorf("%s gives %q, want %q", pod, got, want)
 		}
-		if d := unfit(&spec, nil); d != nil {
+		if d := Unfit(&spec, nil); d != nil {
 			t.Errorf("%s: of no nodes nothing is known, but %+v", pod, d)
 		}
 	}

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// refineByEvents corrects d by what only events tell, and returns whether its
-// cause is certain.
-func refineByEvents(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
+// RefineByEvents corrects d, which is of a pod and has lasted for so long, by what
+// only the pod's events tell, oldest first. It returns whether the cause is certain.
+func RefineByEvents(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
 	switch d.Code {
 	case CodeProbeFailing:
 		probe, ok := strings.CutPrefix(d.Field, "probes.")
@@ -104,19 +104,20 @@ func about(e corev1.Event, container string) bool {
 	return container == "" || path == "" || strings.HasSuffix(path, "{"+container+"}")
 }
 
-// refineUncreated says why a controller does not make a pod. Only events of this
-// problem's time count.
-func refineUncreated(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
+// RefineUncreated says why a controller does not make a pod, by the controller's
+// events, oldest first, and whether that is certain. Only events of this problem's
+// time count.
+func RefineUncreated(d *Diagnosis, events []corev1.Event, lasted time.Duration) bool {
 	since := time.Now().Add(-lasted - 10*time.Second)
 	for _, e := range slices.Backward(events) {
-		if eventTime(e).Before(since) {
+		if EventTime(e).Before(since) {
 			continue
 		}
 		switch e.Reason {
 		case "SuccessfulCreate":
 			return false // that is over
 		case "FailedCreate":
-			why := denied(e.Message, d.Object)
+			why := Denied(e.Message, d.Object)
 			d.Code, d.Field, d.Message, d.Hint = why.Code, why.Field, why.Message, why.Hint
 			return lasted >= denialGrace(d.Code, e.Message)
 		}
@@ -127,12 +128,13 @@ func refineUncreated(d *Diagnosis, events []corev1.Event, lasted time.Duration) 
 // unmatched is how the scheduler counts the nodes that a pod is not for.
 var unmatched = regexp.MustCompile(`^0/(\d+) nodes are available: (?:.*, )?(\d+) node\(s\) didn't match Pod's node affinity/selector`)
 
-// refineNode says what keeps a pod from every node, and whether that is certain. A
-// node that is not ready may come back, and have all that it had.
-func refineNode(d *Diagnosis, pod *corev1.Pod, nodes []corev1.Node, lasted time.Duration) bool {
+// RefineByNodes says what keeps a pod from every node, and whether that is certain. A
+// node that is not ready may come back, and have all that it had. Without nodes, the
+// scheduler's words have to do.
+func RefineByNodes(d *Diagnosis, pod *corev1.Pod, nodes []corev1.Node, lasted time.Duration) bool {
 	if strings.Contains(d.Message, "affinity/selector") {
 		d.Field = "placement"
-		if m := unmatched.FindStringSubmatch(d.Message); m != nil && m[1] == m[2] || unfit(&pod.Spec, nodes) != nil {
+		if m := unmatched.FindStringSubmatch(d.Message); m != nil && m[1] == m[2] || Unfit(&pod.Spec, nodes) != nil {
 			return lasted >= graceNoNode
 		}
 	}
@@ -159,8 +161,9 @@ func comesBack(n corev1.Node) bool {
 	})
 }
 
-// unbound says why a claim has no volume, by its events.
-func unbound(events []corev1.Event) (why string, grace time.Duration) {
+// Unbound says why a claim has no volume, by its events, oldest first, and how long
+// that may last; "" when it waits for nothing but its pod's node.
+func Unbound(events []corev1.Event) (why string, grace time.Duration) {
 	for _, e := range events {
 		switch e.Reason {
 		case "ProvisioningFailed":
@@ -195,9 +198,9 @@ var (
 	itemMissing   = regexp.MustCompile(`references non-existent (?:secret|config) key: (\S+)`)
 )
 
-// blameReference finds the variable or volume that refers to what is missing, nil
+// BlameReference finds the variable or volume that refers to what is missing, nil
 // if the kubelet names nothing that is.
-func blameReference(d *Diagnosis, spec *corev1.PodSpec) *reference {
+func BlameReference(d *Diagnosis, spec *corev1.PodSpec) *Reference {
 	if d.Code != CodeConfigMissing {
 		return nil
 	}
@@ -211,11 +214,11 @@ func blameReference(d *Diagnosis, spec *corev1.PodSpec) *reference {
 	} else {
 		return nil
 	}
-	for _, r := range references(spec) {
-		named := (kind == "" || strings.EqualFold(r.kind, kind) && r.name == name) && (key == "" || r.key == key)
-		variable := d.Field == "env" && !strings.HasPrefix(r.field, "volumes.")
-		if named && (variable || r.field == d.Field) {
-			d.Field = r.field
+	for _, r := range References(spec) {
+		named := (kind == "" || strings.EqualFold(r.Kind, kind) && r.Name == name) && (key == "" || r.Key == key)
+		variable := d.Field == "env" && !strings.HasPrefix(r.Field, "volumes.")
+		if named && (variable || r.Field == d.Field) {
+			d.Field = r.Field
 			return &r
 		}
 	}

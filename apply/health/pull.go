@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"fmt"
@@ -31,9 +31,9 @@ var named = regexp.MustCompile(`https?://[^\s"]+`)
 
 // imagePull judges an image that was not pulled. The kubelet tries again after ten
 // seconds, and then after twice as long each time.
-func imagePull(c corev1.Container, w *corev1.ContainerStateWaiting) problem {
+func imagePull(c corev1.Container, w *corev1.ContainerStateWaiting) Problem {
 	reason := pullReason(w.Message, c.Image)
-	pr := problem{key: "pull", grace: gracePull, unsure: true}
+	pr := Problem{Key: "pull", Grace: gracePull, Unsure: true}
 	pr.Diagnosis = Diagnosis{Code: CodeImagePull, Field: "image", Message: fmt.Sprintf("cannot pull %s: %s", c.Image, reason)}
 	text := strings.ToLower(named.ReplaceAllString(strings.ReplaceAll(w.Message, c.Image, ""), "")) + " "
 	says := func(words []string) bool {
@@ -41,15 +41,15 @@ func imagePull(c corev1.Container, w *corev1.ContainerStateWaiting) problem {
 	}
 	switch {
 	case w.Reason == "InvalidImageName", w.Reason == "ErrImageNeverPull":
-		pr.grace, pr.unsure = 0, false
+		pr.Grace, pr.Unsure = 0, false
 	case strings.Contains(text, "pull qps exceeded"):
-		pr.grace = never // it is the kubelet's own pace
+		pr.Grace = never // it is the kubelet's own pace
 	case w.Reason != "ErrImagePull" && w.Reason != "ImagePullBackOff", says(pullPasses):
 	case says(pullDenied):
-		pr.grace = 0 // unless the kubelet had no credentials: its events tell
+		pr.Grace = 0 // unless the kubelet had no credentials: its events tell
 		pr.Hint = "name a Secret with the registry's credentials under pull, or check the one there is"
 	case says(pullWrong):
-		pr.grace, pr.unsure = 0, false
+		pr.Grace, pr.Unsure = 0, false
 	}
 	return pr
 }
@@ -82,9 +82,9 @@ func refinePull(container string, events []corev1.Event, lasted time.Duration) b
 			without = true
 		case !about(e, container):
 		case e.Reason == "Pulling":
-			tried = eventTime(e)
+			tried = EventTime(e)
 		case e.Reason == "Failed" && strings.HasPrefix(e.Message, "Failed to pull image"):
-			failed = eventTime(e)
+			failed = EventTime(e)
 		}
 	}
 	return !tried.After(failed) && (!without || lasted >= gracePull)

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"fmt"
@@ -12,27 +12,31 @@ import (
 	"sigs.k8s.io/cli-utils/pkg/kstatus/status"
 )
 
-// verdict is what one look at a workload tells.
-type verdict struct {
-	healthy  bool
-	seen     bool // the controller has seen the generation that is waited for
-	pods     Pods
-	message  string
-	problems []problem // worst first
+// Verdict is what one look at a workload tells.
+type Verdict struct {
+	Healthy  bool // rolled out, and its pods are ready; of a Job, that it is complete
+	Pods     Pods
+	Message  string    // where the rollout is, mostly in kstatus' words
+	Problems []Problem // worst first; none when it is healthy
+
+	seen bool // the controller has seen the generation that is waited for
 }
 
-// problem is a cause that ends the wait when it lasts for grace.
-type problem struct {
+// Problem is a cause that ends the wait when it lasts for Grace.
+type Problem struct {
+	// What is known of it so far; Unit is empty, and mostly Object too.
 	Diagnosis
-	// key names the problem: as long as verdicts have it, it lasts.
-	key   string
-	grace time.Duration
-	// slow: the grace is a guess from the probes, which a Timeout replaces.
-	slow bool
-	// unsure: only events tell whether it is one.
-	unsure bool
-	// uncreated: it is about a pod that is not there.
-	uncreated bool
+	// Key names the problem of its workload: as long as verdicts have it, it lasts.
+	Key string
+	// Grace is how long it may last; 0 ends the wait at once.
+	Grace time.Duration
+	// Slow: the Grace is a guess from the probes, which a timeout of the user's
+	// replaces.
+	Slow bool
+	// Unsure: only events tell whether it is one (RefineByEvents, RefineUncreated).
+	Unsure bool
+	// Uncreated: it is about a pod that is not there.
+	Uncreated bool
 }
 
 // never is of what does not end the wait before its deadline, and is told then.
@@ -51,65 +55,69 @@ const (
 	graceAsk         = 2 * time.Second  // then events are asked why a pod has no node, or is not made
 	graceStuck       = 10 * time.Second // somebody may be about to delete the pod
 	graceStart       = 4 * time.Second  // then events are asked why a pod does not start
-	graceRetry       = 20 * time.Second // the kubelet tries again every ten seconds
 	startupAtLeast   = 20 * time.Second
 	readinessAtLeast = 20 * time.Second
 )
 
-// evaluate judges a workload once its object has reached generation. It is pure;
-// time enters where verdicts follow each other.
-func evaluate(w *workload, generation int64) verdict {
+// GraceRetry is how long what the kubelet does not get may be missing: it tries again
+// every ten seconds.
+const GraceRetry = 20 * time.Second
+
+// Evaluate judges a workload once its object has reached generation; 0 takes the one
+// that it has. A nil workload is not there yet, and not healthy. It is pure; time
+// enters where verdicts follow each other.
+func Evaluate(w *Workload, generation int64) Verdict {
 	if w == nil {
-		return verdict{message: "not there yet"}
+		return Verdict{Message: "not there yet"}
 	}
-	v := verdict{pods: countPods(w.object)}
-	observed, _, _ := unstructured.NestedInt64(w.object.Object, "status", "observedGeneration")
-	isJob := w.object.GetKind() == "Job"
-	if w.object.GetGeneration() < generation || !isJob && observed < w.object.GetGeneration() {
-		v.message = "waiting for the controller"
+	v := Verdict{Pods: countPods(w.Object)}
+	observed, _, _ := unstructured.NestedInt64(w.Object.Object, "status", "observedGeneration")
+	isJob := w.Object.GetKind() == "Job"
+	if w.Object.GetGeneration() < generation || !isJob && observed < w.Object.GetGeneration() {
+		v.Message = "waiting for the controller"
 		return v
 	}
 	v.seen = true
-	res, err := status.Compute(w.object)
+	res, err := status.Compute(w.Object)
 	if err != nil {
-		v.message = err.Error()
+		v.Message = err.Error()
 		return v
 	}
-	v.message, v.healthy = res.Message, res.Status == status.CurrentStatus
-	switch w.object.GetKind() {
+	v.Message, v.Healthy = res.Message, res.Status == status.CurrentStatus
+	switch w.Object.GetKind() {
 	case "Job":
 		v.job(w)
 	case "StatefulSet":
 		v.statefulSet(w)
 	}
-	if v.healthy {
+	if v.Healthy {
 		return v
 	}
-	for _, p := range w.pods {
-		v.problems = append(v.problems, podProblems(p)...)
+	for _, p := range w.Pods {
+		v.Problems = append(v.Problems, podProblems(p)...)
 	}
-	v.problems = append(v.problems, createProblems(w)...)
-	if len(v.problems) == 0 {
-		v.problems = append(v.problems, uncreated(w, v.pods.Wanted)...)
-		v.problems = append(v.problems, stuck(w)...)
+	v.Problems = append(v.Problems, createProblems(w)...)
+	if len(v.Problems) == 0 {
+		v.Problems = append(v.Problems, uncreated(w, v.Pods.Wanted)...)
+		v.Problems = append(v.Problems, stuck(w)...)
 	}
-	if w.object.GetKind() != "Job" {
-		v.problems = append(v.problems, evicted(w)...)
+	if w.Object.GetKind() != "Job" {
+		v.Problems = append(v.Problems, evicted(w)...)
 	}
-	sortProblems(v.problems)
+	sortProblems(v.Problems)
 	return v
 }
 
 // evicted tells of a pod that its node ended: it was pressed for room, or shut
 // down, or never took it. The controller makes another one, which may be well.
-func evicted(w *workload) []problem {
-	for _, p := range w.pods {
+func evicted(w *Workload) []Problem {
+	for _, p := range w.Pods {
 		if p.Status.Phase == corev1.PodFailed && p.DeletionTimestamp == nil {
 			d := Diagnosis{Code: CodeDeadlineExceeded, Pod: p.Name, Message: "a pod was ended by its node: " + p.Status.Reason}
 			if p.Status.Message != "" {
 				d.Message += ": " + strings.TrimSpace(p.Status.Message)
 			}
-			return []problem{{key: "evicted", Diagnosis: d, grace: never}}
+			return []Problem{{Key: "evicted", Diagnosis: d, Grace: never}}
 		}
 	}
 	return nil
@@ -122,24 +130,24 @@ func ended(p *corev1.Pod) bool {
 }
 
 // statefulSet adds what kstatus does not look at: minReadySeconds.
-func (v *verdict) statefulSet(w *workload) {
-	minReady, _, _ := unstructured.NestedInt64(w.object.Object, "spec", "minReadySeconds")
-	available, _, _ := unstructured.NestedInt64(w.object.Object, "status", "availableReplicas")
-	if v.healthy && minReady > 0 && available < int64(v.pods.Wanted) {
-		v.healthy, v.message = false, fmt.Sprintf("Available: %d/%d", available, v.pods.Wanted)
+func (v *Verdict) statefulSet(w *Workload) {
+	minReady, _, _ := unstructured.NestedInt64(w.Object.Object, "spec", "minReadySeconds")
+	available, _, _ := unstructured.NestedInt64(w.Object.Object, "status", "availableReplicas")
+	if v.Healthy && minReady > 0 && available < int64(v.Pods.Wanted) {
+		v.Healthy, v.Message = false, fmt.Sprintf("Available: %d/%d", available, v.Pods.Wanted)
 	}
 }
 
 // stuck is a broken pod of an earlier template that keeps a StatefulSet from
 // updating: with ordered pods it acts only while all of them are ready
 // (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback).
-func stuck(w *workload) []problem {
-	policy, _, _ := unstructured.NestedString(w.object.Object, "spec", "podManagementPolicy")
-	if w.object.GetKind() != "StatefulSet" || policy == string(appsv1.ParallelPodManagement) {
+func stuck(w *Workload) []Problem {
+	policy, _, _ := unstructured.NestedString(w.Object.Object, "spec", "podManagementPolicy")
+	if w.Object.GetKind() != "StatefulSet" || policy == string(appsv1.ParallelPodManagement) {
 		return nil
 	}
 	for _, p := range w.all {
-		if isReady(p) || p.DeletionTimestamp != nil || ended(p) || slices.Contains(w.pods, p) {
+		if Ready(p) || p.DeletionTimestamp != nil || ended(p) || slices.Contains(w.Pods, p) {
 			continue
 		}
 		d := Diagnosis{Code: CodeDeadlineExceeded, Pod: p.Name, Hint: "delete the pod: kubectl -n " + p.Namespace + " delete pod " + p.Name}
@@ -149,29 +157,29 @@ func stuck(w *workload) []problem {
 			if t := s.LastTerminationState.Terminated; !s.Ready && t != nil && t.ExitCode != 0 && !chance(t) {
 				pr := crash(s) // also while it runs again, up to the next time
 				pr.Container = s.Name
-				of = []problem{pr}
+				of = []Problem{pr}
 				break
 			}
 		}
-		pr := problem{key: "stuck/" + p.Name, grace: graceSchedule} // it may be about to be ready
+		pr := Problem{Key: "stuck/" + p.Name, Grace: graceSchedule} // it may be about to be ready
 		if len(of) > 0 {
 			d.Code, d.Container, d.ExitCode = of[0].Code, of[0].Container, of[0].ExitCode
 			d.Message += ": " + of[0].Message
-			pr.grace, pr.slow, pr.unsure = max(graceStuck, of[0].grace), of[0].slow, of[0].unsure
+			pr.Grace, pr.Slow, pr.Unsure = max(graceStuck, of[0].Grace), of[0].Slow, of[0].Unsure
 		}
 		pr.Diagnosis = d
-		return []problem{pr}
+		return []Problem{pr}
 	}
 	return nil
 }
 
-func sortProblems(ps []problem) {
+func sortProblems(ps []Problem) {
 	// What is certain comes first, then what is soonest.
-	rank := func(p problem) time.Duration {
-		if p.unsure {
-			return p.grace + time.Hour
+	rank := func(p Problem) time.Duration {
+		if p.Unsure {
+			return p.Grace + time.Hour
 		}
-		return p.grace
+		return p.Grace
 	}
 	for i := 1; i < len(ps); i++ {
 		for j := i; j > 0 && rank(ps[j]) < rank(ps[j-1]); j-- {
@@ -203,14 +211,14 @@ func countPods(o *unstructured.Unstructured) Pods {
 }
 
 // podProblems tells what keeps one pod of the current template from being ready.
-func podProblems(p *corev1.Pod) []problem {
+func podProblems(p *corev1.Pod) []Problem {
 	if p.DeletionTimestamp != nil || ended(p) {
 		return nil
 	}
-	var out []problem
-	add := func(c corev1.Container, pr problem) {
+	var out []Problem
+	add := func(c corev1.Container, pr Problem) {
 		pr.Pod, pr.Container = p.Name, c.Name
-		pr.key = p.Name + "/" + c.Name + "/" + pr.key
+		pr.Key = p.Name + "/" + c.Name + "/" + pr.Key
 		out = append(out, pr)
 	}
 	if p.Spec.NodeName == "" && p.Status.Phase == corev1.PodPending {
@@ -245,7 +253,7 @@ func statusOf(all []corev1.ContainerStatus, name string) *corev1.ContainerStatus
 
 // unschedulable says why a pod has no node. The scheduler says nothing while it
 // waits for a volume.
-func unschedulable(p *corev1.Pod) problem {
+func unschedulable(p *corev1.Pod) Problem {
 	d := Diagnosis{Code: CodeUnschedulable, Message: "the scheduler has not found a node"}
 	for _, cond := range p.Status.Conditions {
 		if cond.Type == corev1.PodScheduled && cond.Status == corev1.ConditionFalse && cond.Message != "" {
@@ -263,5 +271,5 @@ func unschedulable(p *corev1.Pod) problem {
 	case strings.Contains(d.Message, "Insufficient"):
 		d.Field = "resources"
 	}
-	return problem{key: "unschedulable", Diagnosis: d, grace: graceAsk, unsure: true}
+	return Problem{Key: "unschedulable", Diagnosis: d, Grace: graceAsk, Unsure: true}
 }

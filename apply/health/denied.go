@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 )
 
 // createProblems tells why a ReplicaSet cannot make its pods.
-func createProblems(w *workload) []problem {
+func createProblems(w *Workload) []Problem {
 	if w.replicaSet == nil {
 		return nil
 	}
@@ -19,15 +19,15 @@ func createProblems(w *workload) []problem {
 		if cond.Type != "ReplicaFailure" || cond.Status != corev1.ConditionTrue {
 			continue
 		}
-		d := denied(cond.Message, refOf(w.object))
-		pr := problem{key: "create/" + string(d.Code), Diagnosis: d, grace: denialGrace(d.Code, cond.Message)}
+		d := Denied(cond.Message, RefOf(w.Object))
+		pr := Problem{Key: "create/" + string(d.Code), Diagnosis: d, Grace: denialGrace(d.Code, cond.Message)}
 		if d.Code == CodeQuotaExceeded {
-			pr.unsure = true // there may be room by now
-			if w.moving {
-				pr.key, pr.grace = pr.key+"/moving", never
+			pr.Unsure = true // there may be room by now
+			if w.Moving {
+				pr.Key, pr.Grace = pr.Key+"/moving", never
 			}
 		}
-		return []problem{pr}
+		return []Problem{pr}
 	}
 	return nil
 }
@@ -53,22 +53,22 @@ func denialGrace(code Code, message string) time.Duration {
 	return graceAdmission
 }
 
-// uncreated is what keeps a controller without such a condition from making its
+// Uncreated is what keeps a controller without such a condition from making its
 // next pod, which only its events tell: all pods there are ready, and there are
 // not enough.
-func uncreated(w *workload, wanted int32) []problem {
+func uncreated(w *Workload, wanted int32) []Problem {
 	ready := int32(0)
-	switch w.object.GetKind() {
+	switch w.Object.GetKind() {
 	case "StatefulSet", "DaemonSet":
 		for _, p := range w.all {
-			if !isReady(p) {
+			if !Ready(p) {
 				return nil
 			}
 			ready++
 		}
 	case "Job":
-		ready, wanted = int32(len(w.pods)), 1
-		if n, ok, _ := unstructured.NestedInt64(w.object.Object, "spec", "parallelism"); ok {
+		ready, wanted = int32(len(w.Pods)), 1
+		if n, ok, _ := unstructured.NestedInt64(w.Object.Object, "spec", "parallelism"); ok {
 			wanted = int32(n)
 		}
 	default:
@@ -78,13 +78,14 @@ func uncreated(w *workload, wanted int32) []problem {
 		return nil
 	}
 	d := Diagnosis{Code: CodeDeadlineExceeded, Message: fmt.Sprintf("%d of %d pods were made", ready, wanted)}
-	return []problem{{key: "uncreated", Diagnosis: d, grace: graceAsk, unsure: true, uncreated: true}}
+	return []Problem{{Key: "uncreated", Diagnosis: d, Grace: graceAsk, Unsure: true, Uncreated: true}}
 }
 
-// denied says why a pod of a workload was not admitted.
-func denied(message string, workload Ref) Diagnosis {
-	d := Diagnosis{Code: CodeAdmissionDenied, Object: workload, Message: denial(message)}
-	d.Hint = denialHint(d.Message, Ref{Kind: workload.Kind + ": " + templateOfKind(workload.Kind), Namespace: workload.Namespace})
+// Denied says why a pod of a workload was not admitted, by what the API server
+// answered, or what the controller tells of it.
+func Denied(message string, workload Ref) Diagnosis {
+	d := Diagnosis{Code: CodeAdmissionDenied, Object: workload, Message: Denial(message)}
+	d.Hint = DenialHint(d.Message, Ref{Kind: workload.Kind + ": " + templateOfKind(workload.Kind), Namespace: workload.Namespace})
 	switch {
 	case strings.Contains(message, "exceeded quota"):
 		d = quotaExceeded(d.Message)
@@ -109,9 +110,9 @@ func denied(message string, workload Ref) Diagnosis {
 // deniedBy is how the API server says which policy or webhook refused a request.
 var deniedBy = regexp.MustCompile(`ValidatingAdmissionPolicy '([^']+)'.* denied request|admission webhook "([^"]+)" denied the request`)
 
-// denial drops from an admission message which object was refused, and who wanted
-// to make it.
-func denial(message string) string {
+// Denial drops from an admission message which object was refused, and who wanted
+// to make it: what is left is the reason.
+func Denial(message string) string {
 	if _, rest, ok := strings.Cut(message, " is forbidden: "); ok {
 		return strings.ReplaceAll(rest, "\n", " ")
 	}
@@ -121,9 +122,9 @@ func denial(message string) string {
 	return message
 }
 
-// denialHint is the way out of the denial of an object by a policy or a webhook;
+// DenialHint is the way out of the denial of an object by a policy or a webhook;
 // "" of others, which say it themselves.
-func denialHint(reason string, object Ref) string {
+func DenialHint(reason string, object Ref) string {
 	m := deniedBy.FindStringSubmatch(reason)
 	if m == nil {
 		return ""
@@ -147,5 +148,5 @@ func templateOfKind(kind string) string {
 	return "spec: template"
 }
 
-// isDenial reports whether a policy or a webhook refused a request.
-func isDenial(message string) bool { return deniedBy.MatchString(message) }
+// IsDenial reports whether a policy or a webhook refused a request.
+func IsDenial(message string) bool { return deniedBy.MatchString(message) }

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"cmp"
@@ -11,20 +11,22 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// reference is a ConfigMap or Secret, or one key of it, that a container cannot
+// Reference is a ConfigMap or Secret, or one key of it, that a container cannot
 // start without.
-type reference struct {
-	kind, name, key string // no key means the whole object
-	field           string // of the service: "env.PASSWORD", "volumes.db"
+type Reference struct {
+	Kind  string // "ConfigMap" or "Secret"
+	Name  string
+	Key   string // "" is the whole object
+	Field string // of the service: "env.PASSWORD", "volumes.db"
 }
 
-// references lists what the pod needs, by field, without what is optional, and
+// References lists what the pod needs, by field, without what is optional, and
 // without volumes that no container mounts.
-func references(spec *corev1.PodSpec) []reference {
-	var out []reference
+func References(spec *corev1.PodSpec) []Reference {
+	var out []Reference
 	add := func(kind, name, key, field string, optional *bool) {
 		if name != "" && (optional == nil || !*optional) {
-			out = append(out, reference{kind, name, key, field})
+			out = append(out, Reference{kind, name, key, field})
 		}
 	}
 	mounted := map[string]bool{}
@@ -86,9 +88,9 @@ func references(spec *corev1.PodSpec) []reference {
 	return out
 }
 
-// missing says what references to one object of the namespace do not find, nil if
-// all is there. The object is nil when it is not.
-func missing(refs []reference, object *unstructured.Unstructured, namespace string) *Diagnosis {
+// Missing says what references, one or more, to one object of the namespace do not
+// find, nil if all is there. The object is nil when it is not there.
+func Missing(refs []Reference, object *unstructured.Unstructured, namespace string) *Diagnosis {
 	first := refs[0]
 	present := map[string]bool{}
 	if object != nil {
@@ -102,9 +104,9 @@ func missing(refs []reference, object *unstructured.Unstructured, namespace stri
 	var keys []string
 	var field string
 	for _, r := range refs {
-		if r.key != "" && !present[r.key] && !slices.Contains(keys, r.key) {
-			keys = append(keys, r.key)
-			field = cmp.Or(field, r.field)
+		if r.Key != "" && !present[r.Key] && !slices.Contains(keys, r.Key) {
+			keys = append(keys, r.Key)
+			field = cmp.Or(field, r.Field)
 		}
 	}
 	plural := "key "
@@ -112,10 +114,10 @@ func missing(refs []reference, object *unstructured.Unstructured, namespace stri
 		plural = "keys "
 	}
 	wanted := plural + strings.Join(keys, ", ")
-	d := &Diagnosis{Code: CodeConfigMissing, Field: first.field}
+	d := &Diagnosis{Code: CodeConfigMissing, Field: first.Field}
 	switch {
 	case object == nil:
-		d.Message = fmt.Sprintf("%s %s does not exist in namespace %s", first.kind, first.name, namespace)
+		d.Message = fmt.Sprintf("%s %s does not exist in namespace %s", first.Kind, first.Name, namespace)
 		if len(keys) > 0 {
 			d.Message += fmt.Sprintf(" (its %s %s wanted)", wanted, map[bool]string{false: "is", true: "are"}[len(keys) > 1])
 		}
@@ -124,7 +126,7 @@ func missing(refs []reference, object *unstructured.Unstructured, namespace stri
 		return nil
 	default:
 		d.Field = field
-		d.Message = fmt.Sprintf("%s %s in namespace %s has no %s", first.kind, first.name, namespace, wanted)
+		d.Message = fmt.Sprintf("%s %s in namespace %s has no %s", first.Kind, first.Name, namespace, wanted)
 		d.Hint = "it is empty"
 		if len(present) > 0 {
 			d.Hint = "its keys are " + strings.Join(slices.Sorted(maps.Keys(present)), ", ")

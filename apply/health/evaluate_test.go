@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"fmt"
@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/yaml"
 )
 
@@ -95,7 +96,7 @@ func TestPodProblems(t *testing.T) {
 		},
 		{
 			name: "out of memory", pod: podOf(after(waiting("CrashLoopBackOff", ""), 1, exited(137, "OOMKilled")), corev1.Container{}),
-			code: CodeOOMKilled, field: "resources.memory", exit: ptrTo(int32(137)), message: "the container used more memory than its limit",
+			code: CodeOOMKilled, field: "resources.memory", exit: ptr.To(int32(137)), message: "the container used more memory than its limit",
 		},
 		{
 			name: "no such command",
@@ -103,7 +104,7 @@ func TestPodProblems(t *testing.T) {
 				ExitCode: 128, Reason: "StartError",
 				Message: `failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: exec: "/nope": stat /nope: no such file or directory: unknown`,
 			}), corev1.Container{}),
-			code: CodeCrashLoop, field: "command", exit: ptrTo(int32(128)), message: `the container cannot be started: "/nope": stat /nope: no such file or directory`,
+			code: CodeCrashLoop, field: "command", exit: ptr.To(int32(128)), message: `the container cannot be started: "/nope": stat /nope: no such file or directory`,
 		},
 		{
 			name: "a missing ConfigMap", pod: podOf(waiting("CreateContainerConfigError", `configmap "app" not found`), corev1.Container{}),
@@ -115,19 +116,19 @@ func TestPodProblems(t *testing.T) {
 		},
 		{
 			name: "the kubelet's cache is late", pod: podOf(waiting("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"), corev1.Container{}),
-			code: CodeConfigMissing, field: "env", grace: graceRetry, message: "failed to sync secret cache: timed out waiting for the condition",
+			code: CodeConfigMissing, field: "env", grace: GraceRetry, message: "failed to sync secret cache: timed out waiting for the condition",
 		},
 		{
 			name: "a kubelet that has just started", pod: podOf(waiting("CreateContainerConfigError", "services have not yet been read at least once, cannot construct envvars"), corev1.Container{}),
-			code: CodeConfigMissing, grace: graceRetry, message: "services have not yet been read at least once, cannot construct envvars",
+			code: CodeConfigMissing, grace: GraceRetry, message: "services have not yet been read at least once, cannot construct envvars",
 		},
 		{
 			name: "a slow runtime", pod: podOf(waiting("CreateContainerError", "context deadline exceeded"), corev1.Container{}),
-			code: CodeDeadlineExceeded, grace: graceRetry, message: "the container cannot be created: context deadline exceeded",
+			code: CodeDeadlineExceeded, grace: GraceRetry, message: "the container cannot be created: context deadline exceeded",
 		},
 		{
 			name: "a runtime that does not start it", pod: podOf(waiting("RunContainerError", "context deadline exceeded"), corev1.Container{}),
-			code: CodeCrashLoop, field: "command", grace: graceRetry, message: "context deadline exceeded",
+			code: CodeCrashLoop, field: "command", grace: GraceRetry, message: "context deadline exceeded",
 		},
 		{
 			name: "nothing to run", pod: podOf(waiting("CreateContainerError", `failed to create containerd container: failed to generate container "x" spec: failed to generate spec: no command specified`), corev1.Container{}),
@@ -178,8 +179,8 @@ func TestPodProblems(t *testing.T) {
 				t.Fatalf("got %d problems, want 1: %+v", len(got), got)
 			}
 			p := got[0]
-			if p.Code != tt.code || p.Field != tt.field || p.Message != tt.message || p.grace != tt.grace {
-				t.Errorf("got %s %q %q after %s\nwant %s %q %q after %s", p.Code, p.Field, p.Message, p.grace, tt.code, tt.field, tt.message, tt.grace)
+			if p.Code != tt.code || p.Field != tt.field || p.Message != tt.message || p.Grace != tt.grace {
+				t.Errorf("got %s %q %q after %s\nwant %s %q %q after %s", p.Code, p.Field, p.Message, p.Grace, tt.code, tt.field, tt.message, tt.grace)
 			}
 			if (p.ExitCode == nil) != (tt.exit == nil) || tt.exit != nil && *p.ExitCode != *tt.exit {
 				t.Errorf("exit code %v, want %v", p.ExitCode, tt.exit)
@@ -235,7 +236,7 @@ func TestRefineByEvents(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := tt.d
-			certain := refineByEvents(&d, tt.events, 21*time.Second)
+			certain := RefineByEvents(&d, tt.events, 21*time.Second)
 			if d.Code != tt.want.Code || d.Field != tt.want.Field || d.Message != tt.want.Message || certain != tt.certain {
 				t.Errorf("got %s %q %q certain=%v\nwant %s %q %q certain=%v", d.Code, d.Field, d.Message, certain, tt.want.Code, tt.want.Field, tt.want.Message, tt.certain)
 			}
@@ -277,22 +278,22 @@ status:
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			o := parseLive(t, tt.object)
-			if v := evaluate(&workload{object: o}, tt.generation); v.healthy != tt.healthy || v.seen != tt.seen {
-				t.Errorf("got healthy %v, seen %v (%s)", v.healthy, v.seen, v.message)
+			o := parse(t, tt.object)
+			if v := Evaluate(&Workload{Object: o}, tt.generation); v.Healthy != tt.healthy || v.seen != tt.seen {
+				t.Errorf("got healthy %v, seen %v (%s)", v.Healthy, v.seen, v.Message)
 			}
 		})
 	}
 	t.Run("quota", func(t *testing.T) {
 		t.Parallel()
-		o := parseLive(t, deployment(2, 2, 0, 0))
+		o := parse(t, deployment(2, 2, 0, 0))
 		rs := &appsv1.ReplicaSet{Status: appsv1.ReplicaSetStatus{Conditions: []appsv1.ReplicaSetCondition{{
 			Type: appsv1.ReplicaSetReplicaFailure, Status: corev1.ConditionTrue, Reason: "FailedCreate",
 			Message: `pods "web-1-x" is forbidden: exceeded quota: q, requested: pods=1, used: pods=2, limited: pods=2`,
 		}}}}
-		v := evaluate(&workload{object: o, replicaSet: rs}, 2)
-		if len(v.problems) != 1 || v.problems[0].Code != CodeQuotaExceeded || v.problems[0].Message != "exceeded quota q: one more pod needs pods 1, and 0 of 2 are left" {
-			t.Errorf("problems %+v", v.problems)
+		v := Evaluate(&Workload{Object: o, replicaSet: rs}, 2)
+		if len(v.Problems) != 1 || v.Problems[0].Code != CodeQuotaExceeded || v.Problems[0].Message != "exceeded quota q: one more pod needs pods 1, and 0 of 2 are left" {
+			t.Errorf("problems %+v", v.Problems)
 		}
 	})
 }
@@ -302,8 +303,8 @@ status:
 func TestEvaluateOtherKinds(t *testing.T) {
 	t.Parallel()
 	broken := podOf(after(waiting("CrashLoopBackOff", ""), 1, exited(3, "Error")), corev1.Container{})
-	set := func(policy string) *workload {
-		return &workload{all: []*corev1.Pod{broken}, object: parseLive(t, `
+	set := func(policy string) *Workload {
+		return &Workload{all: []*corev1.Pod{broken}, Object: parse(t, `
 apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: db, namespace: ns, generation: 2}
@@ -311,19 +312,19 @@ spec: {replicas: 1, podManagementPolicy: `+policy+`}
 status: {observedGeneration: 2, replicas: 1, updateRevision: b, currentRevision: a}
 `)}
 	}
-	if v := evaluate(set("OrderedReady"), 2); v.healthy || len(v.problems) != 1 || v.problems[0].Code != CodeCrashLoop || v.problems[0].Pod != "web-1" || v.problems[0].grace != graceStuck {
+	if v := Evaluate(set("OrderedReady"), 2); v.Healthy || len(v.Problems) != 1 || v.Problems[0].Code != CodeCrashLoop || v.Problems[0].Pod != "web-1" || v.Problems[0].Grace != graceStuck {
 		t.Errorf("a pod that is in the way: %+v", v)
 	}
-	if v := evaluate(set("Parallel"), 2); v.healthy || len(v.problems) != 0 {
+	if v := Evaluate(set("Parallel"), 2); v.Healthy || len(v.Problems) != 0 {
 		t.Errorf("a pod that is replaced: %+v", v)
 	}
-	job := func(status string) *workload {
-		return &workload{object: parseLive(t, "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, generation: 1}\nspec: {backoffLimit: 2}\nstatus: "+status)}
+	job := func(status string) *Workload {
+		return &Workload{Object: parse(t, "apiVersion: batch/v1\nkind: Job\nmetadata: {name: j, generation: 1}\nspec: {backoffLimit: 2}\nstatus: "+status)}
 	}
-	if v := evaluate(job("{startTime: x, active: 1, failed: 1}"), 1); v.healthy || v.message != "attempt 1 of 3 failed" {
+	if v := Evaluate(job("{startTime: x, active: 1, failed: 1}"), 1); v.Healthy || v.Message != "attempt 1 of 3 failed" {
 		t.Errorf("a Job on its second attempt: %+v", v)
 	}
-	if v := evaluate(job(`{startTime: x, succeeded: 1, conditions: [{type: Complete, status: "True"}]}`), 1); !v.healthy {
+	if v := Evaluate(job(`{startTime: x, succeeded: 1, conditions: [{type: Complete, status: "True"}]}`), 1); !v.Healthy {
 		t.Errorf("a Job that is done: %+v", v)
 	}
 	for status, failed := range map[string]bool{
@@ -331,23 +332,27 @@ status: {observedGeneration: 2, replicas: 1, updateRevision: b, currentRevision:
 		"{startTime: x, active: 1, failed: 1}": false,
 		`{startTime: x, failed: 3, conditions: [{type: Failed, status: "True", message: it failed}]}`: true,
 	} {
-		if got := failedJob(job(status).object); got != failed {
+		if got := JobFailed(job(status).Object); got != failed {
 			t.Errorf("a Job of %s: failed %v", status, got)
 		}
 	}
-	minReady := parseLive(t, "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, generation: 1}\nspec: {replicas: 1, minReadySeconds: 5}\nstatus: {observedGeneration: 1, replicas: 1, readyReplicas: 1, currentReplicas: 1, updatedReplicas: 1, availableReplicas: 0, updateRevision: a, currentRevision: a}")
-	if v := evaluate(&workload{object: minReady}, 1); v.healthy {
+	minReady := parse(t, "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db, generation: 1}\nspec: {replicas: 1, minReadySeconds: 5}\nstatus: {observedGeneration: 1, replicas: 1, readyReplicas: 1, currentReplicas: 1, updatedReplicas: 1, availableReplicas: 0, updateRevision: a, currentRevision: a}")
+	if v := Evaluate(&Workload{Object: minReady}, 1); v.Healthy {
 		t.Errorf("ready, and not yet for long enough: %+v", v)
 	}
 }
 
-// parseLive reads an object with its status, as the server gives it.
-func parseLive(t *testing.T, text string) *unstructured.Unstructured {
+// parse reads an object with its status, as the server gives it.
+func parse(t *testing.T, text string) *unstructured.Unstructured {
 	t.Helper()
 	data, err := yaml.YAMLToJSON([]byte(text))
-	must(t, err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	o := &unstructured.Unstructured{}
-	must(t, o.UnmarshalJSON(data))
+	if err := o.UnmarshalJSON(data); err != nil {
+		t.Fatal(err)
+	}
 	return o
 }
 
@@ -358,7 +363,7 @@ func TestStuckProbeIsDiagnosed(t *testing.T) {
 	d := Diagnosis{Code: CodeProbeFailing, Container: "db", Message: "the pod is of an earlier release and not ready"}
 	events := []corev1.Event{{Reason: "Unhealthy", Message: "Readiness probe failed: refused"}}
 	want := d.Message
-	if certain := refineByEvents(&d, events, time.Minute); !certain || d.Field != "" || d.Message != want {
+	if certain := RefineByEvents(&d, events, time.Minute); !certain || d.Field != "" || d.Message != want {
 		t.Errorf("certain %v, %+v", certain, d)
 	}
 }

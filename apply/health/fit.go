@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"fmt"
@@ -12,9 +12,9 @@ import (
 	"k8s.io/klog/v2"
 )
 
-// unfit says why none of the nodes can take such a pod, were it empty; nil when one
+// Unfit says why none of the nodes can take such a pod, were it empty; nil when one
 // can, or when there are none to know of.
-func unfit(spec *corev1.PodSpec, nodes []corev1.Node) *Diagnosis {
+func Unfit(spec *corev1.PodSpec, nodes []corev1.Node) *Diagnosis {
 	if len(nodes) == 0 {
 		return nil
 	}
@@ -77,7 +77,7 @@ func tooLittle(spec *corev1.PodSpec, nodes []corev1.Node) *Diagnosis {
 				most = has
 			}
 		}
-		d.Field = quotaField(name)
+		d.Field = QuotaField(name)
 		d.Message = fmt.Sprintf("a pod asks for %s %s, and no node that it may run on has more than %s", need.String(), name, most.String())
 		break
 	}

@@ -1,4 +1,4 @@
-package apply
+package health
 
 import (
 	"time"
@@ -51,11 +51,12 @@ func probeTime(p *corev1.Probe) time.Duration {
 	return s * time.Second
 }
 
-// deadline is how long a workload may take to roll out: the image allowance,
+// Deadline is how long a workload may take to roll out: the image allowance,
 // then for each batch of pods that the rollout strategy allows, the time to
 // start and for the probes to pass, and before that for the old pods to end where
-// the new ones take their places. A Job is given the time it says it may run.
-func deadline(o *unstructured.Unstructured) time.Duration {
+// the new ones take their places. A Job is given the time it says it may run. It is
+// two minutes of what has no pods, and an hour at most.
+func Deadline(o *unstructured.Unstructured) time.Duration {
 	template, ok, _ := unstructured.NestedMap(o.Object, "spec", "template", "spec")
 	if !ok {
 		return allowPull
