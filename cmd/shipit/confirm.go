@@ -35,7 +35,7 @@ func confirmProtected(s streams, app *schema.App, t *target, yes bool) error {
 // confirm asks a person; where there is nobody to ask, --yes has to say it.
 func confirm(s streams, doing, question, refused string) error {
 	if !terminal(s.in) {
-		return usagef("%s needs --yes where there is no terminal to ask on", doing)
+		return usageError{hinted{fmt.Errorf("%s needs --yes where there is no terminal to ask on", doing), ""}}
 	}
 	fmt.Fprint(s.err, question+" [y/N] ")
 	answer, _ := bufio.NewReader(s.in).ReadString('\n')

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 
@@ -64,7 +63,11 @@ func exitCode(s streams, err error) int {
 	case errors.As(err, &outcome):
 		return outcomeCode(outcome.outcome)
 	case errors.As(err, &usage):
-		s.fail(err, cmp.Or(hint(usage.err), "run the command with --help to see its flags"))
+		way := "run the command with --help to see its flags"
+		if errors.As(usage.err, new(interface{ Hint() string })) {
+			way = hint(usage.err) // none, when the message says all
+		}
+		s.fail(err, way)
 		return exitUsage
 	case isChoice(err):
 		s.fail(err, hint(err))

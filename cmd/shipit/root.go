@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -49,21 +50,32 @@ func unjoined(args []string, err error) string {
 
 func newRootCommand(s streams) *cobra.Command {
 	root := &cobra.Command{
-		Use:                        "shipit",
-		Short:                      "Deploy microservices described in CUE, to healthy or back",
-		Long:                       rootHelp,
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		Args:                       noArgs,
-		CompletionOptions:          cobra.CompletionOptions{DisableDefaultCmd: true},
-		PersistentPreRunE:          func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) },
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Use:               "shipit",
+		Short:             "Deploy microservices described in CUE, to healthy or back",
+		Long:              rootHelp,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		Args:              noArgs,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return fromEnvironment(cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("version") {
+				return s.version()
+			}
+			return cmd.Help()
+		},
 		SuggestionsMinimumDistance: 2,
 	}
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
+		var twice *twiceError
+		if errors.As(err, &twice) {
+			err = twice
+		}
+		return usageError{err}
+	})
 	root.AddCommand(
 		newInitCommand(s),
 		newValidateCommand(s),
@@ -81,7 +93,46 @@ func newRootCommand(s streams) *cobra.Command {
 		newCompletionCommand(s),
 		newVersionCommand(s),
 	)
+	root.Flags().Bool("version", false, "print the version")
+	for _, c := range root.Commands() {
+		c.Flags().VisitAll(onlyOnce)
+	}
 	return root
+}
+
+// onlyOnce has a flag that takes one value refuse a second one, of which there is
+// no telling which is meant.
+func onlyOnce(f *pflag.Flag) {
+	if _, many := f.Value.(pflag.SliceValue); many || f.Value.Type() == "bool" {
+		return
+	}
+	if f.Value.Type() == "duration" && f.DefValue == "0s" {
+		f.DefValue = "0" // which help does not print of a type that it does not know
+	}
+	f.Value = &once{Value: f.Value, flag: f}
+}
+
+// once is the value of a flag that may be given once.
+type once struct {
+	pflag.Value
+	flag *pflag.Flag
+}
+
+// twiceError is a flag of one value that is given two.
+type twiceError struct{ flag, first, second string }
+
+func (e *twiceError) Error() string {
+	return fmt.Sprintf("--%s is given twice: %q and %q", e.flag, e.first, e.second)
+}
+
+// Hint tells which to drop.
+func (e *twiceError) Hint() string { return "it takes one value: leave out the other" }
+
+func (o *once) Set(value string) error {
+	if o.flag.Changed {
+		return &twiceError{o.flag.Name, o.String(), value}
+	}
+	return o.Value.Set(value)
 }
 
 // fromEnvironment gives every flag that the command line left alone the value
@@ -92,7 +143,7 @@ func fromEnvironment(flags *pflag.FlagSet) error {
 		name := "SHIPIT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
 		value, ok := os.LookupEnv(name)
 		// SHIPIT_SANDBOX names the sandbox's program, which is older than the flag.
-		if !ok || f.Changed || first != nil || f.Name == "help" || f.Name == "sandbox" {
+		if !ok || f.Changed || first != nil || f.Name == "help" || f.Name == "version" || f.Name == "sandbox" {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {
