@@ -27,7 +27,7 @@ line for each, "SERVICE REFERENCE", with the digest.`,
 				return err
 			}
 			if sandbox != "" {
-				t, err := sandboxTarget(ctx, s, sandbox)
+				t, err := sandboxTarget(ctx, s, sandbox, true)
 				if err != nil {
 					return err
 				}

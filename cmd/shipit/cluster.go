@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/user"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/rest"
@@ -23,11 +25,12 @@ import (
 type clusterFlags struct {
 	kube    kubeFlags
 	sandbox string
+	start   bool // a sandbox that is not there; who only looks has nothing to see in a new one
 }
 
 func (f *clusterFlags) add(cmd *cobra.Command) {
 	f.kube.add(cmd.Flags())
-	cmd.Flags().StringVar(&f.sandbox, "sandbox", "", "use the cluster and registry of this sandbox, starting it when needed")
+	cmd.Flags().StringVar(&f.sandbox, "sandbox", "", "use the cluster and registry of this sandbox (deploy starts it when needed)")
 	cmd.Flags().Lookup("sandbox").NoOptDefVal = defaultSandbox
 }
 
@@ -42,10 +45,10 @@ type target struct {
 }
 
 // connect finds the cluster for app: what the flags say, else the context of
-// the app's environment. It starts a sandbox, and does not talk to others.
+// the app's environment. It does not talk to it, but may start a sandbox.
 func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) (*target, error) {
 	if f.sandbox != "" {
-		t, err := sandboxTarget(ctx, s, f.sandbox)
+		t, err := sandboxTarget(ctx, s, f.sandbox, f.start)
 		if err == nil {
 			err = f.kube.over(t.config)
 		}
@@ -61,9 +64,12 @@ func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) 
 	if api.IsConfigEmpty(&raw) {
 		config, err := rest.InClusterConfig()
 		if err != nil {
-			return nil, errNoCluster
+			return nil, f.named(app, &noClusterError{loader.ConfigAccess().GetLoadingPrecedence(), kube.context})
 		}
 		return &target{config: config, label: "this cluster"}, nil
+	}
+	if kube.context != "" && raw.Contexts[kube.context] == nil {
+		return nil, f.named(app, &noContextError{kube.context, readable(loader.ConfigAccess().GetLoadingPrecedence()), slices.Collect(maps.Keys(raw.Contexts))})
 	}
 	config, err := loader.ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
@@ -74,9 +80,6 @@ func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) 
 	}
 	return &target{config: config, label: "context " + cmp.Or(kube.context, raw.CurrentContext)}, nil
 }
-
-// errNoCluster is a machine where nothing says which cluster to use.
-var errNoCluster = errors.New("no cluster is configured: there is no kubeconfig, and KUBECONFIG is not set")
 
 // errIncomplete is a kubeconfig that does not lead to a cluster.
 var errIncomplete = errors.New("it is incomplete: no cluster is named by its current context, or by --context")

@@ -10,6 +10,7 @@ import (
 
 	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/internal/deploy"
+	"github.com/shipit-dev/shipit/schema"
 )
 
 func newDeployCommand(s streams) *cobra.Command {
@@ -49,6 +50,7 @@ are touched.`,
 				secrets, err = deploy.Secrets(ctx, app, services, os.LookupEnv)
 				return err
 			})
+			cluster.start = true
 			t, err := cluster.connect(reading, s, app)
 			if missing := g.Wait(); missing != nil {
 				return missing
@@ -64,7 +66,7 @@ are touched.`,
 				return err
 			}
 			app.Registry = project.registryFor(app, t)
-			s.note("%s to %s, namespace %s", app.Name, t.label, app.Namespace)
+			s.begin(app, "to", t)
 			built, err := images(ctx, s, app, services, deploy.ImageOptions{Inspect: true, Cache: imageCache(), Nodes: client.Nodes})
 			if err != nil {
 				return err
@@ -90,6 +92,16 @@ are touched.`,
 	cmd.Flags().BoolVar(&req.MissingCalls, "missing-calls", false, "deploy even if a service of another app that is called is not there yet")
 	addResultFlags(cmd, &req.LockWait, &output)
 	return cmd
+}
+
+// begin says what goes where, before anything is done.
+func (s streams) begin(app *schema.App, preposition string, t *target) {
+	s.note("%s %s %s, namespace %s", app.Name, preposition, t.label, app.Namespace)
+}
+
+// nothing says that there is nothing of an app.
+func (s streams) nothing(app, namespace string) {
+	s.note("nothing of %s is deployed in namespace %s", app, namespace)
 }
 
 // addResultFlags adds what deploy, rollback and delete have in common.
@@ -143,6 +155,7 @@ history lists both.`,
 				return err
 			}
 			req.Units = args
+			s.begin(app, "in", t)
 			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
 				return client.Rollback(cmd.Context(), req, sink)
 			})
@@ -192,7 +205,7 @@ ttl is over since it was last deployed: run it in CI, now and then.`,
 				}
 				return deleteExpired(cmd.Context(), s, &target.clusterFlags, req, output, yes)
 			}
-			app, client, err := target.open(cmd.Context(), s)
+			app, t, client, err := target.find(cmd.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -202,8 +215,13 @@ ttl is over since it was last deployed: run it in CI, now and then.`,
 					return err
 				}
 			}
+			s.begin(app, "in", t)
 			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
-				return client.Delete(cmd.Context(), req, sink)
+				result, err := client.Delete(cmd.Context(), req, sink)
+				if err == nil && result.Outcome == apply.Unchanged {
+					s.nothing(app.Name, app.Namespace)
+				}
+				return result, err
 			})
 		},
 	}

@@ -20,12 +20,10 @@ func hint(err error) string {
 		newer     *apply.NewerFormatError
 	)
 	switch {
-	case errors.Is(err, errNoCluster):
-		return "name one with --kubeconfig or --context, or use a local one with --sandbox"
 	case errors.Is(err, errNoSandbox):
 		return "build it with `make sandbox`, or name it in SHIPIT_SANDBOX"
 	case errors.As(err, &reach):
-		return "is the cluster running, and is this its address? Use --context for another one, or --sandbox for a local one"
+		return "is the cluster running, and is this its address? --context names another one; a sandbox is started with shipit sandbox up"
 	case errors.As(err, &auth):
 		return "the credentials may have expired: log in again, or name others with --context"
 	case errors.As(err, &forbidden):

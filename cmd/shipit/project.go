@@ -50,12 +50,13 @@ func (f *deployedFlags) open(ctx context.Context, s streams) (*schema.App, *appl
 	return app, client, err
 }
 
-// find is open, and says where the client leads.
+// find is open, and says where the client leads. What the project is warned of is
+// not told again: that is for who checks, builds or deploys it.
 func (f *deployedFlags) find(ctx context.Context, s streams) (*schema.App, *target, *apply.Client, error) {
 	app := &schema.App{Name: f.app, Namespace: cmp.Or(f.namespace(), f.app)}
 	if f.app == "" {
 		var err error
-		if app, err = f.projectFlags.open(ctx, s, f.namespace()); err != nil {
+		if app, err = deploy.Open(ctx, f.options(f.namespace())); err != nil {
 			return nil, nil, nil, err
 		}
 	}

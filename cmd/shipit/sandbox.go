@@ -8,12 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/shipit-dev/shipit/internal/nearest"
 )
 
 const defaultSandbox = "default"
@@ -72,21 +75,27 @@ func sandboxProgram() (string, error) {
 	return "", errNoSandbox
 }
 
-// sandboxTarget starts the sandbox called name when it is not running, and
-// returns its cluster and registry.
-func sandboxTarget(ctx context.Context, s streams, name string) (*target, error) {
+// sandboxTarget returns the cluster and registry of the sandbox called name. With
+// start it starts one that is not running; without, one that is not there is an
+// error that names those that are.
+func sandboxTarget(ctx context.Context, s streams, name string, start bool) (*target, error) {
 	program, err := sandboxProgram()
 	if err != nil {
 		return nil, err
 	}
-	up := exec.CommandContext(ctx, program, "up", "--quiet", name)
-	up.Stdout, up.Stderr = s.err, s.err
-	politely(up)
-	if err := up.Run(); err != nil {
-		return nil, fmt.Errorf("sandbox %s did not start: %w", name, err)
+	if start {
+		up := exec.CommandContext(ctx, program, "up", "--quiet", name)
+		up.Stdout, up.Stderr = s.err, s.err
+		politely(up)
+		if err := up.Run(); err != nil {
+			return nil, fmt.Errorf("sandbox %s did not start: %w", name, err)
+		}
 	}
 	kubeconfig, err := output(ctx, program, "kubeconfig", name)
 	if err != nil {
+		if missing := absent(ctx, program, name); missing != nil {
+			return nil, missing
+		}
 		return nil, err
 	}
 	config, err := clientcmd.RESTConfigFromKubeConfig(kubeconfig)
@@ -98,6 +107,32 @@ func sandboxTarget(ctx context.Context, s streams, name string) (*target, error)
 		return nil, err
 	}
 	return &target{config: config, label: "sandbox " + name, registry: strings.TrimSpace(string(address))}, nil
+}
+
+// absent says that there is no sandbox called name, and which there are; nil when
+// there is one.
+func absent(ctx context.Context, program, name string) error {
+	list, err := output(ctx, program, "list")
+	if err != nil {
+		return nil // what was asked before says what is wrong
+	}
+	var names []string
+	for line := range strings.Lines(string(list)) {
+		known, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		names = append(names, known)
+	}
+	if slices.Contains(names, name) {
+		return nil
+	}
+	there := "there is none"
+	if len(names) > 0 {
+		there = "there is " + strings.Join(names, ", ")
+	}
+	way := "shipit sandbox up " + name + " starts one, as a deploy to it does"
+	if near := nearest.Name(name, names); near != "" {
+		way = "did you mean --sandbox=" + near + "?"
+	}
+	return hinted{fmt.Errorf("there is no sandbox %s; %s", name, there), way}
 }
 
 func output(ctx context.Context, program string, args ...string) ([]byte, error) {

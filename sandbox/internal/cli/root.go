@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -92,7 +93,16 @@ func open(streams IO, args []string) (*cluster.Cluster, error) {
 	}
 	c, err := cluster.Open(l, streams.Path)
 	if errors.Is(err, cluster.ErrAbsent) {
-		return nil, &cluster.Unready{Problem: "there is no sandbox " + l.Name, Hint: "make it: shipit-sandbox up " + l.Name}
+		return nil, absent(l)
 	}
 	return c, err
+}
+
+// absent says that there is no sandbox of that name, which there are, and how to make it.
+func absent(l layout.Layout) error {
+	problem := "there is no sandbox " + l.Name
+	if names, err := cluster.List(l.Base); err == nil && len(names) > 0 {
+		problem += "; there is " + strings.Join(names, ", ")
+	}
+	return &cluster.Unready{Problem: problem, Hint: "make it: shipit sandbox up " + l.Name}
 }

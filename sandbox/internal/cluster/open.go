@@ -34,7 +34,7 @@ func (c *Cluster) OpenService(ctx context.Context, target Target) (string, error
 		return "", &Unready{Problem: "this sandbox has no node, so no Service answers"}
 	}
 	if c.ns == nil {
-		return "", &Unready{Problem: "sandbox " + c.layout.Name + " is not running", Hint: "start it: shipit-sandbox up " + c.layout.Name}
+		return "", &Unready{Problem: "sandbox " + c.layout.Name + " is not running", Hint: "start it: shipit sandbox up " + c.layout.Name}
 	}
 	held, err := lock(ctx, c.layout)
 	if err != nil {
