@@ -102,13 +102,18 @@ func printable(line string) string {
 
 // result prints a line for each service, on stdout.
 func (s streams) result(r *apply.Result) {
-	for _, u := range r.Units {
+	ready := make([]string, len(r.Units)) // empty where nothing runs all the time
+	room := 0
+	for i, u := range r.Units {
+		if u.Release > 0 && u.Pods.Wanted > 0 {
+			ready[i] = fmt.Sprintf(" %d/%d ready", u.Pods.Ready, u.Pods.Wanted)
+			room = max(room, len(ready[i]))
+		}
+	}
+	for i, u := range r.Units {
 		line := fmt.Sprintf("%-*s %-11s", max(s.width, 8), u.Name, u.Outcome)
 		if u.Release > 0 {
-			line += fmt.Sprintf(" release %-3d", u.Release)
-			if u.Pods.Wanted > 0 {
-				line += fmt.Sprintf(" %d/%d ready", u.Pods.Ready, u.Pods.Wanted)
-			}
+			line += fmt.Sprintf(" release %-3d%-*s", u.Release, room, ready[i])
 			for _, image := range u.Images {
 				line += "  " + shortRef(image)
 			}

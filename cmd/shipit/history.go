@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/schema"
 )
 
 func newHistoryCommand(s streams) *cobra.Command {
@@ -26,7 +27,7 @@ is what rollback --to takes, a deploy what rollback --deploy takes.`,
 			if err := checkFormat(output); err != nil {
 				return err
 			}
-			_, client, err := target.open(cmd.Context(), s)
+			app, client, err := target.open(cmd.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -37,7 +38,7 @@ is what rollback --to takes, a deploy what rollback --deploy takes.`,
 			if output == "json" {
 				return s.json(units)
 			}
-			return s.history(units)
+			return s.history(app, units)
 		},
 	}
 	target.add(cmd)
@@ -46,9 +47,9 @@ is what rollback --to takes, a deploy what rollback --deploy takes.`,
 }
 
 // history prints one table for all units.
-func (s streams) history(units []apply.UnitHistory) error {
+func (s streams) history(app *schema.App, units []apply.UnitHistory) error {
 	if len(units) == 0 {
-		s.note("nothing was deployed yet")
+		s.nothing(app.Name, app.Namespace)
 		return nil
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)

@@ -30,7 +30,7 @@ type progress struct {
 type written struct {
 	unit   string
 	action apply.Action
-	kind   string
+	what   string // its kind, or which it is when it belongs to no unit
 }
 
 // wait is what was last printed of a unit's pods.
@@ -51,7 +51,11 @@ func (p *progress) event(e apply.Event) {
 		return
 	case apply.EventApplied:
 		if e.Action != apply.ActionUnchanged && e.Err == nil {
-			p.written = append(p.written, written{e.Unit, e.Action, e.Object.Kind})
+			what := e.Object.Kind
+			if e.Unit == "" {
+				what = e.Object.String() // the namespace, which no line names else
+			}
+			p.written = append(p.written, written{e.Unit, e.Action, what})
 		}
 		return
 	case apply.EventProgress:
@@ -128,7 +132,7 @@ func (p *progress) flush(unit string) {
 		p.written = slices.DeleteFunc(p.written, func(o written) bool {
 			same := o.unit == w.unit && o.action == w.action
 			if same {
-				kinds = append(kinds, o.kind)
+				kinds = append(kinds, o.what)
 			}
 			return same
 		})

@@ -48,7 +48,7 @@ func newStatusCommand(s streams) *cobra.Command {
 // status prints a table on stdout, and what is wrong on stderr.
 func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 	if len(status.Units) == 0 {
-		s.note("nothing of %s is deployed in namespace %s", status.App, status.Namespace)
+		s.nothing(status.App, status.Namespace)
 		return nil
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
