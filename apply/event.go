@@ -19,7 +19,8 @@ const (
 	EventApplied EventKind = "applied"
 	// EventWaiting: waiting for Unit begins, for at most Deadline.
 	EventWaiting EventKind = "waiting"
-	// EventProgress: the pod counts of Unit changed (Pods, Message).
+	// EventProgress: the pod counts of Unit changed (Pods, Message), or they did not
+	// for a while: then Diagnosis is what keeps it, which may pass still.
 	EventProgress EventKind = "progress"
 	// EventHealthy: Unit is rolled out and its probes pass.
 	EventHealthy EventKind = "healthy"

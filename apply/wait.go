@@ -21,6 +21,14 @@ const settle = 3 * time.Second
 // again.
 const recheck = 4 * time.Second
 
+// A wait says what it waits for after tellAfter, and every tellEvery from then on;
+// of many units one after the other, tellApart from each other.
+const (
+	tellAfter = 5 * time.Second
+	tellEvery = 15 * time.Second
+	tellApart = time.Second
+)
+
 // goal is one unit to wait for.
 type goal struct {
 	name      string // of the unit
@@ -117,6 +125,7 @@ type waiter struct {
 	units   []*unitWait
 	start   time.Time
 	timeout time.Duration
+	told    time.Time // when it was last said what a unit waits for
 }
 
 type unitWait struct {
@@ -125,6 +134,7 @@ type unitWait struct {
 	since   map[string]time.Time // when each problem was first seen
 	settled map[Ref]time.Time    // when each workload was first seen healthy
 	checked time.Time            // when events were last asked for
+	told    time.Time            // when it was last said what this one waits for
 	message string
 }
 
@@ -192,12 +202,7 @@ func (t *waiter) look(ctx context.Context, u *unitWait, offline bool) time.Durat
 	limit := t.start.Add(u.deadline(t.timeout))
 	next := time.Until(limit)
 	healthy, pods, message := true, Pods{}, ""
-	type finding struct {
-		w     *health.Workload
-		pr    health.Problem
-		since time.Time
-	}
-	var worst *finding
+	var worst, waits *finding
 	lasting := map[string]time.Time{}
 	for _, a := range u.workloads {
 		wl := t.w.workload(a.ref)
@@ -220,6 +225,9 @@ func (t *waiter) look(ctx context.Context, u *unitWait, offline bool) time.Durat
 				first = now
 			}
 			lasting[key] = first
+			if waits == nil && !offline {
+				waits = &finding{wl, pr, first}
+			}
 			if pr.Slow && t.timeout > 0 {
 				continue
 			}
@@ -267,8 +275,39 @@ func (t *waiter) look(ctx context.Context, u *unitWait, offline bool) time.Durat
 	if u.diagnosis != nil {
 		u.took = now.Sub(t.start)
 		t.em.emit(Event{Kind: EventFailed, Unit: u.unit, Pods: pods, Diagnosis: u.diagnosis})
+		return next
 	}
-	return next
+	return min(next, t.tell(ctx, u, waits))
+}
+
+// finding is a problem of a workload, and when it was first seen.
+type finding struct {
+	w     *health.Workload
+	pr    health.Problem
+	since time.Time
+}
+
+// tell says now and then what a unit waits for: the cause of what may pass still, or
+// that it goes on. It returns after which time it has to say it again.
+func (t *waiter) tell(ctx context.Context, u *unitWait, waits *finding) time.Duration {
+	due := t.start.Add(tellAfter)
+	if !u.told.IsZero() {
+		due = u.told.Add(tellEvery)
+	}
+	if apart := t.told.Add(tellApart); apart.After(due) {
+		due = apart
+	}
+	now := time.Now()
+	if now.Before(due) {
+		return due.Sub(now)
+	}
+	t.told, u.told = now, now
+	e := Event{Kind: EventProgress, Unit: u.unit, Pods: u.pods, Message: u.message}
+	if waits != nil {
+		e.Diagnosis, _ = t.c.diagnose(ctx, u.unit, waits.w, waits.pr, now.Sub(waits.since))
+	}
+	t.em.emit(e)
+	return tellEvery
 }
 
 // late is what ends the wait at the deadline: the worst problem there is, or

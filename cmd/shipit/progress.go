@@ -102,11 +102,13 @@ func (p *progress) event(e apply.Event) {
 	}
 }
 
-// pods prints the counts of a unit's pods when they are other ones, or when
-// nothing was said of it for a while.
+// pods prints the counts of a unit's pods when they are other ones, when nothing
+// was said of it for a while, or when it is known what keeps them.
 func (p *progress) pods(e apply.Event) {
 	last := p.waits[e.Unit]
-	if (last.pods.Ready == e.Pods.Ready && last.pods.Updated == e.Pods.Updated) && e.Elapsed-last.at < heartbeat {
+	if e.Diagnosis != nil {
+		e.Message = e.Diagnosis.Message
+	} else if (last.pods.Ready == e.Pods.Ready && last.pods.Updated == e.Pods.Updated) && e.Elapsed-last.at < heartbeat {
 		return
 	}
 	p.waits[e.Unit] = wait{pods: e.Pods, at: e.Elapsed}
