@@ -43,9 +43,13 @@ type env struct {
 	owner apply.Owner
 }
 
+// patience is longer than a machine that compiles everything for the first time takes
+// for anything: a test that waits for it has failed.
+const patience = 15 * time.Minute
+
 // testImage is built and pushed once for all tests.
 var testImage = sync.OnceValues(func() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	return testimage.Push(ctx, os.Getenv("SHIPIT_TEST_REGISTRY"), "apply-test")
 })
@@ -68,7 +72,7 @@ func newEnv(t *testing.T) *env {
 	check(t, err)
 	var b [3]byte
 	_, _ = rand.Read(b[:])
-	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	e := &env{T: t, ctx: ctx, cfg: cfg, dyn: dyn, ns: "apply-" + hex.EncodeToString(b[:]), image: image}
 	e.owner = apply.Owner{App: "shop", Namespace: e.ns, Source: "example.com/shop", By: "ann@test"}
@@ -335,7 +339,7 @@ func (e *env) samePods(name string, before map[string]podState) {
 // eventually watches a resource until ok says so.
 func (e *env) eventually(r schema.GroupVersionResource, ok func() (string, bool)) {
 	e.Helper()
-	ctx, cancel := context.WithTimeout(e.ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(e.ctx, patience)
 	defer cancel()
 	w, err := e.dyn.Resource(r).Namespace(e.ns).Watch(ctx, metav1.ListOptions{})
 	check(e.T, err)
@@ -382,7 +386,7 @@ func (e *env) status(name string) apply.UnitStatus {
 func (e *env) polls(ok func() (string, bool)) {
 	e.Helper()
 	why, done := "", false
-	for until := time.Now().Add(3 * time.Minute); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
+	for until := time.Now().Add(patience); time.Now().Before(until); time.Sleep(50 * time.Millisecond) {
 		if why, done = ok(); done {
 			return
 		}

@@ -25,7 +25,7 @@ import (
 )
 
 // patience is how long a test waits for what comes, however slow the machine is.
-const patience = 5 * time.Minute
+const patience = 15 * time.Minute
 
 // testCluster is the sandbox that all tests of a run share.
 type testCluster struct {

@@ -18,7 +18,7 @@ import (
 )
 
 // patience is how long a test waits for what comes, however slow the machine is. How long things took is logged.
-const patience = 5 * time.Minute
+const patience = 15 * time.Minute
 
 // TestNode is the life of one sandbox, told in order: what happens to it is shared by all of its parts.
 func TestNode(t *testing.T) {
