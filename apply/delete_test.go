@@ -115,15 +115,7 @@ func TestDeleteKeepsWhatIsNotOurs(t *testing.T) {
 // they have the service's labels.
 func TestDeleteWaitsForItsOwn(t *testing.T) {
 	e := newEnv(t)
-	e.mustDeploy(e.unit(service{}), apply.Unit{Name: "report", Objects: []*unstructured.Unstructured{
-		e.account("report"),
-		e.made("report", "batch/v1", "CronJob", "report", map[string]any{"spec": map[string]any{
-			"schedule": "0 3 * * *",
-			"jobTemplate": map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
-				"restartPolicy": "Never", "containers": []any{map[string]any{"name": "report", "image": e.image}},
-			}}}},
-		}}),
-	}})
+	e.mustDeploy(e.unit(service{}), e.cronJob("report"))
 	jobs := e.dyn.Resource(schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}).Namespace(e.ns)
 	run := func(name string, owner *unstructured.Unstructured) {
 		t.Helper()

@@ -123,6 +123,20 @@ spec:
 	}}
 }
 
+// cronJob is a unit of one CronJob, of the night.
+func (e *env) cronJob(name string) apply.Unit {
+	e.Helper()
+	return apply.Unit{Name: name, Objects: []*unstructured.Unstructured{
+		e.account(name),
+		e.made(name, "batch/v1", "CronJob", name, map[string]any{"spec": map[string]any{
+			"schedule": "0 3 * * *",
+			"jobTemplate": map[string]any{"spec": map[string]any{"template": map[string]any{"spec": map[string]any{
+				"restartPolicy": "Never", "containers": []any{map[string]any{"name": name, "image": e.image}},
+			}}}},
+		}}),
+	}}
+}
+
 // everyKind is an app with an object of every kind that the language renders, in
 // the forms that it gives them.
 func (e *env) everyKind() []apply.Unit {
@@ -263,7 +277,7 @@ func TestEveryKindUnchanged(t *testing.T) {
 
 	// A workload that somebody deletes is said, and comes back.
 	check(t, e.dyn.Resource(deployments).Namespace(e.ns).Delete(e.ctx, "web", metav1.DeleteOptions{}))
-	if s := e.status("web"); s.Ready || s.Message != "its workloads are gone" || s.Pods.Ready != 0 {
+	if s := e.status("web"); s.Ready || s.Diagnosis == nil || s.Diagnosis.Code != apply.CodeGone || s.Pods.Ready != 0 {
 		t.Errorf("status without its Deployment: %+v", s)
 	}
 	e.mustDeploy(units...)

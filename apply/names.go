@@ -35,6 +35,8 @@ const (
 	CodeConflict  Code = "Conflict"
 	CodeForbidden Code = "Forbidden"
 	CodeImmutable Code = "Immutable"
+	// Of what was deployed, and somebody deleted.
+	CodeGone Code = "Gone"
 )
 
 func refOf(o *unstructured.Unstructured) Ref { return health.RefOf(o) }

@@ -208,6 +208,11 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 		}
 		found = true
 		s.Images = append(s.Images, images([]*unstructured.Unstructured{w.Object})...)
+		if s.Diagnosis == nil {
+			if pr, ails := health.Ailing(w); ails {
+				s.Diagnosis, _ = c.diagnose(ctx, name, w, pr, 0)
+			}
+		}
 		if !hasPods(w.Object) {
 			continue
 		}
@@ -228,6 +233,7 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 	}
 	if r := u.release(u.Release); !found && r != nil && len(r.Images) > 0 {
 		s.Ready, s.Message = false, "its workloads are gone"
+		s.Diagnosis = &Diagnosis{Code: CodeGone, Unit: name, Message: s.Message, Hint: "deploy it again: shipit deploy " + name}
 	}
 	return s
 }

@@ -39,6 +39,9 @@ func containerProblem(p *corev1.Pod, c corev1.Container, s corev1.ContainerStatu
 	if s.State.Running == nil {
 		return Problem{}, false
 	}
+	if p.Spec.RestartPolicy != corev1.RestartPolicyOnFailure && restarts(s) {
+		return crash(s), true
+	}
 	started := s.Started != nil && *s.Started
 	d := Diagnosis{Code: CodeProbeFailing}
 	key := fmt.Sprintf("running/%d", s.RestartCount)
@@ -74,8 +77,18 @@ func neverStarted(t *corev1.ContainerStateTerminated) bool {
 // (https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#restart-policy).
 func chance(t *corev1.ContainerStateTerminated) bool {
 	return t.Reason == "ContainerStatusUnknown" || t.Reason == "Unknown" ||
-		!neverStarted(t) && t.FinishedAt.Sub(t.StartedAt.Time) >= 10*time.Minute
+		!neverStarted(t) && t.FinishedAt.Sub(t.StartedAt.Time) >= forgotten
 }
+
+// restarts reports whether a container ended twice of late. The kubelet may start it
+// anew so soon that nobody sees it ended, or waiting.
+func restarts(s corev1.ContainerStatus) bool {
+	t := s.LastTerminationState.Terminated
+	return s.RestartCount >= 2 && t != nil && !chance(t) && time.Since(t.FinishedAt.Time) < forgotten
+}
+
+// forgotten is the time after which the kubelet no longer counts that a container ended.
+const forgotten = 10 * time.Minute
 
 // containerConfig judges what keeps the kubelet from making a container. Much of
 // it passes: its cache was not filled in time, the runtime did not answer.

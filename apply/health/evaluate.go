@@ -64,8 +64,8 @@ const (
 const GraceRetry = 20 * time.Second
 
 // Evaluate judges a workload once its object has reached generation; 0 takes the one
-// that it has. A nil workload is not there yet, and not healthy. It is pure; time
-// enters where verdicts follow each other.
+// that it has. A nil workload is not there yet, and not healthy. But for how long ago
+// containers ended, time enters where verdicts follow each other.
 func Evaluate(w *Workload, generation int64) Verdict {
 	if w == nil {
 		return Verdict{Message: "not there yet"}

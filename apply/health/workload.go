@@ -2,6 +2,7 @@ package health
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -16,7 +17,7 @@ import (
 // Workload is one workload object with its pods. Its Object alone is enough to judge
 // by what its status says.
 type Workload struct {
-	Object *unstructured.Unstructured // a Deployment, StatefulSet, DaemonSet or Job
+	Object *unstructured.Unstructured // a Deployment, StatefulSet, DaemonSet, Job or CronJob
 	Pods   []*corev1.Pod              // of the current template, sorted by name
 	Moving bool                       // pods of the app start or go: what they leave is not known yet
 
@@ -31,6 +32,7 @@ const revisionAnnotation = "deployment.kubernetes.io/revision"
 func NewWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods []*corev1.Pod) *Workload {
 	w := &Workload{Object: o, Moving: slices.ContainsFunc(pods, moves)}
 	owner, match := o.GetUID(), func(*corev1.Pod) bool { return true }
+	owned := func(p *corev1.Pod) bool { return ownedBy(p, owner) }
 	switch o.GetKind() {
 	case "Deployment":
 		revision := o.GetAnnotations()[revisionAnnotation]
@@ -43,6 +45,8 @@ func NewWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods [
 			return w
 		}
 		owner = w.replicaSet.UID
+	case "CronJob":
+		owned = func(p *corev1.Pod) bool { return isRunOf(o.GetName(), p) }
 	case "StatefulSet", "DaemonSet":
 		revision, _, _ := unstructured.NestedString(o.Object, "status", "updateRevision")
 		if o.GetKind() == "DaemonSet" {
@@ -53,7 +57,7 @@ func NewWorkload(o *unstructured.Unstructured, sets []*appsv1.ReplicaSet, pods [
 		}
 	}
 	for _, p := range pods {
-		if !ownedBy(p, owner) {
+		if !owned(p) {
 			continue
 		}
 		w.all = append(w.all, p)
@@ -112,6 +116,18 @@ func sameTemplate(o *unstructured.Unstructured, rs *appsv1.ReplicaSet) bool {
 func ownedBy(o metav1.Object, uid types.UID) bool {
 	ref := metav1.GetControllerOf(o)
 	return ref != nil && ref.UID == uid
+}
+
+// isRunOf reports whether a pod is of one of a CronJob's Jobs, whose names end in their
+// time (https://kubernetes.io/docs/concepts/workloads/controllers/cron-jobs/).
+func isRunOf(cron string, p *corev1.Pod) bool {
+	owner := metav1.GetControllerOf(p)
+	if owner == nil || owner.Kind != "Job" {
+		return false
+	}
+	at, ok := strings.CutPrefix(owner.Name, cron+"-")
+	_, err := strconv.ParseUint(at, 10, 64)
+	return ok && err == nil
 }
 
 // Pod is the pod of the name, of any template; nil when it is not there.
