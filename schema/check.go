@@ -151,7 +151,7 @@ func (c *checker) list(n *node, f *language.Field) {
 // misfit says that a value is not what its field must be.
 func (c *checker) misfit(n *node, f *language.Field) {
 	n.bad = true
-	must, hint := f.Must, cmp.Or(unfilled(n), namesHint(n, f), foreignValue(n, f), insteadHint(n, f))
+	must, hint := f.Must, cmp.Or(c.textHint(n, f), unfilled(n), namesHint(n, f), foreignValue(n, f), insteadHint(n, f))
 	if must == "" {
 		must = "a struct"
 		hint = cmp.Or(hint, c.fieldHint(n, f), structHint(f, n.path))

@@ -56,7 +56,8 @@ func (p Project) evaluate(inst *build.Instance, env environment, refused Errors)
 		}
 	}
 	if e.nowhere != nil {
-		errs = append(withoutConsequencesOf(e.nowhere, errs), e.nowhere...)
+		errs = withoutConsequencesOf(e.nowhere, errs)
+		errs = append(errs, explained(e.nowhere, errs)...)
 	}
 	if len(errs) > 0 {
 		return nil, errs.sorted()

@@ -17,7 +17,15 @@ import (
 // by CUE's words, by the line, or by both.
 type habit struct {
 	said, line    *regexp.Regexp
-	message, hint string // the message may be empty: then CUE's words stay
+	message, hint string              // the message may be empty: then CUE's words stay; $1 is of the line
+	tell          func(*mistake) bool // in their place: it reports whether it is this habit
+}
+
+// mistake is something that CUE does not understand.
+type mistake struct {
+	said         string // by CUE
+	line, before string // where it is
+	e            *Error
 }
 
 // takeTag says what to write in place of what another tool, or a shell, fills in.
@@ -33,6 +41,7 @@ var habits = []habit{
 	{line: regexp.MustCompile(`\{\{`), message: "a template of another tool is no CUE",
 		hint: takeTag},
 	{line: regexp.MustCompile(`^\s*#[^:{]*$`), message: "a comment begins with //, not with #", hint: "write // instead of #"},
+	{said: regexp.MustCompile(`missing ','|expected`), line: regexp.MustCompile(`[^\s{,]\s+#\s`), message: "a comment begins with //, not with #", hint: "write // instead of #"},
 	{line: regexp.MustCompile(`[“”‘’„]`), message: "these are quotation marks of a word processor", hint: `write " on both sides of a text`},
 	{line: regexp.MustCompile(`:\s*[|>][-+]?\s*$`), message: "a text of several lines is not written as in YAML",
 		hint: `put it between """ and """, each on a line of its own`},
@@ -43,15 +52,19 @@ var habits = []habit{
 	{said: regexp.MustCompile(`expected|found`), line: regexp.MustCompile(`^\s*package\s+[A-Za-z_]\w*\s*$`), message: "package stands once, before all else", hint: "move it to the top of the file, or remove it"},
 	{said: regexp.MustCompile(`expected ','|expected label|invalid package|expected package|found 'INT'`), line: regexp.MustCompile(`^\s*package\b`), message: "a package is named with letters, digits and _ only", hint: `write a name such as "package shop"`},
 	{said: regexp.MustCompile(`^else requires|else `), line: regexp.MustCompile(`\belse\b`), message: "CUE has no else", hint: "write a second if with the opposite condition"},
-	{said: regexp.MustCompile(`missing ',' in struct|expected '}'|expected label`), line: regexp.MustCompile(`(^|[\s{,:])[A-Za-z_]\w*(-\w+)+\s*:`), message: "a name with a hyphen needs quotes", hint: `write "my-name": …`},
+	{said: regexp.MustCompile(`missing ',' in struct|expected '}'|expected label|expected operand`), line: regexp.MustCompile(`(?:^|[\s{,:])([A-Za-z_]\w*(?:-\w*)+)\s*:(?:[\s{"]|$)`), message: "a name with a hyphen needs quotes", hint: `write "$1": …`},
+	{said: regexp.MustCompile(`missing ',' in struct|expected|illegal`), line: regexp.MustCompile(`(?:^|[\s{,:])([\w.-]+/[\w./-]+)\s*:(?:[\s{"]|$)`), message: "a name with a slash needs quotes", hint: `write "$1": …`},
 	{said: regexp.MustCompile(`expected label or ':'`), line: regexp.MustCompile(`^\s*[\w"-]+\s*=\s*\S`), message: "a value follows a colon, not an equals sign", hint: "write : instead of ="},
 	{line: regexp.MustCompile(`;\s*\w|;\s*$`), said: regexp.MustCompile(`missing ',' in struct|illegal character`), message: "fields are not divided by semicolons", hint: "write a comma, or a new line"},
 	{said: regexp.MustCompile(`expected '{', found '='`), line: regexp.MustCompile(`^\s*if\b`), message: "two values are compared with ==, not with =", hint: "write == instead of ="},
 	{line: regexp.MustCompile(`^\s*}?\s*else\b`), message: "CUE has no else", hint: "write a second if with the opposite condition"},
+	{said: regexp.MustCompile(`missing ',' in struct|expected label`), line: regexp.MustCompile(`^\s*v1\.#?[Aa]pp\s*[:{|]`), message: "the App is v1.#App with & before its struct", hint: "write v1.#App & {…}"},
+	{said: regexp.MustCompile(`missing ','|expected operand|expected identifier|illegal|attribute`), tell: unquotedText},
+	{said: regexp.MustCompile(`missing ',' in struct|expected label or ':', found`), tell: missingColon},
 	{said: regexp.MustCompile(`missing ',' in struct`), line: regexp.MustCompile(`^\s*\w+(\.\w+)+\s*:`), message: "a field of a field is not written with a dot", hint: "write a colon: services: web: image: …"},
-	{said: regexp.MustCompile(`missing ',' in struct`), line: regexp.MustCompile(`[{,:]\s*[0-9]+\s*:`), message: "a name that is a number needs quotes", hint: `write "8080": …`},
+	{said: regexp.MustCompile(`missing ',' in struct`), line: regexp.MustCompile(`[\s{,:]([A-Za-z_]\w*(?:\.\w+)+)\s*:`), message: "a name with a dot needs quotes", hint: `write "$1": …`},
+	{said: regexp.MustCompile(`missing ',' in struct`), line: regexp.MustCompile(`(?:^|[\s{,:])([0-9]\w*)\s*:`), message: "a name that begins with a digit needs quotes", hint: `write "$1": …`},
 	{said: regexp.MustCompile(`illegal (integer )?number`), line: regexp.MustCompile(`\b0[0-9]`), message: "a number does not begin with 0", hint: "write it without the 0; 0o644 is octal, and with quotes it is a text"},
-	{said: regexp.MustCompile(`missing ',' in struct|expected label`), line: regexp.MustCompile(`^\s*v1\.#App\s*[:{|]`), message: "the App is v1.#App with & before its struct", hint: "write v1.#App & {…}"},
 	{said: regexp.MustCompile(`missing ',' in struct`), message: "a comma is missing between two fields", hint: "write a comma, or a new line; a text of several words needs quotes"},
 	{said: regexp.MustCompile(`missing ',' in list`), message: "a comma is missing between two items, or the list is not closed", hint: "write ] at the end of the list"},
 	{said: regexp.MustCompile(`expected label or ':', found 'STRING'|expected label or ':', found 'INT'`), message: "a colon is missing between a name and its value", hint: "write NAME: VALUE"},
@@ -86,7 +99,16 @@ func (p Project) syntaxError(e *Error, message string) {
 			}
 			e.Pos.Line, e.Pos.Column = e.Pos.Line-1, strings.IndexByte(before, '=')+1
 		}
-		if e.Hint = s.hint; s.message != "" {
+		if s.tell != nil {
+			if s.tell(&mistake{said: message, line: line, before: before, e: e}) {
+				break
+			}
+			continue
+		}
+		if e.Hint = s.hint; strings.Contains(s.hint, "$1") {
+			e.Hint = string(s.line.ExpandString(nil, s.hint, line, s.line.FindStringSubmatchIndex(line)))
+		}
+		if s.message != "" {
 			e.Message = s.message
 		}
 		break
@@ -113,6 +135,24 @@ func (p Project) lines(at Pos) (line, before string) {
 		before = all[at.Line-2]
 	}
 	return line, before
+}
+
+// from gives the text of a file of the project from a place on, as far as is needed to
+// see what stands there.
+func (p Project) from(at Pos) string {
+	if !at.IsValid() || at.Module != "" {
+		return ""
+	}
+	data, err := os.ReadFile(filepath.Join(p.Dir, filepath.FromSlash(at.File)))
+	if err != nil || len(data) > maxFile {
+		return ""
+	}
+	lines := strings.SplitAfter(string(data), "\n")
+	if at.Line > len(lines) || at.Column < 1 || at.Column > len(lines[at.Line-1]) {
+		return ""
+	}
+	lines = lines[at.Line-1:]
+	return strings.Join(lines[:min(len(lines), 20)], "")[at.Column-1:]
 }
 
 // brackets says which bracket is to blame for one too few or too many, as far as how

@@ -51,7 +51,7 @@ func (p Project) loadErrors(inst *build.Instance) Errors {
 		}
 	}
 	if len(errs) > 0 {
-		errs = p.withPasted(errs)
+		errs = behindUnquoted(p.withPasted(errs))
 		return withoutConsequences(joined(errs)) // a file that is not understood may have used the tag
 	}
 	return tags

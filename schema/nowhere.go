@@ -2,6 +2,7 @@ package schema
 
 import (
 	"slices"
+	"strings"
 
 	"cuelang.org/go/cue/ast"
 	cueerrors "cuelang.org/go/cue/errors"
@@ -39,6 +40,17 @@ func (t *translator) nowhere(err error, files []*ast.File) Errors {
 		x.Name = "_"
 	}
 	return told
+}
+
+// explained drops references that lead nowhere from what another error says how to
+// write.
+func explained(nowhere, errs Errors) Errors {
+	return slices.DeleteFunc(slices.Clone(nowhere), func(n *Error) bool {
+		name := strings.Trim(strings.TrimSuffix(n.Message, " is not defined"), `"`)
+		return slices.ContainsFunc(errs, func(e *Error) bool {
+			return e.Code == rule.WrongValue && (n.Path == e.Path || strings.HasPrefix(n.Path, e.Path+".")) && strings.Contains(e.Hint, name)
+		})
+	})
 }
 
 // withoutConsequencesOf drops what has no value, cannot be computed, or lacks something

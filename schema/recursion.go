@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -43,6 +44,9 @@ func (t *translator) circles(errs Errors) Errors {
 		}
 		circle.Message = "these refer to each other in a circle: " + strings.Join(steps, " -> ")
 		circle.Hint = "break the circle: give one of them a value without a reference"
+		if len(steps) == 2 {
+			circle.Hint = cmp.Or(t.ownName(circle.Pos), circle.Hint)
+		}
 		if recursive.MatchString(e.Raw) {
 			circle.Message = head(steps[0]) + " is inside of itself: " + strings.Join(steps, " -> ")
 			last, of := steps[len(steps)-2], steps[len(steps)-1]

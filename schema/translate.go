@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -44,7 +45,7 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 	case has("structural cycle", "cycle error", "cyclic reference", "cycle with field", "mutual dependency"):
 		e.Code = rule.Evaluation
 		e.Message = subject(path) + " refers to itself"
-		e.Hint = "break the circle: give one of the values in it without a reference"
+		e.Hint = cmp.Or(t.ownName(e.Pos), "break the circle: give one of the values in it without a reference")
 	case has("errors in empty disjunction", "empty disjunction"):
 		t.noneFits(e)
 	case has("conflicting values", "incompatible list lengths"):
@@ -99,33 +100,6 @@ var tooMany = regexp.MustCompile(`count (\d+) exceeds limit of (\d+)`)
 var printed = regexp.MustCompile(`\{.*\}`)
 
 var referenceName = regexp.MustCompile(`(?:reference|predeclared name|import) "([^"]*)" not found`)
-
-func (t *translator) reference(e *Error, name string) {
-	e.Code = rule.Reference
-	e.Message = fmt.Sprintf("%q is not defined", name)
-	e.Related = nil
-	e.Hint = fmt.Sprintf("define it, or put quotes around a text: %q", name)
-	near := nearestName(name, sortedKeys(t.syntax().named))
-	line, _ := t.project.lines(e.Pos)
-	switch path := packages[name]; {
-	case hyphened.MatchString(line[:min(e.Pos.Column, len(line))]):
-		e.Hint = `a name with a hyphen stands in brackets and quotes: services["my-db"]`
-	case yamlWords[name] != "":
-		e.Hint = "write " + yamlWords[name]
-	case name == "v1":
-		e.Hint = `import "shipit.dev/v1" at the top of this file`
-	case name == "environment":
-		e.Hint = "write environment: string beside it: shipit fills in the name of the chosen environment"
-	case path != "" && t.syntax().selected[e.Pos]:
-		e.Hint = fmt.Sprintf("import %q at the top of this file", path)
-	case near != "":
-		e.Hint = fmt.Sprintf("did you mean %s?", near)
-	case t.syntax().selected[e.Pos]:
-		e.Hint = fmt.Sprintf("define %s; a value from the command line is a field: _tag: string @tag(tag)", name)
-	case strings.HasPrefix(name, "_"):
-		e.Hint = "define it; a value from the command line is " + name + ": string @tag(" + strings.TrimLeft(name, "_") + ")"
-	}
-}
 
 // hyphened is what is before the second part of a name with a hyphen that a dot selects.
 var hyphened = regexp.MustCompile(`\.\w+-\w$`)
