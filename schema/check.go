@@ -65,7 +65,7 @@ func (c *checker) app(n *node) { c.check(n, c.shapes.Top) }
 // check compares a value with what its field may hold.
 func (c *checker) check(n *node, f *language.Field) {
 	switch {
-	case n.bad:
+	case n.bad || c.serviceItself(n, f):
 	case n.kind == cue.StructKind && f.Shape.Structs && (!f.Shape.Scalar || !c.stranger(n, f.Shape)):
 		c.fields(n, f)
 	case n.kind == cue.ListKind && f.Shape.Elem != nil:

@@ -19,6 +19,8 @@ func foreignValue(n *node, f *language.Field) string {
 	switch {
 	case f.Shape.Definition == "#Volume" && n.kind == cue.StringKind:
 		return "write " + mountOf(n.name, n.text)
+	case f.Shape.Definition == "#Call" && n.kind&(cue.StringKind|cue.IntKind) != 0:
+		return callHint(n)
 	case f.Shape.Definition == "#EmptyDir":
 		return emptyDirHint(n)
 	case f.Shape.Definition == "#Config" && n.kind == cue.StringKind:
