@@ -145,7 +145,7 @@ func (w *writer) one(ctx context.Context, ch *change) {
 
 func (w *writer) write(ctx context.Context, ch *change, desired *unstructured.Unstructured) error {
 	return w.retry(ctx, func(ctx context.Context) error {
-		got, err := w.send(ctx, ch.ref, desired, false)
+		got, err := w.send(ctx, ch.ref, desired, ch.force)
 		if fields := conflictFields(err); ch.onlyReplicas(err) {
 			got, err = w.send(ctx, ch.ref, desired, true)
 		} else if len(fields) > 0 && w.resolve != nil {

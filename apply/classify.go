@@ -90,6 +90,9 @@ func conflictOf(s metav1.Status, object Ref, live *unstructured.Unstructured) er
 		if live == nil {
 			continue
 		}
+		if plain := strings.TrimPrefix(cause.Field, "."); !strings.Contains(plain, "[") {
+			found.Value, _, _ = unstructured.NestedFieldNoCopy(live.Object, strings.Split(plain, ".")...)
+		}
 		for _, f := range live.GetManagedFields() {
 			if f.Manager == found.Manager && f.Time != nil {
 				found.Time = f.Time.Time

@@ -26,7 +26,7 @@ func (c *Client) Deploy(ctx context.Context, req Request, sink func(Event)) (*Re
 		}
 		m := &mover{
 			c: c, em: em, id: req.DeployID, targets: targets, prune: len(req.Only) == 0,
-			timeout: req.Timeout, lockWait: req.LockWait, noRollback: req.NoRollback, abort: req.Abort,
+			force: req.Force, timeout: req.Timeout, lockWait: req.LockWait, noRollback: req.NoRollback, abort: req.Abort,
 			ttl: req.TTL, protected: req.Protected, secretsKey: req.SecretsKey, takeOver: req.TakeOver, missingCalls: req.MissingCalls,
 		}
 		if m.id == "" {

@@ -297,8 +297,29 @@ func TestConflictIsNamed(t *testing.T) {
 	if !errors.As(err, &conflict) || res.Outcome != apply.Refused {
 		t.Fatalf("outcome %s, error %v", res.Outcome, err)
 	}
-	if conflict.Object.String() != "Deployment web" || conflict.Field != ".spec.replicas" || conflict.Manager != "somebody" || conflict.Time.IsZero() {
+	if conflict.Object.String() != "Deployment web" || conflict.Field != ".spec.replicas" || conflict.Manager != "somebody" || conflict.Time.IsZero() || conflict.Value != int64(2) {
 		t.Errorf("conflict %+v", conflict)
+	}
+	replicas := func() int64 {
+		t.Helper()
+		o, err := e.dyn.Resource(deployments).Namespace(e.ns).Get(e.ctx, "web", metav1.GetOptions{})
+		check(t, err)
+		n, _, _ := unstructured.NestedInt64(o.Object, "spec", "replicas")
+		return n
+	}
+	// It is taken when that is asked for, in a deploy and in a rollback.
+	res, err = e.deploy(e.ctx, apply.Request{Force: true, Units: []apply.Unit{e.unit(service{env: map[string]string{"VERSION": "2"}})}}, nil)
+	if err != nil || res.Outcome != apply.Deployed || replicas() != 1 {
+		t.Fatalf("by force: outcome %s, error %v, %d replicas", res.Outcome, err, replicas())
+	}
+	_, err = e.dyn.Resource(deployments).Namespace(e.ns).Patch(e.ctx, "web", types.MergePatchType, []byte(`{"spec":{"replicas":2}}`), metav1.PatchOptions{FieldManager: "somebody"})
+	check(t, err)
+	if res, err := e.client().Rollback(e.ctx, apply.RollbackRequest{}, e.log); !errors.As(err, &conflict) || res.Outcome != apply.Refused {
+		t.Fatalf("rolling back: outcome %s, error %v", res.Outcome, err)
+	}
+	res, err = e.client().Rollback(e.ctx, apply.RollbackRequest{Force: true}, e.log)
+	if err != nil || res.Outcome != apply.Deployed || replicas() != 1 {
+		t.Errorf("rolling back by force: outcome %s, error %v, %d replicas", res.Outcome, err, replicas())
 	}
 }
 

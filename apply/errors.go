@@ -78,6 +78,7 @@ func (e *ForbiddenError) Unwrap() error { return e.Err }
 type ConflictError struct {
 	Object  Ref
 	Field   string // as server-side apply writes it: .spec.replicas
+	Value   any    // what it has there, nil when not known
 	Manager string
 	Time    time.Time // when Manager last wrote; zero when not known
 	Others  int       // conflicts on the same object beside this one
@@ -85,6 +86,10 @@ type ConflictError struct {
 
 func (e *ConflictError) Error() string {
 	s := fmt.Sprintf("%s: %s is owned by %s", e.Object, e.Field, e.Manager)
+	switch e.Value.(type) {
+	case string, bool, int64, float64:
+		s += fmt.Sprintf(" and is %v", e.Value)
+	}
 	if !e.Time.IsZero() {
 		s += ", which last wrote at " + e.Time.UTC().Format(time.RFC3339)
 	}
@@ -92,6 +97,14 @@ func (e *ConflictError) Error() string {
 		s += fmt.Sprintf(" (and %d more fields)", e.Others)
 	}
 	return s
+}
+
+// Hint tells how two managers agree.
+func (e *ConflictError) Hint() string {
+	if e.Field == replicasField {
+		return fmt.Sprintf("write replicas: %v, or autoscale, or take the count back with --force-conflicts", e.Value)
+	}
+	return "write the same value, or drop the field, or take it back with --force-conflicts"
 }
 
 // NotOursError says that an object exists that shipit did not make for this app.

@@ -21,6 +21,7 @@ type mover struct {
 	targets    []target
 	prune      bool           // remove the units of our source that are no targets, once the targets are healthy
 	releases   map[string]int // of a rollback: the recorded release of each target; nil makes new ones
+	force      bool
 	timeout    time.Duration
 	lockWait   time.Duration
 	noRollback bool
@@ -169,6 +170,9 @@ func (m *mover) look(ctx context.Context) error {
 		}
 	}
 	m.plan = m.c.plan(m.targets, live)
+	for _, ch := range m.plan.changes {
+		ch.force = m.force
+	}
 	if err := m.c.refine(ctx, m.plan); err != nil {
 		return err
 	}

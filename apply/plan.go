@@ -53,6 +53,7 @@ type change struct {
 	scaled    bool                       // its replicas belong to an autoscaler
 	hand      hand
 	undefined bool                       // its kind is one that this deploy defines
+	force     bool                       // fields of other managers are taken
 	binds     bool                       // it is a binding of a Role that this deploy has
 	hook      string                     // the phase of a hook
 	applied   *unstructured.Unstructured // the object as the server answered

@@ -43,6 +43,9 @@ type Request struct {
 	MissingCalls bool
 	// Timeout replaces the deadline that is computed from the probes; 0 keeps it.
 	Timeout time.Duration
+	// Force takes the fields that other managers own. Without it that is a
+	// ConflictError, before anything is written.
+	Force bool
 	// NoRollback leaves a failed deploy as it is.
 	NoRollback bool
 	// DeployID names the deploy: a DNS label that no deploy of the app had before.
@@ -71,6 +74,7 @@ type RollbackRequest struct {
 	Units    []string // empty: every unit of the Owner's Source, or all when it has none
 	To       int      // a release number; 0 is the healthy release before the current one
 	DeployID string   // instead of To: the releases that this deploy gave its units; Units may pick some
+	Force    bool     // take the fields that other managers own
 	Timeout  time.Duration
 	LockWait time.Duration
 	Abort    <-chan struct{}

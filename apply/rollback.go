@@ -22,7 +22,7 @@ func (c *Client) Rollback(ctx context.Context, req RollbackRequest, sink func(Ev
 		}
 		m := &mover{
 			c: c, em: em, id: newDeployID(), targets: targets, releases: releases,
-			timeout: req.Timeout, lockWait: req.LockWait, abort: req.Abort,
+			force: req.Force, timeout: req.Timeout, lockWait: req.LockWait, abort: req.Abort,
 		}
 		return m.run(ctx)
 	})

@@ -88,6 +88,7 @@ are touched.`,
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 0, "how long a service may take to become healthy (default: computed from its probes)")
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask, though the environment is protected")
 	cmd.Flags().BoolVar(&req.NoRollback, "no-rollback", false, "leave a failed deploy as it is")
+	cmd.Flags().BoolVar(&req.Force, "force-conflicts", false, "take fields that somebody else manages, such as a count that was scaled by hand")
 	cmd.Flags().BoolVar(&req.TakeOver, "take-over", false, "take services that another project deployed until now")
 	cmd.Flags().BoolVar(&req.MissingCalls, "missing-calls", false, "deploy even if a service of another app that is called is not there yet")
 	addResultFlags(cmd, &req.LockWait, &output)
@@ -166,6 +167,7 @@ history lists both.`,
 	cmd.Flags().IntVar(&req.To, "to", 0, "the release to return to (default: the healthy one before the current)")
 	cmd.Flags().StringVar(&req.DeployID, "deploy", "", "the deploy whose releases to return to")
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 0, "how long a service may take to become healthy (default: computed from its probes)")
+	cmd.Flags().BoolVar(&req.Force, "force-conflicts", false, "take fields that somebody else manages, such as a count that was scaled by hand")
 	addResultFlags(cmd, &req.LockWait, &output)
 	return cmd
 }

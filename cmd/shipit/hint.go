@@ -14,7 +14,6 @@ func hint(err error) string {
 		reach     *apply.UnreachableError
 		auth      *apply.UnauthorizedError
 		forbidden *apply.ForbiddenError
-		conflict  *apply.ConflictError
 		notOurs   *apply.NotOursError
 		locked    *apply.LockedError
 		newer     *apply.NewerFormatError
@@ -28,8 +27,6 @@ func hint(err error) string {
 		return "the credentials may have expired: log in again, or name others with --context"
 	case errors.As(err, &forbidden):
 		return "ask for a Role that allows it, or deploy as somebody else with --as or --context"
-	case errors.As(err, &conflict):
-		return "drop the field from the CUE, or make the other manager give it up"
 	case errors.As(err, &notOurs):
 		return "give the service another name, deploy to another namespace with -n, or remove the object"
 	case errors.As(err, &locked):

@@ -68,6 +68,7 @@ func behind(s *schema.Service, field string) string {
 		{".startupProbe", "probes.startup"},
 		{".resources", "resources"},
 		{".volumeMounts", "volumes"},
+		{".volumeClaimTemplates", "volumes"},
 		{".lifecycle", "lifecycle"},
 		{".securityContext", "security"},
 		{".ports", "ports"},

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/render"
@@ -33,15 +36,24 @@ func Run(ctx context.Context, client *apply.Client, app *schema.App, images []Im
 		result, err := client.Deploy(ctx, req, placing(app, sink))
 		var changed *apply.KeyChangedError
 		if !errors.As(err, &changed) {
-			return result, placed(app, err)
+			return result, placed(app, req.Units, err)
 		}
 	}
 }
 
-// placed gives what calls lead nowhere their places in the CUE.
-func placed(app *schema.App, err error) error {
+// placed gives calls that lead nowhere, and objects that were refused, their places
+// in the CUE.
+func placed(app *schema.App, units []apply.Unit, err error) error {
 	var calls *apply.CallsError
-	if !errors.As(err, &calls) {
+	var conflict *apply.ConflictError
+	var invalid *apply.InvalidError
+	switch {
+	case errors.As(err, &calls):
+	case errors.As(err, &conflict):
+		return inUnit(app, units, conflict.Object, strings.TrimPrefix(conflict.Field, "."), err)
+	case errors.As(err, &invalid):
+		return inUnit(app, units, invalid.Object, invalid.Field, err)
+	default:
 		return err
 	}
 	places := make([]*PlacedError, len(calls.Calls))
@@ -54,6 +66,21 @@ func placed(app *schema.App, err error) error {
 		errs[i] = p
 	}
 	return errors.Join(errs...)
+}
+
+// inUnit gives an error its object's place.
+func inUnit(app *schema.App, units []apply.Unit, object apply.Ref, field string, err error) error {
+	for _, u := range units {
+		if !slices.ContainsFunc(u.Objects, func(o *unstructured.Unstructured) bool {
+			return o.GetKind() == object.Kind && o.GetName() == object.Name
+		}) {
+			continue
+		}
+		if path, pos := placeOf(app, u.Name, object, field); pos.IsValid() {
+			return &PlacedError{Pos: pos, Path: path, Err: err}
+		}
+	}
+	return err
 }
 
 func atCall(app *schema.App, e *apply.CallError) *PlacedError {
