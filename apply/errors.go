@@ -150,7 +150,11 @@ func (e *InvalidError) Hint() string {
 	switch e.Object.Kind {
 	case "StatefulSet", "Deployment", "DaemonSet":
 		if e.Field != "spec.selector" {
-			return "delete it without its pods and its claims, which its successor takes over, and deploy again: " + remove + " --cascade=orphan"
+			hint := "delete it without its pods and its claims, which its successor takes over, and deploy again: " + remove + " --cascade=orphan"
+			if e.Field == "spec.volumeClaimTemplates" {
+				hint += "; the claims that are there stay as they are: to let one grow, kubectl -n " + e.Object.Namespace + " edit persistentvolumeclaim"
+			}
+			return hint
 		}
 	case "PersistentVolumeClaim":
 		return "give the volume another name, and move what is in it; or delete it with what is in it, and deploy again: " + remove

@@ -71,10 +71,12 @@ type Request struct {
 
 // RollbackRequest says what to return.
 type RollbackRequest struct {
-	Units    []string // empty: every unit of the Owner's Source, or all when it has none
-	To       int      // a release number; 0 is the healthy release before the current one
-	DeployID string   // instead of To: the releases that this deploy gave its units; Units may pick some
-	Force    bool     // take the fields that other managers own
+	// Units empty: those that the newest deploy moved; with To or DeployID every unit
+	// of the Owner's Source, or all when it has none.
+	Units    []string
+	To       int    // a release number; 0 is the healthy release before the current one
+	DeployID string // instead of To: the releases that this deploy gave its units; Units may pick some
+	Force    bool   // take the fields that other managers own
 	Timeout  time.Duration
 	LockWait time.Duration
 	Abort    <-chan struct{}

@@ -46,6 +46,9 @@ func (c *Client) past(ctx context.Context, em *emitter, req RollbackRequest) ([]
 		}
 		names = ours
 		leftAlone(em, others)
+		if req.To == 0 && req.DeployID == "" {
+			names = snap.movedLast(names)
+		}
 	}
 	to, err := s.wanted(ctx, snap, req)
 	if err != nil {
@@ -78,6 +81,17 @@ func (c *Client) past(ctx context.Context, em *emitter, req RollbackRequest) ([]
 		return nil, nil, none
 	}
 	return targets, releases, nil
+}
+
+// movedLast are those of the units that the newest deploy or rollback moved.
+func (ix *index) movedLast(names []string) []string {
+	var last *unitState
+	for _, name := range names {
+		if u := ix.Units[name]; last == nil || u.At.After(last.At) {
+			last = u
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return ix.Units[name].Deploy != last.Deploy })
 }
 
 // wanted tells which release each unit is to return to; 0 is none.

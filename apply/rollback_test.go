@@ -277,6 +277,28 @@ func TestRollbackToADeploy(t *testing.T) {
 	}
 }
 
+// Without names it is the last deploy that is taken back: what that left alone stays.
+func TestRollbackOfTheLastDeploy(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.podless("api", "1"), e.podless("web", "1"))
+	e.mustDeploy(e.podless("api", "2"), e.podless("web", "2"))
+	e.mustDeployOnly(e.podless("api", "3"))
+	for _, want := range []map[string]int{{"api": 2, "web": 2}, {"api": 1, "web": 2}} {
+		res, err := e.client().Rollback(e.ctx, apply.RollbackRequest{}, e.log)
+		if err != nil || res.Outcome != apply.Deployed || len(res.Units) != 1 {
+			t.Fatalf("outcome %s, units %+v, error %v", res.Outcome, res.Units, err)
+		}
+		for unit, release := range want {
+			e.isAt(unit, release)
+		}
+	}
+	res, err := e.client().Rollback(e.ctx, apply.RollbackRequest{Units: []string{"web"}}, e.log)
+	if err != nil || res.Outcome != apply.Deployed {
+		t.Fatalf("outcome %s, error %v", res.Outcome, err)
+	}
+	e.isAt("web", 1)
+}
+
 // A conflict on an asked rollback is named, and nothing is forced.
 func TestRollbackConflict(t *testing.T) {
 	e := newEnv(t)

@@ -129,9 +129,9 @@ func newRollbackCommand(s streams) *cobra.Command {
 		Use:        "rollback [SERVICE...]",
 		SuggestFor: []string{"undo", "revert"},
 		Short:      "Return to an earlier healthy release",
-		Long: `Return the services named, or all of this project, to the healthy release before
-their current one, to the one that --to names, or to those that a deploy gave them. shipit
-history lists both.`,
+		Long: `Return the services named, or those that the last deploy moved, to the healthy release
+before their current one; or to the one that --to names, or to those that a deploy gave
+them: without names, all of this project. shipit history lists both.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err
