@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -212,6 +213,7 @@ ttl is over since it was last deployed: run it in CI, now and then.`,
 				return err
 			}
 			req.Units = args
+			s.missing(app, args)
 			if !yes {
 				if err := confirmDelete(s, app, args); err != nil {
 					return err
@@ -234,4 +236,24 @@ ttl is over since it was last deployed: run it in CI, now and then.`,
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 2*time.Minute, "how long the objects may take to be gone")
 	addResultFlags(cmd, &req.LockWait, &output)
 	return cmd
+}
+
+// missing warns of what stays and is to do without a service that goes.
+func (s streams) missing(app *schema.App, gone []string) {
+	for _, stays := range app.Services {
+		if slices.Contains(gone, stays.Name) {
+			continue
+		}
+		calls := func(name string) bool {
+			return slices.ContainsFunc(stays.Calls, func(c schema.Call) bool { return c.App == "" && c.Service == name })
+		}
+		for _, name := range gone {
+			switch {
+			case slices.Contains(stays.Needs, name):
+				s.warn("%s stays, and needs %s: it cannot be deployed without", stays.Name, name)
+			case calls(name):
+				s.warn("%s stays, and calls %s", stays.Name, name)
+			}
+		}
+	}
 }
