@@ -44,8 +44,8 @@ type Result struct {
 // manifests from removing a deployed image.
 //
 // Errors a caller can tell apart: *CompileError, *NotMainError, *NoModuleError,
-// *NoPackageError, *NoGoError, *BadPlatformError, *BadReferenceError, *UnreachableError, *UnauthorizedError,
-// *RefusedError.
+// *NoPackageError, *NoGoError, *BrokenGoError, *BadPlatformError, *BadReferenceError, *UnreachableError,
+// *UnauthorizedError, *RefusedError.
 func (b *Builder) Build(ctx context.Context, spec Build) (result Result, err error) {
 	b.BuildAll(ctx, []Build{spec}, func(_ int, r Result, e error) { result, err = r, e })
 	return result, err

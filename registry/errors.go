@@ -84,6 +84,19 @@ func (e *NoGoError) Unwrap() error { return e.Err }
 // Hint tells where to get it.
 func (e *NoGoError) Hint() string { return "install Go (https://go.dev/dl) and put it in PATH" }
 
+// BrokenGoError is a go command that cannot work on this machine: it has nowhere to
+// keep what it makes.
+type BrokenGoError struct {
+	Output string // what it said, without a trailing newline
+}
+
+func (e *BrokenGoError) Error() string { return "the go command cannot work here: " + e.Output }
+
+// Hint tells what to look at.
+func (e *BrokenGoError) Hint() string {
+	return "`go env GOCACHE GOMODCACHE GOTMPDIR` says where it writes: there must be room, and the right to"
+}
+
 // BadPlatformError is a platform that cannot be built for.
 type BadPlatformError struct{ Platform, Reason string }
 

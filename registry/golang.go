@@ -209,13 +209,23 @@ func (b *Builder) goCommand(ctx context.Context, dir string, p v1.Platform, args
 	return out.Bytes(), err
 }
 
-// failed turns what the go command said in dir about s into a CompileError.
+// failed turns what the go command said in dir about s into a CompileError, or
+// into a BrokenGoError when it did not get as far as the source.
 func (s *goSource) failed(dir string, err error) error {
 	var said *goError
 	if !errors.As(err, &said) {
 		return err
 	}
+	if machines().MatchString(said.stderr) {
+		return &BrokenGoError{Output: strings.TrimSpace(said.stderr)}
+	}
 	return &CompileError{Package: s.pkg, Output: fromProject(said.stderr, within(s.project, dir))}
+}
+
+// machines is what the go command says of its caches and the disk, and never of a
+// program.
+func machines() *regexp.Regexp {
+	return regexp.MustCompile(`(?m)^(failed to initialize build cache|build cache is (required|disabled)|go: creating work dir|go: could not create module cache|module cache not found)|: (no space left on device|read-only file system)$`)
 }
 
 // compile builds the binary for p to the file out.
