@@ -45,9 +45,11 @@ func Packages(dir string) ([]Project, error) {
 	return found, err
 }
 
-// passedOver reports whether a folder of this name holds no CUE of the user's.
+// passedOver reports whether a folder of this name holds no CUE of the user's, or
+// none that stands for itself: what is in testdata belongs to a test, as it does
+// for Go.
 func passedOver(name string) bool {
-	return strings.HasPrefix(name, ".") || name == "cue.mod" || name == "node_modules"
+	return strings.HasPrefix(name, ".") || name == "cue.mod" || name == "node_modules" || name == "testdata"
 }
 
 // inRepository reports whether a folder, an absolute path, is in a git repository:

@@ -77,7 +77,10 @@ func ValidateBelow(ctx context.Context, opts Options) ([]*Validation, error) {
 	}
 	packages, err := schema.Packages(opts.Dir)
 	if err != nil {
-		return []*Validation{v}, nil // what v says
+		if _, err := os.Stat(opts.Dir); err == nil {
+			v.Findings[0].Why = "projects below a folder are looked for in a git repository, which it is not in either"
+		}
+		return []*Validation{v}, nil
 	}
 	found, err := validateEach(ctx, opts, opts.Dir, packages, nil)
 	if err == nil && len(found) == 0 {
