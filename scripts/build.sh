@@ -4,5 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 version=$(git describe --tags --always --dirty 2>/dev/null || echo unknown)
 mkdir -p bin
-[[ -d $(go env GOCACHE) ]] || echo "building bin/shipit (a few minutes the first time)" >&2
+echo "building bin/shipit (a few minutes the first time)" >&2
 go build -trimpath -ldflags "-s -w -X main.version=$version" -o bin/shipit ./cmd/shipit

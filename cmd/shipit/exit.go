@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -12,14 +13,15 @@ import (
 
 // The exit codes, all of them.
 const (
-	exitDone       = 0  // done, or nothing to do
-	exitError      = 1  // an error; nothing is left half-done unless it says so
-	exitChanges    = 2  // --check or --exit-code found changes
-	exitInvalid    = 3  // the configuration is invalid; nothing was touched
-	exitRolledBack = 4  // the rollout failed, and what was there before is back
-	exitFailed     = 5  // the rollout failed, and what was there before is not back
-	exitLocked     = 6  // another deploy holds the lock
-	exitUsage      = 64 // the command line is wrong
+	exitDone       = 0   // done, or nothing to do
+	exitError      = 1   // an error; nothing is left half-done unless it says so
+	exitChanges    = 2   // --check or --exit-code found changes
+	exitInvalid    = 3   // the configuration is invalid; nothing was touched
+	exitRolledBack = 4   // the rollout failed, and what was there before is back
+	exitFailed     = 5   // the rollout failed, and what was there before is not back
+	exitLocked     = 6   // another deploy holds the lock
+	exitUsage      = 64  // the command line is wrong
+	exitStopped    = 130 // interrupted twice; what was under way is left as it is
 )
 
 // usageError is a mistake in the command line itself.
@@ -78,6 +80,9 @@ func exitCode(s streams, err error) int {
 	case errors.As(err, &locked):
 		s.fail(err, hint(err))
 		return exitLocked
+	case errors.Is(err, context.Canceled):
+		s.fail(errors.New("stopped"), "")
+		return exitError
 	}
 	code := exitError
 	for _, e := range each(err) {

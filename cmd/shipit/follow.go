@@ -44,7 +44,7 @@ func (s streams) follow(app *schema.App, output string, call func(sink func(appl
 		return outcomeError{result.Outcome}
 	case result.Outcome == apply.RolledBack, result.Outcome == apply.Removed,
 		result.Outcome == apply.Failed, result.Outcome == apply.Interrupted:
-		s.ending(result, err)
+		s.ending(result, err, p.namespace)
 		return outcomeError{result.Outcome}
 	}
 	return err
@@ -122,17 +122,26 @@ func (s streams) result(r *apply.Result) {
 	}
 }
 
-// ending says in one sentence in which state a deploy left things.
-func (s streams) ending(r *apply.Result, err error) {
+// ending says in one sentence in which state a deploy left things. made is the
+// namespace that it made, if it did.
+func (s streams) ending(r *apply.Result, err error, made string) {
+	failed := "failed"
+	if r.Interrupted && len(r.Diagnoses()) == 0 {
+		failed = "was stopped"
+	}
 	switch r.Outcome {
 	case apply.RolledBack:
-		s.fail(fmt.Errorf("the deploy failed; what was there before is back and healthy (%s)", short(r.Took)), "")
+		s.fail(fmt.Errorf("the deploy %s; what was there before is back and healthy (%s)", failed, short(r.Took)), "")
 	case apply.Removed:
-		s.fail(fmt.Errorf("the first deploy failed, and what it had made is removed (%s)", short(r.Took)), "")
+		left := ""
+		if made != "" {
+			left = fmt.Sprintf("; namespace %s stays, with the record of it, until shipit delete", made)
+		}
+		s.fail(fmt.Errorf("the first deploy %s, and what it had made is removed%s (%s)", failed, left, short(r.Took)), "")
 	case apply.Interrupted:
 		s.fail(unsaid("stopped half-way", err), "deploy again: it finishes or replaces this one")
 	default:
-		failure := unsaid("the deploy failed and was left as it is", err)
+		failure := unsaid("the deploy "+failed+" and was left as it is", err)
 		s.fail(failure, "")
 		for _, u := range r.Units {
 			said := failure.Error()

@@ -51,7 +51,7 @@ func signalContext(s streams) (context.Context, func()) {
 		select {
 		case <-signals:
 			s.warn("interrupted twice: stopping at once. What was under way is left as it is; run the same command again to finish it.")
-			os.Exit(130)
+			os.Exit(exitStopped)
 		case <-done:
 		}
 	}()

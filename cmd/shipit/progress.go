@@ -24,6 +24,8 @@ type progress struct {
 	written []written
 	waits   map[string]wait
 	changed map[string][]string // by unit: the fields that are updated
+
+	namespace string // that was made, or ""
 }
 
 // written is what was done to one object, and is not printed yet.
@@ -69,6 +71,7 @@ func (p *progress) event(e apply.Event) {
 	s := p.s
 	switch e.Kind {
 	case apply.EventNamespace:
+		p.namespace = e.Message
 		s.step("namespace", "", e.Message+" created")
 	case apply.EventLockWait:
 		s.step("wait", e.Unit, e.Message)

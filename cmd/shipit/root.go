@@ -20,7 +20,8 @@ Every flag can be set in the environment: --registry as SHIPIT_REGISTRY.
 
 Exit codes: 0 done · 1 error · 2 changes found (--check) · 3 invalid
 configuration · 4 the rollout failed and what was there before is back · 5 it
-failed and is not back · 6 another deploy holds the lock · 64 usage.`
+failed and is not back · 6 another deploy holds the lock · 64 usage · 130
+interrupted twice.`
 
 // execute runs one command line.
 func execute(ctx context.Context, args []string, s streams) error {
