@@ -49,7 +49,7 @@ func (a *otherApp) read(ctx context.Context) error {
 
 // services are those that have a release.
 func (a *otherApp) services() []string {
-	names, _ := a.index.named(nil) // asked for none, it misses none
+	names := a.index.units()
 	return slices.DeleteFunc(names, func(name string) bool { return name == AppUnit || a.index.Units[name].Release == 0 })
 }
 

@@ -91,7 +91,7 @@ func (d *deleter) look(ctx context.Context) (err error) {
 	}
 	kinds := d.snap.Kinds
 	if len(d.req.Units) > 0 {
-		if d.units, err = d.snap.named(d.req.Units); err != nil {
+		if d.units, err = d.c.named(&d.snap.index, d.req.Units); err != nil {
 			return err
 		}
 	} else {

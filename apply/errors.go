@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/shipit-dev/shipit/internal/nearest"
 )
 
 // RolloutError says that units did not become healthy.
@@ -313,6 +315,21 @@ type UnknownUnitError struct {
 
 func (e *UnknownUnitError) Error() string {
 	return fmt.Sprintf("no service %q (there are: %s)", e.Unit, strings.Join(e.Known, ", "))
+}
+
+// Hint names the one that was probably meant.
+func (e *UnknownUnitError) Hint() string {
+	if near := nearest.Name(e.Unit, e.Known); near != "" {
+		return "did you mean " + near + "?"
+	}
+	return ""
+}
+
+// NothingDeployedError says that there is no release of an app in a namespace.
+type NothingDeployedError struct{ App, Namespace string }
+
+func (e *NothingDeployedError) Error() string {
+	return fmt.Sprintf("nothing of %s is deployed in namespace %s", e.App, e.Namespace)
 }
 
 // TerminatingError says that the namespace is being deleted.

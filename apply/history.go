@@ -31,7 +31,7 @@ func (c *Client) History(ctx context.Context, units ...string) ([]UnitHistory, e
 	if err != nil {
 		return nil, err
 	}
-	names, err := snap.named(units)
+	names, err := c.named(&snap.index, units)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (e *env) killedDeploy(lease time.Duration) {
 	c.until(string(apply.EventProgress))
 	check(t, c.cmd.Process.Kill())
 	c.wait()
-	if s := e.status("web"); s.State != apply.StateDeploying || s.Lock == nil || s.Release != 2 || s.Healthy != 1 {
+	if s := e.status("web"); s.State != apply.StateInterrupted || s.Lock != nil || s.Release != 2 || s.Healthy != 1 {
 		t.Fatalf("after the kill: %+v", s)
 	}
 }

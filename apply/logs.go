@@ -52,8 +52,8 @@ const maxLine = 1 << 20
 
 // Logs passes the log lines of a unit's pods to sink, on the caller's goroutine:
 // pod after pod, or as they come when they are followed, which ends with ctx and
-// is no error then. Errors: *UnknownUnitError, *UnknownContainerError,
-// *NoPreviousError, and those of the API server.
+// is no error then. Errors: *NothingDeployedError, *UnknownUnitError,
+// *UnknownContainerError, *NoPreviousError, and those of the API server.
 func (c *Client) Logs(ctx context.Context, req LogsRequest, sink func(LogLine)) error {
 	ctx = quiet(ctx)
 	pods, err := c.podsOf(ctx, req.Unit)
@@ -118,7 +118,7 @@ func (c *Client) podsOf(ctx context.Context, unit string) ([]*corev1.Pod, error)
 		return nil, nil
 	}
 	if err == nil {
-		_, err = snap.named([]string{unit})
+		_, err = c.named(&snap.index, []string{unit})
 	}
 	return nil, err
 }

@@ -35,7 +35,7 @@ func (c *Client) past(ctx context.Context, em *emitter, req RollbackRequest) ([]
 	if err != nil {
 		return nil, nil, err
 	}
-	names, err := snap.named(req.Units)
+	names, err := c.named(&snap.index, req.Units)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -76,7 +76,7 @@ func (c *Client) past(ctx context.Context, em *emitter, req RollbackRequest) ([]
 	}
 	if len(targets) == 0 {
 		if none == nil {
-			none = &UnknownUnitError{}
+			none = &NothingDeployedError{App: c.owner.App, Namespace: c.owner.Namespace}
 		}
 		return nil, nil, none
 	}
@@ -122,8 +122,8 @@ func (u *unitState) previous() int {
 	return 0
 }
 
-// named returns the wanted units, or all that have a release, in order.
-func (ix *index) named(want []string) ([]string, error) {
+// units are all that have a release, in order.
+func (ix *index) units() []string {
 	var known []string
 	for name, u := range ix.Units {
 		if u.Last > 0 {
@@ -131,8 +131,18 @@ func (ix *index) named(want []string) ([]string, error) {
 		}
 	}
 	slices.Sort(known)
+	return known
+}
+
+// named returns the wanted units, or all that have a release, in order. The error
+// is a NothingDeployedError or an UnknownUnitError.
+func (c *Client) named(ix *index, want []string) ([]string, error) {
+	known := ix.units()
 	if len(want) == 0 {
 		return known, nil
+	}
+	if len(known) == 0 {
+		return nil, &NothingDeployedError{App: c.owner.App, Namespace: c.owner.Namespace}
 	}
 	for _, name := range want {
 		if !slices.Contains(known, name) {

@@ -38,6 +38,12 @@ const (
 	StateRemoved   State = "removed"   // has no objects
 )
 
+// What a status sees beyond the index.
+const (
+	StateUnhealthy   State = "unhealthy"   // deployed, and not ready now
+	StateInterrupted State = "interrupted" // a deploy was moving it and is known to be gone
+)
+
 // index is the state of an app: which release each unit is at, and who moves it.
 // There is one, changed only by compare-and-swap.
 type index struct {

@@ -25,7 +25,7 @@ type AppStatus struct {
 type UnitStatus struct {
 	Name      string       `json:"name"`
 	Source    string       `json:"source,omitempty"`
-	State     State        `json:"state"`
+	State     State        `json:"state"`   // StateUnhealthy and StateInterrupted are seen, not recorded
 	Release   int          `json:"release"` // 0 when it has none
 	Healthy   int          `json:"healthy"` // its last healthy release
 	DeployID  string       `json:"deployId,omitempty"`
@@ -97,7 +97,11 @@ func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
 		return nil, err
 	}
 	out := &AppStatus{App: c.owner.App, Namespace: c.owner.Namespace}
-	names, err := snap.named(nil)
+	gone, err := c.stopped(ctx, &snap)
+	if err != nil {
+		return nil, err
+	}
+	names, err := c.named(&snap.index, nil)
 	if err != nil || len(names) == 0 {
 		return out, err
 	}
@@ -112,6 +116,7 @@ func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
 		g.Go(func() error {
 			u := snap.Units[name]
 			out.Units[i] = c.unitStatus(ctx, name, u, all)
+			out.Units[i].look(gone)
 			if at, ends := snap.Expires[u.Source]; ends {
 				out.Units[i].Expires = &at
 			}

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/fatih/color"
 	"github.com/spf13/cobra"
@@ -42,7 +44,11 @@ With -f, later lines too, and those of pods that come later, until interrupted.`
 				return err
 			}
 			req.Unit = args[0]
-			return client.Logs(cmd.Context(), req, s.logLine(req.Unit))
+			err = client.Logs(cmd.Context(), req, s.logLine(req.Unit))
+			if lines := target.namespace(); errors.As(err, new(*apply.NothingDeployedError)) && isNumber(lines) {
+				return hinted{err, "-n is the namespace; the last lines are --tail " + lines}
+			}
+			return err
 		},
 	}
 	target.add(cmd)
@@ -52,6 +58,12 @@ With -f, later lines too, and those of pods that come later, until interrupted.`
 	cmd.Flags().Int64Var(&tail, "tail", 0, "only the last lines of each container (default: all)")
 	cmd.Flags().DurationVar(&req.Since, "since", 0, "only lines that are newer, such as 5m (default: all)")
 	return cmd
+}
+
+// isNumber reports whether text is a count, as tail takes it with -n.
+func isNumber(text string) bool {
+	_, err := strconv.ParseUint(text, 10, 64)
+	return err == nil
 }
 
 // logLine prints a line with its pod, and its container where that is not the

@@ -62,10 +62,6 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 	}
 	fmt.Fprintln(w, "SERVICE\tSTATE\tREADY\tRESTARTS\tRELEASE\tAGE\t"+last)
 	for _, u := range status.Units {
-		state := string(u.State)
-		if u.State == apply.StateDeployed && !u.Ready {
-			state = "unhealthy"
-		}
 		var refs []string
 		for _, image := range u.Images {
 			refs = append(refs, shortRef(image))
@@ -86,7 +82,7 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		if len(sources) > 1 {
 			last = u.Source + "\t" + last
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", u.Name, state, ready, restarts, u.Release, age, last)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", u.Name, u.State, ready, restarts, u.Release, age, last)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -95,6 +91,9 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 	for _, u := range status.Units {
 		if u.Lock != nil {
 			s.note("%s", u.Lock)
+		}
+		if u.State == apply.StateInterrupted {
+			s.note("%s: what moved it was stopped half-way (deploy %s by %s); deploy again goes on", u.Name, u.DeployID, u.By)
 		}
 		for _, t := range u.Tasks {
 			s.note("%s: job %s (%s) %s", u.Name, t.Name, t.Phase, strings.TrimSpace(string(t.State)+" "+t.Message))
