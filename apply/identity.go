@@ -17,6 +17,13 @@ func (c *Client) Cluster(ctx context.Context) (string, error) {
 	return string(ns.UID), nil
 }
 
+// Reach reads the app's state, and so finds out early whether the API server
+// answers, and lets its caller deploy: before what takes long is done for nothing.
+func (c *Client) Reach(ctx context.Context) error {
+	_, err := store{c}.read(patient(quiet(ctx)))
+	return err
+}
+
 // Protected is the protected environment that the app was deployed to last, "" if
 // that was none: for who has no project to ask.
 func (c *Client) Protected(ctx context.Context) (string, error) {

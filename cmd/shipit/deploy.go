@@ -63,6 +63,9 @@ are touched.`,
 			if err != nil {
 				return err
 			}
+			if err := client.Reach(ctx); err != nil {
+				return err
+			}
 			if err := confirmProtected(s, app, t, yes); err != nil {
 				return err
 			}
