@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 
 	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
@@ -139,7 +140,7 @@ func (c *checker) list(n *node, f *language.Field) {
 	for i, item := range n.items {
 		if !item.bad && !c.fits(item, f.Shape.Elem) {
 			n.bad = true
-			c.wrong(item, rule.WrongValue, fmt.Sprintf("%s must be %s, but item %d is %s", n.path, f.Must, i+1, describe(item, 0)), "", cmp.Or(quoteHint(item, f.Shape.Elem, c), c.respelled(item, f.Shape.Elem)))
+			c.wrong(item, rule.WrongValue, fmt.Sprintf("%s must be %s, but item %d is %s", n.path, f.Must, i+1, describe(item, 0)), "", c.itemHint(item, f.Shape.Elem))
 		}
 	}
 	if !n.bad && !c.fits(n, f.Shape) {
@@ -148,21 +149,24 @@ func (c *checker) list(n *node, f *language.Field) {
 	}
 }
 
+// itemHint says what to write in place of an item that is not what it must be.
+func (c *checker) itemHint(item *node, s *language.Shape) string {
+	text := asText(item)
+	if item.kind == cue.BytesKind && c.fits(text, s) {
+		return doubleQuotes(item)
+	}
+	return cmp.Or(quoteHint(text, s, c), c.respelled(text, s))
+}
+
 // misfit says that a value is not what its field must be.
 func (c *checker) misfit(n *node, f *language.Field) {
 	n.bad = true
-	must, hint := f.Must, cmp.Or(c.textHint(n, f), unfilled(n), namesHint(n, f), foreignValue(n, f), insteadHint(n, f))
-	if must == "" {
-		must = "a struct"
-		hint = cmp.Or(hint, c.fieldHint(n, f), structHint(f, n.path))
+	must, hint, why := cmp.Or(f.Must, "a struct"), "", ""
+	if text := asText(n); c.fits(text, f.Shape) && n.kind == cue.BytesKind {
+		hint = doubleQuotes(n)
+	} else {
+		hint = c.misfitHint(text, f)
 	}
-	if hint == "" {
-		hint = quoteHint(n, f.Shape, c)
-	}
-	if hint == "" {
-		hint = cmp.Or(valueHint(n, f), c.oneHint(n, f), c.respelled(n, f.Shape))
-	}
-	why := ""
 	if n.kind == cue.IntKind && len(n.text) > 9 {
 		why = "it must fit into 32 bits"
 	}
@@ -171,6 +175,33 @@ func (c *checker) misfit(n *node, f *language.Field) {
 		is, why, hint = describe(&node{kind: n.kind, items: n.items, hidden: true}, 0), "", secretHint(n, f)
 	}
 	c.wrong(n, rule.WrongValue, fmt.Sprintf("%s must be %s, not %s", n.path, must, is), why, hint)
+}
+
+// misfitHint says what to write in place of a value that is not what it must be.
+func (c *checker) misfitHint(n *node, f *language.Field) string {
+	hint := cmp.Or(c.textHint(n, f), unfilled(n), namesHint(n, f), foreignValue(n, f), insteadHint(n, f))
+	if f.Must == "" {
+		hint = cmp.Or(hint, c.fieldHint(n, f), structHint(f, n.path))
+	}
+	return cmp.Or(hint, quoteHint(n, f.Shape, c), valueHint(n, f), c.oneHint(n, f), c.respelled(n, f.Shape))
+}
+
+// asText gives a value with the texts that bytes in it are meant to be: those in single
+// quotes are bytes to CUE.
+func asText(n *node) *node {
+	text := *n
+	if n.kind == cue.BytesKind && utf8.ValidString(n.text) {
+		text.kind = cue.StringKind
+	}
+	text.items = make([]*node, len(n.items))
+	for i, item := range n.items {
+		text.items[i] = asText(item)
+	}
+	return &text
+}
+
+func doubleQuotes(n *node) string {
+	return fmt.Sprintf("a text stands in double quotes: write %q", n.text)
 }
 
 // want gives the value of an expression of the schema.
