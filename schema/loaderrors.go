@@ -128,6 +128,8 @@ var (
 	newer     = regexp.MustCompile(`language version "([^"]*)" declared in module.cue is too new for current language version "([^"]*)"`)
 )
 
+const unusedImport = "remove the import; or, when a field of the same name hides it, give it another: import other \"…\""
+
 func (p Project) loadError(c cueerrors.Error) *Error {
 	text := c.Error()
 	message := strings.TrimPrefix(strings.NewReplacer("'EOF'", "the end of the file", "'_|_' _|_", "an error").Replace(text), "import failed: ")
@@ -152,7 +154,7 @@ func (p Project) loadError(c cueerrors.Error) *Error {
 		p.noPackage(e, noPackage.FindStringSubmatch(text)[1])
 	case strings.Contains(text, "imported and not used"):
 		e.Message = message
-		e.Hint = "remove the import; or, when a field of the same name hides it, give it another: import other \"…\""
+		e.Hint = unusedImport
 	case newer.MatchString(text):
 		m := newer.FindStringSubmatch(text)
 		p.moduleError(e, fmt.Sprintf("this project is written in CUE %s, but this shipit knows CUE up to %s", m[1], m[2]))

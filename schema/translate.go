@@ -40,6 +40,8 @@ func (t *translator) one(path string, errs []cueerrors.Error) *Error {
 			e.Pos = p
 		}
 		t.reference(e, referenceName.FindStringSubmatch(text)[1])
+	case has("imported and not used"):
+		t.unused(e, text)
 	case has("undefined field"):
 		t.undefined(e, text)
 	case has("structural cycle", "cycle error", "cyclic reference", "cycle with field", "mutual dependency"):
@@ -126,6 +128,12 @@ func (t *translator) undefined(e *Error, text string) {
 	}
 	e.Hint = "check its spelling, or define it"
 	near := ""
+	if x := t.syntax().selection(name, append([]Pos{e.Pos}, e.Related...)); x != nil && dotted(x.X) == "v1" && !strings.HasPrefix(name, "#") {
+		if near := nearestName("#"+name, sortedKeys(t.shapes.Definitions)); near != "" {
+			e.Related, e.Hint = nil, fmt.Sprintf("did you mean v1.%s?", near)
+			return
+		}
+	}
 	if x := t.syntax().selection(name, append([]Pos{e.Pos}, e.Related...)); x != nil {
 		names := t.loc.namesIn(dotted(x.X))
 		switch parts := strings.Split(dotted(x.X), "."); {
@@ -162,6 +170,22 @@ func (t *translator) undefined(e *Error, text string) {
 	if near := nearestName(name, sortedKeys(t.shapes.Definitions)); near != "" && near != name {
 		e.Hint = fmt.Sprintf("did you mean %s?", near)
 	}
+}
+
+// unused is about an import that nothing in its file uses.
+func (t *translator) unused(e *Error, text string) {
+	e.Code = rule.Import
+	e.Message = clean(text)
+	e.Hint = unusedImport
+	if !strings.Contains(text, `"`+importPath+`"`) {
+		return
+	}
+	for _, x := range t.syntax().selectors {
+		if dotted(x) == "v1.#App" {
+			return // in another file
+		}
+	}
+	e.Hint = "write v1.#App & {…} around the fields of the App, or v1.#App on a line beside them"
 }
 
 // hideSecret takes out of an error all that could be the value of a secret, which
