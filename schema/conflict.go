@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"cuelang.org/go/cue/ast"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
@@ -65,6 +66,53 @@ func (t *translator) conflict(e *Error) {
 	default:
 		e.Hint = fmt.Sprintf("remove one, or make one a default: %s: *%s | %s", name, sources[0], typeOf(sources[0]))
 	}
+	if t.described(e.Path, values) > 1 {
+		e.Hint += otherName
+	}
+}
+
+const otherName = "; where these are two services, give one of them another name"
+
+// described counts the places that describe the service which a path is in, with an
+// image or a build, and have one of values in them.
+func (t *translator) described(path string, values []Pos) int {
+	parts := strings.Split(path, ".")
+	if len(parts) < 3 || parts[0] != "services" {
+		return 0
+	}
+	n := 0
+	for _, f := range t.inst.Files {
+		if t.project.isSchema(f.Filename) {
+			continue
+		}
+		ast.Walk(f, func(x ast.Node) bool {
+			field, ok := x.(*ast.Field)
+			if !ok {
+				return true
+			}
+			name, _, err := ast.LabelName(field.Label)
+			body, isStruct := field.Value.(*ast.StructLit)
+			if err != nil || name != parts[1] || !isStruct || !slices.ContainsFunc(body.Elts, runsSomething) {
+				return true
+			}
+			from, to := t.project.pos(body.Pos()), t.project.pos(body.End())
+			if slices.ContainsFunc(values, func(p Pos) bool { return p.File == from.File && from.compare(p) <= 0 && p.compare(to) < 0 }) {
+				n++
+			}
+			return true
+		}, nil)
+	}
+	return n
+}
+
+// runsSomething reports whether a field says what a service runs.
+func runsSomething(d ast.Decl) bool {
+	f, ok := d.(*ast.Field)
+	if !ok {
+		return false
+	}
+	name, _, err := ast.LabelName(f.Label)
+	return err == nil && (name == "image" || name == "build")
 }
 
 // tagValue is how CUE's loader puts a tag into a field.

@@ -268,13 +268,23 @@ func (d *decoder) source(n *node) {
 	image, build := n.get("image"), n.get("build")
 	switch {
 	case image != nil && build != nil:
+		hint := "remove one of the two"
+		if slices.ContainsFunc(d.loc.all[n.path], func(p Pos) bool {
+			first, last := image.pos, build.pos
+			if first.compare(last) > 0 {
+				first, last = last, first
+			}
+			return p.File == last.File && (first.File != p.File || first.compare(p) < 0) && p.compare(last) <= 0
+		}) {
+			hint += otherName // they stand in two places
+		}
 		d.tell(&Error{
 			Rule:    rule.ImageAndBuild,
 			Pos:     image.pos,
 			Path:    n.path,
 			Message: n.path + " has both an image and a build",
 			Why:     "a build makes the image",
-			Hint:    "remove one of the two",
+			Hint:    hint,
 			Related: []Pos{build.pos},
 		})
 	case n.missing("image") && n.missing("build") && d.loc.onlyInEnvironment(n.path):
