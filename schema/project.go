@@ -65,7 +65,15 @@ func findModule(dir string) (root, abs string, err error) {
 	if abs, err = filepath.Abs(dir); err != nil {
 		return "", "", err
 	}
-	if info, err := os.Stat(abs); err != nil || !info.IsDir() {
+	info, err := os.Stat(abs)
+	if err == nil && !info.IsDir() {
+		return "", "", Errors{{
+			Code:    rule.NoProject,
+			Message: fmt.Sprintf("%s is a file, not a folder", dir),
+			Hint:    "a project is all of a folder: -C " + filepath.Dir(dir),
+		}}.sorted()
+	}
+	if err != nil {
 		return "", "", Errors{{
 			Code:    rule.NoProject,
 			Message: fmt.Sprintf("there is no folder %s", dir),
