@@ -41,6 +41,18 @@ func hosts(text, namespace string) []string {
 	return names
 }
 
+// plainAddress is a host, or an address as a call gives it, of a host and a port.
+var plainAddress = regexp.MustCompile(`^((http|tcp)://[-a-z0-9.]+(:[0-9]{1,5})?|[-a-z0-9.]+)$`)
+
+// givenByCall adds to a hint that a call sets a variable by itself; "" is another one.
+func givenByCall(variable, service, text string) string {
+	name := strings.ToUpper(strings.ReplaceAll(service, "-", "_"))
+	if variable != name+"_HOST" && variable != name+"_URL" || !plainAddress.MatchString(text) {
+		return ""
+	}
+	return fmt.Sprintf(", which sets %s itself: the line with it can go", variable)
+}
+
 // unsaid warns of services that another talks to by its command, arguments or
 // variables, but does not call: the network policies keep them apart.
 func (d *decoder) unsaid(a *App, m member) {
@@ -51,7 +63,7 @@ func (d *decoder) unsaid(a *App, m member) {
 	for _, c := range m.s.Calls {
 		called[cmp.Or(c.Service, c.Name)] = true
 	}
-	look := func(at *node, names []string) {
+	look := func(at *node, variable string, names []string) {
 		for _, name := range names {
 			callee, there := d.byName[name]
 			if !there || called[name] || len(callee.s.Ports) == 0 {
@@ -59,7 +71,7 @@ func (d *decoder) unsaid(a *App, m member) {
 			}
 			called[name] = true // once is enough
 			d.against(at, callee.n, rule.CallUnsaid, fmt.Sprintf("%s names %s, which %s does not call", at.path, callee.n.path, m.n.path),
-				"the network policies let nothing through that calls does not say", fmt.Sprintf("write calls: %s: {}", label(name)))
+				"the network policies let nothing through that calls does not say", fmt.Sprintf("write calls: %s: {}", label(name))+givenByCall(variable, name, at.str()))
 		}
 	}
 	containers := slices.Concat([]*node{m.n}, sorted(m.n.get("sidecars")), sorted(m.n.get("init")))
@@ -70,7 +82,7 @@ func (d *decoder) unsaid(a *App, m member) {
 			if hostVariable.MatchString(v.name) {
 				names = append(names, text)
 			}
-			look(v, names)
+			look(v, v.name, names)
 		}
 		for _, field := range []string{"command", "args"} {
 			list := c.get(field)
@@ -78,7 +90,7 @@ func (d *decoder) unsaid(a *App, m member) {
 				continue
 			}
 			for _, item := range list.items {
-				look(item, hosts(item.str(), a.Namespace))
+				look(item, "", hosts(item.str(), a.Namespace))
 			}
 		}
 	}
