@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/shipit-dev/shipit/internal/nearest"
 )
 
 // Entry is a word of the language, as the schema's own comments tell it.
@@ -90,12 +92,15 @@ func (s *Shapes) find(path string) (*Field, string, error) {
 	for names := strings.FieldsFunc(path, func(r rune) bool { return r == '.' }); len(names) > 0; names = names[1:] {
 		name, last := names[0], len(names) == 1
 		next, named := step(at, name)
-		if named && last && misspelt(below(at), name) {
+		if named && last && (misspelt(below(at), name) || at.Name == "services" && s.foreign(name)) {
 			next = nil
 		}
 		if next == nil {
 			wrong := UnknownName{In: known, Name: name, Near: nearWord(below(at), name), Have: below(at).Names()}
 			e.Names = append(e.Names, wrong)
+			if last && len(e.Names) == 1 && (known == "" || known == "services" && nearest.Slip(name, wrong.Have) == "") {
+				e.Meant = s.named(name)
+			}
 			if next, named = step(at, wrong.Near); next == nil {
 				break
 			}
@@ -109,38 +114,14 @@ func (s *Shapes) find(path string) (*Field, string, error) {
 	if len(e.Names) == 0 {
 		return at, known, nil
 	}
-	if e.Names[len(e.Names)-1].Near != "" {
+	switch {
+	case len(e.Meant) > 0:
+	case e.Names[len(e.Names)-1].Near != "":
 		e.Meant = []string{known}
-	} else if len(e.Names) == 1 && e.Names[0].In == "" {
+	case len(e.Names) == 1 && e.Names[0].In == "":
 		e.Meant = s.named(e.Names[0].Name)
 	}
 	return nil, "", e
-}
-
-// named gives the paths of the fields of a name, or that are called by it elsewhere
-// when there are none: the shortest first, at most three.
-func (s *Shapes) named(name string) []string {
-	var exact, called []string
-	seen := map[*Field]bool{}
-	s.walk(func(f *Field, path string) bool {
-		if seen[f] {
-			return false
-		}
-		seen[f] = true
-		switch {
-		case strings.EqualFold(f.Name, name):
-			exact = append(exact, path)
-		case slices.ContainsFunc(f.Aka, func(aka string) bool { return strings.EqualFold(aliasName(aka), name) }):
-			called = append(called, path)
-		}
-		return true
-	})
-	paths := exact
-	if len(exact) == 0 {
-		paths = called
-	}
-	slices.SortStableFunc(paths, func(a, b string) int { return cmp.Compare(strings.Count(a, "."), strings.Count(b, ".")) })
-	return paths[:min(len(paths), 3)]
 }
 
 // below gives the struct that the fields below a field are of: of a struct by

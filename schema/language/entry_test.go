@@ -89,11 +89,47 @@ func TestExplainUnknown(t *testing.T) {
 		"terminationGracePeriodSeconds":     `the App has no field "terminationGracePeriodSeconds": did you mean services.lifecycle.terminationGracePeriodSeconds?`,
 		"name.x":                            `name has no field "x": `,
 		"services.web.envFrom.zzzzzzzzzzzz": `services.envFrom has no field "zzzzzzzzzzzz": services.envFrom has config, secrets`,
+		"cronjob":                           `the App has no field "cronjob": did you mean services.workload?`,
+		"StatefulSet":                       `the App has no field "StatefulSet": did you mean services.workload?`,
+		"volume":                            `the App has no field "volume": did you mean services.volumes?`,
+		"ingress":                           `the App has no field "ingress": did you mean services.expose, or network.ingress?`,
+		"secret":                            `the App has no field "secret": did you mean services.secrets, or services.env.secret, or services.volumes.secret?`,
+		"livenessProbe":                     `the App has no field "livenessProbe": did you mean services.probes.liveness?`,
+		"PersistentVolumeClaim":             `the App has no field "PersistentVolumeClaim": did you mean services.volumes.size?`,
+		"values":                            `the App has no field "values": did you mean environments?`,
+		"cron":                              `the App has no field "cron": did you mean services.schedule?`,
+		"services.statefulset":              `services has no field "statefulset": did you mean services.workload?`,
+		"services.secretRef":                `services has no field "secretRef": did you mean services.envFrom.secrets?`,
+		"services.web.secretRef":            `services has no field "secretRef": did you mean services.envFrom.secrets?`,
 	} {
 		_, err := language.Explain(path)
 		var unknown *language.UnknownFieldError
 		if !errors.As(err, &unknown) || unknown.Error()+": "+unknown.Hint() != want {
 			t.Errorf("%s gave %+v, want %s", path, unknown, want)
+		}
+	}
+}
+
+// What Kubernetes calls its objects leads to the field that makes them.
+func TestExplainKinds(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string]string{
+		"Deployment": "services.workload", "DaemonSet": "services.workload", "Job": "services.workload", "ReplicaSet": "services.replicas", "Pod": "services",
+		"Service": "services", "Ingress": "services.expose", "HTTPRoute": "services.expose", "Gateway": "gateways", "ConfigMap": "services.config",
+		"ServiceAccount": "services.permissions", "Role": "services.permissions", "ClusterRole": "services.permissions", "RoleBinding": "services.permissions",
+		"HorizontalPodAutoscaler": "services.autoscale", "PodDisruptionBudget": "services.disruption", "NetworkPolicy": "network", "ResourceQuota": "quota",
+		"LimitRange": "limits", "CustomResourceDefinition": "crds", "StorageClass": "services.volumes.class", "ServiceMonitor": "services.monitor",
+		"PodMonitor": "services.monitor", "ExternalSecret": "services.secrets.external", "Certificate": "services.expose.tls", "PersistentVolume": "services.volumes",
+	} {
+		_, err := language.Explain(kind)
+		var unknown *language.UnknownFieldError
+		if !errors.As(err, &unknown) || len(unknown.Meant) == 0 || unknown.Meant[0] != want {
+			t.Errorf("%s gave %+v, want %s", kind, unknown, want)
+		}
+	}
+	for _, name := range []string{"services.web", "services.my-db", "services.NAME", "services.vault"} {
+		if _, err := language.Explain(name); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

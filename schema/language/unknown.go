@@ -53,7 +53,7 @@ func nearWord(s *Shape, name string) string {
 // misspelt reports whether a name that the user may choose is rather meant as a
 // field.
 func misspelt(s *Shape, name string) bool {
-	return alias(s, name) != "" || nearest.Slip(name, s.Names()) != ""
+	return strings.ToUpper(name) != name && alias(s, name) != "" || nearest.Slip(name, s.Names()) != ""
 }
 
 // Meant gives the field that a name stands for elsewhere, or in another way of
@@ -85,9 +85,59 @@ func folded(name string) string {
 // alias gives the field that is called by a name elsewhere, or "".
 func alias(s *Shape, name string) string {
 	for _, f := range s.Fields {
-		if f.Called(name) {
+		if slices.ContainsFunc(f.Aka, func(aka string) bool { return strings.EqualFold(aliasName(aka), name) }) {
 			return f.Name
 		}
 	}
 	return ""
+}
+
+// foreign reports whether a name, that no service can have, is a word of the language
+// or of another.
+func (s *Shapes) foreign(name string) bool {
+	return (strings.Contains(name, "_") || strings.ToLower(name) != name) && strings.ToUpper(name) != name && len(s.named(name)) > 0
+}
+
+// named gives the paths of the fields that a name could stand for, at most three: first
+// those of the App and of services that have it, in any way of writing, or are called
+// by it elsewhere; then others that have it. Where there are none it gives others that
+// are called by it.
+func (s *Shapes) named(name string) []string {
+	var first, exact, called []string
+	redirects := map[string]bool{} // of first: it is written in something below
+	seen := map[*Field]bool{}
+	s.walk(func(f *Field, path string) bool {
+		if seen[f] {
+			return false
+		}
+		seen[f] = true
+		aka := slices.IndexFunc(f.Aka, func(aka string) bool { return strings.EqualFold(aliasName(aka), name) })
+		switch outer := strings.Count(strings.TrimPrefix(path, "services."), ".") == 0; {
+		case outer && (aka >= 0 || folded(f.Name) == folded(name)):
+			first = append(first, path)
+			redirects[path] = aka >= 0 && strings.Contains(f.Aka[aka], "=")
+		case strings.EqualFold(f.Name, name):
+			exact = append(exact, path)
+		case aka >= 0:
+			called = append(called, path)
+		}
+		return true
+	})
+	below := func(path string) bool {
+		return slices.ContainsFunc(first, func(outer string) bool { return redirects[outer] && strings.HasPrefix(path, outer+".") })
+	}
+	deeper := slices.Clone(exact)
+	for _, path := range called {
+		if len(first)+len(exact) == 0 || below(path) {
+			deeper = append(deeper, path)
+		}
+	}
+	first = slices.DeleteFunc(first, func(outer string) bool {
+		return redirects[outer] && slices.ContainsFunc(deeper, func(path string) bool { return strings.HasPrefix(path, outer+".") })
+	})
+	byDepth := func(a, b string) int { return cmp.Compare(strings.Count(a, "."), strings.Count(b, ".")) }
+	slices.SortStableFunc(deeper, byDepth)
+	slices.SortStableFunc(first, byDepth)
+	paths := slices.Concat(first, deeper)
+	return paths[:min(len(paths), 3)]
 }
