@@ -6,8 +6,8 @@
 // lines; it never prints, reads the environment or ends the process.
 //
 // Objects are written by server-side apply under the field manager
-// "shipit/NAMESPACE/APP", never by force, and the release state lives in Secrets
-// of their own type beside them (DESIGN section 4).
+// "shipit/NAMESPACE/APP", forward by force only when a Request says so, and the
+// release state lives in Secrets of their own type beside them (docs/deploy.md).
 //
 // Whether a workload is well, and why not, package health judges by what the cluster
 // says; this one asks, watches and waits.
