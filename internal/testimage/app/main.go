@@ -36,7 +36,6 @@ func main() {
 		}
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
 	if file := os.Getenv("HANGS"); file != "" {
 		if f, err := os.OpenFile(file, os.O_CREATE|os.O_EXCL, 0o600); err == nil {
 			_ = f.Close()
@@ -70,6 +69,7 @@ func main() {
 		_ = server.Close()
 	}()
 	if err := server.ListenAndServe(); !errors.Is(err, http.ErrServerClosed) {
+		stop()
 		fmt.Println("fatal:", err)
 		os.Exit(1)
 	}
