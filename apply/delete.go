@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -156,7 +157,7 @@ func (d *deleter) remove(ctx context.Context) error {
 	defer cancel()
 	p := &plan{}
 	for _, name := range d.units {
-		p.changes = append(p.changes, d.c.plan([]target{{unit: name, claims: d.req.Claims}}, d.live).changes...)
+		p.changes = append(p.changes, d.c.plan([]target{{unit: name, claims: d.req.Claims, removed: true}}, d.live).changes...)
 	}
 	claims, err := d.c.claims(ctx, d.units)
 	if err != nil {
@@ -167,16 +168,29 @@ func (d *deleter) remove(ctx context.Context) error {
 	} else {
 		tellKept(d.em, claims)
 	}
-	err = newWriter(d.c, d.em, d.lock).delete(ctx, p.changes)
-	for _, name := range d.units {
+	_ = newWriter(d.c, d.em, d.lock).delete(ctx, p.changes) // every error is in its change
+	return d.awaitUnits(ctx, w, p)
+}
+
+// awaitUnits waits until what was deleted of the units is gone, and notes how each
+// of them ended.
+func (d *deleter) awaitUnits(ctx context.Context, w *watcher, p *plan) error {
+	errs := make([]error, len(d.units))
+	g := &errgroup.Group{}
+	g.SetLimit(inFlight)
+	for i, name := range d.units {
+		g.Go(func() error {
+			errs[i] = d.c.awaitGone(ctx, w, name, p.of(name))
+			return nil
+		})
+	}
+	_ = g.Wait() // every error is in errs
+	for i, name := range d.units {
 		u := UnitResult{Name: name, Outcome: Removed}
 		if was := d.snap.Units[name]; was != nil {
 			u.Previous = was.Release
 		}
-		if err == nil {
-			err = d.c.awaitGone(ctx, w, name, p.of(name))
-		}
-		if err != nil {
+		if errs[i] != nil {
 			u.Outcome = Failed
 		}
 		for _, ch := range p.of(name) {
@@ -184,7 +198,7 @@ func (d *deleter) remove(ctx context.Context) error {
 		}
 		d.result.Units = append(d.result.Units, u)
 	}
-	return err
+	return errors.Join(errs...)
 }
 
 func (d *deleter) release(ctx context.Context) {

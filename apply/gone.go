@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -16,77 +17,137 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
-// removeUnit deletes every object of the unit that this app applied, and waits
-// until they and their pods are gone.
-func (m *mover) removeUnit(ctx context.Context, unit string) error {
-	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+// removeUnits deletes every object of the units that this app applied, and waits
+// until they and their pods are gone. What it returns by unit is why not all of it
+// is: a DeletingError of what will go by itself, or is kept by a finalizer. The end
+// of waits ends only the waiting.
+func (m *mover) removeUnits(ctx, waits context.Context, units []string) map[string]error {
+	timeout := m.timeout
+	if timeout == 0 {
+		timeout = deleteTimeout
+	}
+	waits, cancel := context.WithTimeout(waits, timeout)
 	defer cancel()
-	changes := m.c.plan([]target{{unit: unit}}, m.live).changes
-	err := newWriter(m.c, m.em, m.lock).delete(ctx, changes)
-	if err == nil {
-		err = m.c.awaitGone(ctx, m.watcher, unit, changes)
+	w := newWriter(m.c, m.em, m.lock)
+	errs := make([]error, len(units))
+	g := &errgroup.Group{}
+	g.SetLimit(inFlight)
+	changes := make([][]*change, len(units))
+	for i, unit := range units {
+		changes[i] = m.c.plan([]target{{unit: unit, removed: true}}, m.live).changes
+		g.Go(func() error {
+			if errs[i] = w.delete(ctx, changes[i]); errs[i] == nil {
+				errs[i] = m.c.awaitGone(waits, m.watcher, unit, changes[i])
+			}
+			return nil
+		})
 	}
-	u := m.unit(unit)
-	for _, ch := range changes {
-		u.Objects = append(u.Objects, ch.result())
+	_ = g.Wait() // every error is in errs
+	out := map[string]error{}
+	for i, unit := range units {
+		u := m.unit(unit)
+		for _, ch := range changes[i] {
+			u.Objects = append(u.Objects, ch.result())
+		}
+		if errs[i] != nil {
+			out[unit] = errs[i]
+		}
 	}
-	if err != nil {
-		u.Outcome = Failed
+	return out
+}
+
+// graceFinalizer is how long a deploy waits for what it deleted of a unit that
+// stays: nobody needs it to be gone.
+const graceFinalizer = 10 * time.Second
+
+// awaitFinalized waits a moment for the deleted objects of moved units that had
+// finalizers, and warns of those that stay.
+func (m *mover) awaitFinalized(ctx context.Context) {
+	timeout := graceFinalizer
+	if m.timeout > 0 {
+		timeout = min(timeout, m.timeout)
 	}
-	return err
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	g := &errgroup.Group{}
+	g.SetLimit(inFlight)
+	for _, ch := range m.movedChanges() {
+		if ch.action != ActionDelete || !ch.done || len(ch.live.GetFinalizers()) == 0 {
+			continue
+		}
+		g.Go(func() error {
+			if ch.err = m.c.objectGone(ctx, nil, ch.unit, ch.ref, ch.live); ch.err != nil {
+				m.em.emit(Event{Kind: EventWarning, Unit: ch.unit, Object: &ch.ref, Message: "not everything that is no longer wanted is gone", Err: ch.err})
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
 }
 
 // awaitGone returns when the deleted objects of changes are gone, and with them the
 // pods of the unit.
 func (c *Client) awaitGone(ctx context.Context, w *watcher, unit string, changes []*change) error {
-	g, gctx := errgroup.WithContext(ctx)
+	g := &errgroup.Group{}
 	g.SetLimit(inFlight)
 	for _, ch := range changes {
 		if ch.action == ActionDelete && ch.done {
-			g.Go(func() error { return c.objectGone(gctx, ch.ref, ch.live.GetUID()) })
+			g.Go(func() error {
+				ch.err = c.objectGone(ctx, w.em, unit, ch.ref, ch.live)
+				return nil
+			})
 		}
 	}
-	if err := g.Wait(); err != nil {
-		return err
+	_ = g.Wait() // every error is in its change
+	err := w.podsGone(ctx, unit, goesWith(c, changes))
+	for _, ch := range changes {
+		if ch.err != nil {
+			return ch.err
+		}
 	}
-	return w.podsGone(ctx, unit, goesWith(c, changes))
+	return err
 }
 
-// objectGone watches one object until it is gone. Most are at the first look;
-// one with a finalizer, or that waits for its pods, takes longer.
-func (c *Client) objectGone(ctx context.Context, ref Ref, uid types.UID) error {
+// objectGone watches an object that was deleted until it is gone. Most are at the first look;
+// one with a finalizer, or that waits for its pods, takes longer: then em, if there
+// is one, says what keeps it.
+func (c *Client) objectGone(ctx context.Context, em *emitter, unit string, ref Ref, deleted metav1.Object) error {
 	r, err := c.resource(ref)
 	if err != nil {
 		return err
 	}
-	for {
+	last := deleted
+	for due := time.Now().Add(tellAfter); ; {
 		o, err := r.Get(ctx, ref.Name, metav1.GetOptions{})
-		if apierrors.IsNotFound(err) || err == nil && o.GetUID() != uid {
+		if apierrors.IsNotFound(err) || err == nil && o.GetUID() != deleted.GetUID() {
 			return nil
 		}
-		if err != nil && !isPassing(err) {
-			return c.typed(err, ref, nil)
+		if err == nil {
+			last = o
 		}
-		c.objectMoves(ctx, r, o, ref.Name)
-		if ctx.Err() != nil {
-			if err != nil {
+		if ctx.Err() == nil {
+			if err != nil && !isPassing(err) {
 				return c.typed(err, ref, nil)
 			}
-			return fmt.Errorf("%s is not gone%s: %w", ref, keptBy(o), context.Cause(ctx))
+			c.objectMoves(ctx, r, o, ref.Name, time.Until(due))
+		}
+		switch {
+		case ctx.Err() != nil:
+			return c.deleting(ctx, ref, last, context.Cause(ctx))
+		case !time.Now().Before(due):
+			due = time.Now().Add(time.Hour)
+			if em != nil && last.GetDeletionTimestamp() != nil {
+				em.once(Event{Kind: EventWarning, Unit: unit, Object: &ref, Message: "waiting: " + c.deleting(ctx, ref, last, nil).Error()})
+			}
 		}
 	}
 }
 
-func keptBy(o *unstructured.Unstructured) string {
-	if o == nil || len(o.GetFinalizers()) == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (finalizers %v)", o.GetFinalizers())
-}
-
-// objectMoves returns when the object o, which may be nil, changed since it was read, or
-// after a pause where it cannot be watched.
-func (c *Client) objectMoves(ctx context.Context, r dynamic.ResourceInterface, o *unstructured.Unstructured, name string) {
+// objectMoves returns when the object o, which may be nil, changed since it was read,
+// after a pause where it cannot be watched, or when time is up.
+func (c *Client) objectMoves(ctx context.Context, r dynamic.ResourceInterface, o *unstructured.Unstructured, name string, atMost time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, max(atMost, time.Millisecond))
+	defer cancel()
 	if o == nil {
 		pause(ctx, again)
 		return
@@ -123,12 +184,23 @@ func (w *watcher) podsGone(ctx context.Context, unit string, goes *going) error 
 		select {
 		case <-news:
 		case <-ctx.Done():
-			return fmt.Errorf("%v of %s are not gone: %w", left, unit, context.Cause(ctx))
+			return w.stays(unit, left, context.Cause(ctx))
 		}
 		if failed, _ := w.state(); failed != nil {
 			return failed
 		}
 	}
+}
+
+// stays says what keeps the first of the unit's pods that are left.
+func (w *watcher) stays(unit string, left []string, why error) error {
+	for _, o := range w.pods.List() {
+		p := o.(*corev1.Pod)
+		if slices.Contains(left, "Pod "+p.Name) && p.DeletionTimestamp != nil {
+			return deletingError(Ref{APIVersion: "v1", Kind: "Pod", Namespace: p.Namespace, Name: p.Name}, p, why)
+		}
+	}
+	return fmt.Errorf("%s of %s did not go: %w", strings.Join(left, ", "), unit, why)
 }
 
 // leftOf lists the pods and ReplicaSets of the unit that are on their way out, and

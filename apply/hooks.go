@@ -161,29 +161,16 @@ func (m *mover) startHook(ctx, going context.Context, w *writer, ch *change) err
 	return ch.err
 }
 
-// awaitOther waits until the object that was removed is gone.
+// awaitOther waits until the Job that was removed is gone.
 func (m *mover) awaitOther(ctx context.Context, ch *change) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, deleteTimeout, fmt.Errorf("%s of an earlier deploy is not gone after %s", ch.ref, deleteTimeout))
+	timeout := deleteTimeout
+	if m.timeout > 0 {
+		timeout = min(timeout, m.timeout)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	news, stop := m.watcher.listen()
-	defer stop()
-	if err := m.watcher.synced(ctx); err != nil {
-		return err
-	}
-	for {
-		wl := m.watcher.workload(ch.ref)
-		if wl == nil || wl.Object.GetUID() != ch.live.GetUID() {
-			return nil
-		}
-		if failed, _ := m.watcher.state(); failed != nil {
-			return failed
-		}
-		select {
-		case <-news:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
+	ch.err = m.c.objectGone(ctx, m.em, ch.unit, ch.ref, ch.live)
+	return ch.err
 }
 
 // remember writes into the history which hooks of the releases have run, in this

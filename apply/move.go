@@ -316,6 +316,7 @@ func (m *mover) begin(ctx context.Context) error {
 
 // warn tells what whoever deploys should know before anything is written.
 func (m *mover) warn() {
+	m.warnDeleting()
 	var lost []string
 	for _, t := range m.targets {
 		if m.lost[t.unit] && m.releases == nil {

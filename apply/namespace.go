@@ -107,7 +107,7 @@ func (c *Client) removeNamespace(ctx context.Context, em *emitter) error {
 	em.emit(Event{Kind: EventApplied, Object: &ref, Action: ActionDelete})
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
-	return c.objectGone(ctx, ref, ns.UID)
+	return c.objectGone(ctx, em, "", ref, ns)
 }
 
 // leftIn lists what is in the namespace beside what Kubernetes puts there by

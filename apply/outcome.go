@@ -13,11 +13,13 @@ const (
 	// RolledBack: a unit did not become healthy, or the caller ended, and every
 	// unit that was begun is back at its last healthy release, and healthy.
 	RolledBack Outcome = "rolled-back"
-	// Removed: the objects are gone, claims excepted. Of a deploy: only first
+	// Removed: the objects are gone, claims excepted, and those that only their
+	// finalizers keep, which is warned of. Of a deploy: only first
 	// releases were begun, and one did not become healthy. Of Delete: as asked.
 	Removed Outcome = "removed"
 	// Failed: a unit is not healthy and was left so, on request or because
-	// returning failed too. The results say object by object what is there.
+	// returning failed too; or a unit that was to go was not removed. The results say
+	// object by object what is there.
 	Failed Outcome = "failed"
 	// Refused: nothing was changed. Of one unit of a deploy: its turn did not come.
 	Refused Outcome = "refused"

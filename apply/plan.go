@@ -77,6 +77,7 @@ type target struct {
 	// wanted, and not deleted either.
 	retained []Ref
 	claims   bool         // delete even claims
+	removed  bool         // it goes: what is being deleted already is waited for, too
 	ran      map[Ref]bool // hooks that need not run again
 	past     bool         // a recorded release: returning to it runs no hooks
 }
@@ -312,7 +313,7 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 			return err
 		}
 		if ch.live.GetDeletionTimestamp() != nil {
-			return &InvalidError{Object: ch.ref, Err: fmt.Errorf("the object is being deleted")}
+			return c.deleting(ctx, ch.ref, ch.live, nil)
 		}
 	}
 	if ch.action == ActionUnchanged {

@@ -18,12 +18,12 @@ func (c *Client) unwanted(t target, wanted map[Ref]bool, live map[Ref]*unstructu
 	var out []*change
 	for ref, o := range live {
 		switch {
-		case unitOf(o) != t.unit, wanted[ref], o.GetDeletionTimestamp() != nil:
+		case unitOf(o) != t.unit, wanted[ref], o.GetDeletionTimestamp() != nil && !t.removed:
 		case entry(o, c.owner.Manager()) == nil:
 		case keepsData(ref) && !t.claims:
 		case isHashed(o) && slices.Contains(t.retained, ref):
 		default:
-			out = append(out, &change{unit: t.unit, ref: ref, action: ActionDelete, live: o})
+			out = append(out, &change{unit: t.unit, ref: ref, action: ActionDelete, live: o, done: o.GetDeletionTimestamp() != nil})
 		}
 	}
 	slices.SortFunc(out, func(a, b *change) int { return compareRefs(a.ref, b.ref) })

@@ -2,40 +2,70 @@ package apply
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
 
-// arrive records that everything is where it should be, and prunes history.
+// arrive records that everything is where it should be, and prunes history. A unit
+// that could not be removed stays in the index, and the deploy has failed; one of
+// which something is still being deleted is removed, and that is a warning.
 func (m *mover) arrive(ctx context.Context) error {
+	caller := ctx
 	ctx, cancel := m.wayBack(ctx)
 	defer cancel()
-	kept := map[string]bool{}
-	for _, unit := range m.removals {
-		if err := m.removeUnit(ctx, unit); err != nil {
-			kept[unit] = true // the next deploy tries again
-			m.em.emit(Event{Kind: EventWarning, Unit: unit, Message: "not everything of it was removed", Err: err})
-		}
-	}
-	m.keptClaims(ctx, m.removals)
+	kept, err := m.removeAbandoned(ctx, caller)
 	m.refusedRoutes(ctx)
-	err := m.settle(ctx, func(ix *index) {
+	settled := m.settle(ctx, func(ix *index) {
 		for _, unit := range m.moved {
 			ix.Units[unit].arrived(m.releases == nil)
 		}
 		for _, unit := range m.removals {
-			if kept[unit] {
-				ix.Units[unit].State = StateFailed
+			if slices.Contains(kept, unit) {
+				ix.Units[unit].State = StateFailed // the next deploy tries again
 			} else {
 				delete(ix.Units, unit)
 			}
 		}
 	})
-	if err != nil {
-		return err
+	if settled != nil {
+		return settled
 	}
 	m.result.Outcome = Deployed
+	for _, unit := range m.moved {
+		m.unit(unit).Outcome = Deployed
+	}
+	if err != nil {
+		m.result.Outcome = Failed
+		return &RolloutError{Outcome: Failed, Err: err}
+	}
 	return nil
+}
+
+// removeAbandoned removes the units that are no targets any more. It returns those
+// that are still there, and why. The caller's end ends only the waiting.
+func (m *mover) removeAbandoned(ctx, caller context.Context) (kept []string, failed error) {
+	waits, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(caller, cancel)()
+	m.awaitFinalized(waits)
+	errs := m.removeUnits(ctx, waits, m.removals)
+	for _, unit := range m.removals {
+		var deleting *DeletingError
+		switch err := errs[unit]; {
+		case errors.As(err, &deleting):
+			m.em.emit(Event{Kind: EventWarning, Unit: unit, Message: "it is removed, but not everything of it is gone", Err: err})
+			m.unit(unit).Outcome = Removed
+		case err != nil:
+			kept, failed = append(kept, unit), errors.Join(failed, fmt.Errorf("%s was not removed: %w", unit, err))
+			m.unit(unit).Outcome = Failed
+		default:
+			m.unit(unit).Outcome = Removed
+		}
+	}
+	m.keptClaims(ctx, m.removals)
+	return kept, failed
 }
 
 // arrived marks the unit as healthy at its release.

@@ -103,6 +103,7 @@ func diagnoseWrite(ch *change) *Diagnosis {
 	var forbidden *ForbiddenError
 	var invalid *InvalidError
 	var secret *SecretNotMadeError
+	var deleting *DeletingError
 	if hinter, ok := ch.err.(interface{ Hint() string }); ok {
 		d.Hint = hinter.Hint()
 	}
@@ -115,7 +116,7 @@ func diagnoseWrite(ch *change) *Diagnosis {
 		d.Code = CodeForbidden
 	case errors.As(ch.err, &invalid) && invalid.Immutable:
 		d.Code = CodeImmutable
-	case isUnreachable(ch.err):
+	case isUnreachable(ch.err), errors.As(ch.err, &deleting):
 		d.Code = CodeDeadlineExceeded
 	}
 	return d

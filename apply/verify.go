@@ -12,6 +12,7 @@ import (
 // unchanged ends a deploy that has nothing to change.
 func (m *mover) unchanged(ctx context.Context) error {
 	m.prolong(ctx)
+	m.warnDeleting()
 	return m.verify(ctx)
 }
 
