@@ -67,6 +67,9 @@ func (c *Client) labelled(unit string, o *unstructured.Unstructured) error {
 	if err := check("", o.GetLabels()); err != nil {
 		return err
 	}
+	if unit == AppUnit || !hasTemplate(kindRef{o.GetAPIVersion(), o.GetKind()}) {
+		return nil // whose pods have the labels that the project gave them
+	}
 	if hookPhase(o) != "" {
 		want[labelName], want[labelTaskOf] = "", unit
 	}

@@ -14,10 +14,13 @@ import (
 // of kinds apart from the others. They get the app's namespace, if they live in
 // one and name none, and its labels, if they have no such; but shipit's own
 // labels are shipit's, by which objects are found again, and what belongs to no
-// service does not have its name. What they make of pods is left as it is: with
-// the app's labels such a pod could be taken for one of a service.
+// service does not have its name. Their pods are labelled by labelPods.
 func rawObjects(app *schema.App) (definitions, others []*unstructured.Unstructured) {
 	scopes := clusterScopes(app)
+	services := map[string]bool{}
+	for _, s := range app.Services {
+		services[s.Name] = true
+	}
 	for _, raw := range sorted(app.Objects, func(o schema.Object) string { return o.Path }) {
 		o := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(raw.Object)}
 		delete(o.Object, "status")
@@ -28,6 +31,7 @@ func rawObjects(app *schema.App) (definitions, others []*unstructured.Unstructur
 			}
 		}
 		o.SetLabels(labels)
+		labelPods(app.Name, services, o)
 		kind := o.GroupVersionKind().GroupKind()
 		if o.GetNamespace() == "" && !scopes[kind] {
 			o.SetNamespace(namespace(app))
