@@ -30,17 +30,18 @@ type room struct {
 func rooms() []room {
 	four := []string{"schema", "render", "registry", "apply"}
 	return []room{
-		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/heap", "internal/nearest", "internal/testimage")},
+		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/heap", "internal/nearest", "internal/testimage"), tests: []string{"internal/faultproxy"}},
 		{folder: "internal/deploy", imports: append(four, "openapi", "internal/revision", "internal/sops")},
 		{folder: "render", imports: []string{"schema"}},
 		{folder: "schema", imports: []string{"internal/nearest", "internal/sops"}},
 		{folder: "registry"},
-		{folder: "apply", imports: []string{"internal/nearest"}, tests: []string{"internal/testimage"}},
+		{folder: "apply", imports: []string{"internal/nearest"}, tests: []string{"internal/faultproxy", "internal/testimage"}},
 		{folder: "apply/health"}, // which talks to nobody
 		{folder: "openapi", imports: []string{"internal/nearest"}},
 		{folder: "internal/sops", imports: []string{"internal/nearest"}},
 		{folder: "internal/heap"},
 		{folder: "internal/testimage"},
+		{folder: "internal/faultproxy"},
 		{folder: "internal/nearest"},
 		{folder: "internal/revision"},
 		{folder: "internal/architecture"},
@@ -73,7 +74,7 @@ func reservations() []reserved {
 		{what: "github.com/google/go-containerregistry", rooms: []string{"registry", "internal/testimage"}},
 		{what: "github.com/moby/buildkit", rooms: []string{"registry"}},
 		// The kubeconfig flags speak in these types.
-		{what: "k8s.io/client-go/rest", rooms: []string{"apply", "cmd"}},
+		{what: "k8s.io/client-go/rest", rooms: []string{"apply", "cmd", "internal/faultproxy"}},
 		{what: "k8s.io/client-go/tools/clientcmd", rooms: cmd, tests: []string{"apply", "openapi"}},
 		{what: "k8s.io/client-go", rooms: []string{"apply"}, tests: []string{"cmd", "openapi"}},
 		{what: "sigs.k8s.io/cli-utils", rooms: []string{"apply/health"}},
@@ -90,7 +91,7 @@ func reservations() []reserved {
 		{what: "fmt.Print", rooms: programs, tests: everyone},
 		{what: "fmt.Printf", rooms: programs, tests: everyone},
 		{what: "fmt.Println", rooms: programs, tests: everyone},
-		{what: "log", rooms: programs, tests: everyone},
+		{what: "log", rooms: append(programs, "internal/faultproxy"), tests: everyone},
 		// The heap has to be right before other packages fill it.
 		{what: "func init", rooms: []string{"internal/heap"}},
 	}
