@@ -30,18 +30,20 @@ type room struct {
 func rooms() []room {
 	four := []string{"schema", "render", "registry", "apply"}
 	return []room{
-		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/heap", "internal/nearest", "internal/testimage"), tests: []string{"internal/faultproxy"}},
+		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/heap", "internal/nearest", "internal/testimage"), tests: []string{"internal/faultproxy", "internal/invariant"}},
 		{folder: "internal/deploy", imports: append(four, "openapi", "internal/revision", "internal/sops")},
 		{folder: "render", imports: []string{"schema"}},
 		{folder: "schema", imports: []string{"internal/nearest", "internal/sops"}},
 		{folder: "registry"},
-		{folder: "apply", imports: []string{"internal/nearest"}, tests: []string{"internal/faultproxy", "internal/testimage"}},
+		{folder: "apply", imports: []string{"internal/nearest"}, tests: []string{"internal/faultproxy", "internal/invariant", "internal/testimage"}},
 		{folder: "apply/health"}, // which talks to nobody
 		{folder: "openapi", imports: []string{"internal/nearest"}},
 		{folder: "internal/sops", imports: []string{"internal/nearest"}},
 		{folder: "internal/heap"},
 		{folder: "internal/testimage"},
 		{folder: "internal/faultproxy"},
+		{folder: "internal/invariant"},
+		{folder: "internal/chaos", tests: []string{"internal/faultproxy", "internal/invariant", "internal/testimage"}},
 		{folder: "internal/nearest"},
 		{folder: "internal/revision"},
 		{folder: "internal/architecture"},
@@ -74,9 +76,9 @@ func reservations() []reserved {
 		{what: "github.com/google/go-containerregistry", rooms: []string{"registry", "internal/testimage"}},
 		{what: "github.com/moby/buildkit", rooms: []string{"registry"}},
 		// The kubeconfig flags speak in these types.
-		{what: "k8s.io/client-go/rest", rooms: []string{"apply", "cmd", "internal/faultproxy"}},
-		{what: "k8s.io/client-go/tools/clientcmd", rooms: cmd, tests: []string{"apply", "openapi"}},
-		{what: "k8s.io/client-go", rooms: []string{"apply"}, tests: []string{"cmd", "openapi"}},
+		{what: "k8s.io/client-go/rest", rooms: []string{"apply", "cmd", "internal/faultproxy"}, tests: []string{"internal/chaos"}},
+		{what: "k8s.io/client-go/tools/clientcmd", rooms: cmd, tests: []string{"apply", "internal/chaos", "openapi"}},
+		{what: "k8s.io/client-go", rooms: []string{"apply", "internal/invariant"}, tests: []string{"cmd", "internal/chaos", "openapi"}},
 		{what: "sigs.k8s.io/cli-utils", rooms: []string{"apply/health"}},
 		// The API server's own code, for custom resources; it is heavy.
 		{what: "k8s.io/apiextensions-apiserver", rooms: []string{"openapi"}},
