@@ -4,7 +4,7 @@ GO    ?= go
 
 GOLANGCI_VERSION := v2.13.2
 
-.PHONY: help build sandbox tools lint demo test unit e2e bench fuzz figures hooks generate clean
+.PHONY: help build sandbox tools lint demo test unit e2e chaos bench fuzz figures hooks generate clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ unit: ## the tests that need no cluster
 
 e2e: tools build sandbox ## the tests on a real cluster
 	@scripts/test.sh e2e
+
+TIME ?= 20m
+chaos: tools build sandbox ## break every request of deploys, rollbacks and deletions (TIME=20m, CASE=upgrade/503/17), and write docs/reliability.md
+	@SHIPIT_CHAOS_TIME=$(if $(CASE),,$(TIME)) SHIPIT_CHAOS_CASE=$(CASE) scripts/test.sh chaos
 
 bench: build ## time and memory of whole processes on 50 and 1000 services, then benchmarks of the parts
 	$(GO) run ./internal/bench/processes $(BENCH)

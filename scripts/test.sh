@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests: `unit` those that need no cluster, `e2e` those on a real one, no argument both,
-# after installing and building what they need. One sandbox serves the whole run and is
+# Runs the tests: `unit` those that need no cluster, `e2e` those on a real one, `chaos` those that
+# break every request, no argument the first two, after installing and building what they need. One sandbox serves the whole run and is
 # taken down at its end. Set SHIPIT_KEEP_SANDBOX=1 to keep it for the next run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -23,7 +23,8 @@ unit() {
   (cd examples/shop && go test ./...)
 }
 
-e2e() {
+# sandbox starts the one that the tests of a run share, and names it to them.
+sandbox() {
   say "starting a sandbox"
   export SHIPIT_SANDBOX="$PWD/bin/shipit-sandbox"
   # Scripts run with an empty home, and must find the same sandbox.
@@ -33,13 +34,15 @@ e2e() {
   if [[ -z ${SHIPIT_KEEP_SANDBOX-} ]]; then
     trap '"$SHIPIT_SANDBOX" down test' EXIT
   fi
-  local dir
   dir=$(mktemp -d)
   "$SHIPIT_SANDBOX" kubeconfig "$name" >"$dir/kubeconfig"
   export SHIPIT_TEST_KUBECONFIG="$dir/kubeconfig" SHIPIT_TEST_SANDBOX="$name"
   SHIPIT_TEST_REGISTRY=$("$SHIPIT_SANDBOX" registry "$name")
   export SHIPIT_TEST_REGISTRY
+}
 
+e2e() {
+  sandbox
   say "end to end"
   # One package after the other: eight tests at a time are enough for one node.
   go test -p 1 -count=1 -timeout 45m -parallel 8 ./apply/... ./cmd/... ./internal/... ./openapi
@@ -48,9 +51,17 @@ e2e() {
   rm -rf "$dir"
 }
 
+chaos() {
+  sandbox
+  say "chaos"
+  go test -count=1 -timeout 24h -v -run 'TestChaos$' ./internal/chaos
+  rm -rf "$dir"
+}
+
 case $what in
 unit) unit ;;
 e2e) e2e ;;
+chaos) chaos ;;
 all)
   say "installing what the node needs"
   scripts/install-tools.sh
@@ -65,7 +76,7 @@ all)
   e2e
   ;;
 *)
-  echo "usage: scripts/test.sh [unit|e2e]" >&2
+  echo "usage: scripts/test.sh [unit|e2e|chaos]" >&2
   exit 64
   ;;
 esac

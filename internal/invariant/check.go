@@ -12,10 +12,14 @@ import (
 // Settled returns what keeps s from being a known, healthy state: every unit is at its
 // last healthy release, what the record of that release says is there and nothing else
 // is, its pods are ready, and nobody holds anything.
-func (s *State) Settled() []string {
-	wrong := s.Tidy()
+func (s *State) Settled() []string { return append(s.Tidy(), s.Agrees()...) }
+
+// Agrees is Settled but for what is left over, which an unchanged deploy does not look
+// for: it writes nothing.
+func (s *State) Agrees() []string {
+	var wrong []string
 	if s.Index == nil {
-		return append(wrong, s.orphans(nil)...)
+		return s.orphans(nil)
 	}
 	wanted := map[Ref]bool{}
 	for _, name := range slices.Sorted(maps.Keys(s.Index.Units)) {
@@ -248,4 +252,16 @@ func (s *State) Releases() map[string]int {
 		}
 	}
 	return out
+}
+
+// VersionOf returns the variable VERSION that a recorded release has.
+func (s *State) VersionOf(unit string, r Release) string {
+	if in := s.Intents[r.Deploy]; in != nil {
+		for _, object := range in.Units[unit].Objects {
+			if v := versionIn(object, "spec", "template", "spec"); v != "" {
+				return v
+			}
+		}
+	}
+	return ""
 }

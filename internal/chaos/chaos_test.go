@@ -1,0 +1,168 @@
+package chaos
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lanes is how many cases run at a time: most of them wait.
+const lanes = 6
+
+// chosen is one case.
+type chosen struct {
+	s scenario
+	f fault
+	n int
+}
+
+func (c chosen) String() string { return fmt.Sprintf("%s/%s/%d", c.s.name, c.f.name, c.n) }
+
+// Whatever breaks, at whichever request, a command ends as it says, and the one that it
+// advises then finishes it.
+func TestChaos(t *testing.T) {
+	t.Parallel()
+	c := theCluster(t)
+	until := time.Now().Add(24 * time.Hour)
+	var cases []chosen
+	counts := c.counts(t)
+	switch name, all := os.Getenv("SHIPIT_CHAOS_CASE"), os.Getenv("SHIPIT_CHAOS_TIME"); {
+	case name != "":
+		one, ok := find(name)
+		if !ok {
+			t.Fatalf("there is no case %s: SCENARIO/FAULT/N", name)
+		}
+		cases = []chosen{one}
+	case all != "":
+		d, err := time.ParseDuration(all)
+		check(t, err)
+		until = time.Now().Add(d)
+		cases = every(counts)
+	default:
+		cases = sample(counts)
+	}
+	rs := &results{}
+	c.run(t, cases, until, rs)
+	if os.Getenv("SHIPIT_CHAOS_TIME") != "" {
+		check(t, rs.write("../../docs/reliability.md"))
+	}
+}
+
+// counts runs each scenario without a fault, and returns how many requests it sends, by
+// scenario and fault.
+func (c *cluster) counts(t *testing.T) map[string]int {
+	t.Helper()
+	counts := map[string]int{}
+	l := c.lane(t)
+	for _, s := range scenarios() {
+		a := l.ready(t, s, fault{})
+		r := l.shipit(t, nil, s.args...)
+		if what, found := a.judge(t, r); what != asAsked {
+			t.Fatalf("%s without a fault: %s, %q\n%s", s.name, what, found, r.said)
+		}
+		for _, f := range faults() {
+			counts[s.name+"/"+f.name] = requests(r, f)
+		}
+	}
+	return counts
+}
+
+// every returns all cases, in an order that is the same each time and mixes them.
+func every(counts map[string]int) []chosen {
+	var out []chosen
+	for _, s := range scenarios() {
+		for _, f := range faults() {
+			for n := 1; n <= counts[s.name+"/"+f.name]; n++ {
+				out = append(out, chosen{s, f, n})
+			}
+		}
+	}
+	order := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
+	order.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
+
+// sample takes two scenarios for each fault, each scenario as often as the others, and a
+// request that the case's name picks.
+func sample(counts map[string]int) []chosen {
+	var out []chosen
+	all := scenarios()
+	for i, f := range faults() {
+		for _, s := range []scenario{all[i%len(all)], all[(i+i/len(all)+2)%len(all)]} {
+			name := s.name + "/" + f.name
+			h := fnv.New32a()
+			_, _ = h.Write([]byte(name))
+			if n := counts[name]; n > 0 {
+				out = append(out, chosen{s, f, 1 + int(h.Sum32()%uint32(n))})
+			}
+		}
+	}
+	return out
+}
+
+func find(name string) (chosen, bool) {
+	parts := strings.Split(name, "/")
+	if len(parts) != 3 {
+		return chosen{}, false
+	}
+	n, err := strconv.Atoi(parts[2])
+	s := slices.IndexFunc(scenarios(), func(s scenario) bool { return s.name == parts[0] })
+	f := slices.IndexFunc(faults(), func(f fault) bool { return f.name == parts[1] })
+	if err != nil || s < 0 || f < 0 {
+		return chosen{}, false
+	}
+	return chosen{scenarios()[s], faults()[f], n}, true
+}
+
+// run tries the cases, as many at a time as there are lanes, until time is up.
+func (c *cluster) run(t *testing.T, cases []chosen, until time.Time, rs *results) {
+	t.Helper()
+	queue := make(chan chosen, len(cases))
+	for _, one := range cases {
+		queue <- one
+	}
+	close(queue)
+	var wg sync.WaitGroup
+	for range min(lanes, len(cases)) {
+		wg.Go(func() {
+			l := c.lane(t)
+			for one := range queue {
+				if time.Now().After(until) {
+					return
+				}
+				if !t.Run(one.String(), func(t *testing.T) { l.try(t, one, rs) }) {
+					l = c.lane(t) // what is wrong with this one is not the next one's
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// try runs one case.
+func (l *lane) try(t *testing.T, one chosen, rs *results) {
+	a := l.ready(t, one.s, one.f)
+	start := time.Now()
+	r := l.shipit(t, func(r *run) { one.f.begin(r, one.n) }, one.s.args...)
+	what, found := a.judge(t, r)
+	if what != wrong {
+		if found = a.finish(t, what); len(found) > 0 {
+			what = wrong
+		}
+	}
+	if !r.broke() && what != wrong {
+		return // there were fewer requests this time
+	}
+	rs.add(result{scenario: one.s.name, fault: one.f.name, name: one.String(), end: what, wrong: found, took: time.Since(start)})
+	t.Logf("%s: %s in %s, exit code %d", one, what, r.took.Round(time.Millisecond), r.code)
+	if what == wrong {
+		t.Errorf("%s\n%s\n%s", strings.Join(found, "\n"), r.said, r.lines())
+	}
+}
