@@ -33,8 +33,6 @@ type childDeploy struct {
 	Owner      apply.Owner
 	Units      []apply.Unit
 	Lease      time.Duration // 0 is the usual
-	KillAt     int           // the process kills itself at its n-th writing request; 0 never
-	Answered   bool          // after the answer, not before the request
 	StopAt     int           // before its n-th writing request the process says so, and waits for SIGCONT
 }
 
@@ -58,11 +56,6 @@ func deployFromFile(file string) int {
 	cfg, err := clientcmd.BuildConfigFromFlags("", d.Kubeconfig)
 	if err != nil {
 		return childBroken
-	}
-	if d.KillAt > 0 {
-		cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
-			return &atWrite{next: next, n: int64(d.KillAt), after: d.Answered, do: func() { _ = syscall.Kill(os.Getpid(), syscall.SIGKILL) }}
-		})
 	}
 	if d.StopAt > 0 {
 		cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -131,7 +124,7 @@ type child struct {
 
 func (e *env) child(d childDeploy) *child {
 	e.Helper()
-	d.Kubeconfig, d.Owner = os.Getenv("SHIPIT_TEST_KUBECONFIG"), e.owner
+	d.Kubeconfig, d.Owner = e.kubeconfig, e.owner
 	data, err := yaml.Marshal(d)
 	check(e.T, err)
 	file := e.TempDir() + "/deploy.yaml"

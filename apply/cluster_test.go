@@ -41,6 +41,8 @@ type env struct {
 	ns    string
 	image string
 	owner apply.Owner
+
+	kubeconfig string // for children
 }
 
 // patience is longer than a machine that compiles everything for the first time takes
@@ -74,7 +76,7 @@ func newEnv(t *testing.T) *env {
 	_, _ = rand.Read(b[:])
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
-	e := &env{T: t, ctx: ctx, cfg: cfg, dyn: dyn, ns: "apply-" + hex.EncodeToString(b[:]), image: image}
+	e := &env{T: t, ctx: ctx, cfg: cfg, kubeconfig: kubeconfig, dyn: dyn, ns: "apply-" + hex.EncodeToString(b[:]), image: image}
 	e.owner = apply.Owner{App: "shop", Namespace: e.ns, Source: "example.com/shop", By: "ann@test"}
 	t.Cleanup(func() {
 		err := dyn.Resource(namespaces).Delete(context.Background(), e.ns, metav1.DeleteOptions{})

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/internal/faultproxy"
 )
 
 // after is what a kill or a Ctrl-C at one writing request is tried with: a first
@@ -97,8 +98,7 @@ func TestKilledAtEachWrite(t *testing.T) {
 				var last []apply.Unit
 				matrix(t, func(n int) bool {
 					last = units(e, n)
-					c := e.child(childDeploy{Units: last, KillAt: n, Answered: answered})
-					code := c.wait()
+					c, code := e.killedAt(n, answered, last)
 					if code != childDone && code != -1 {
 						t.Fatalf("n = %d: the child exits with %d, saying %q", n, code, c.said)
 					}
@@ -110,6 +110,23 @@ func TestKilledAtEachWrite(t *testing.T) {
 			})
 		}
 	}
+}
+
+// killedAt deploys in a process of its own, which is killed at its n-th writing request.
+func (e *env) killedAt(n int, answered bool, units []apply.Unit) (*child, int) {
+	e.Helper()
+	behind, p := e.behind()
+	defer p.Close()
+	started := make(chan *child, 1)
+	kill := func() { _ = (<-started).cmd.Process.Kill() }
+	rule := faultproxy.Rule{Match: faultproxy.Writes, Nth: n, Fault: faultproxy.Before(kill)}
+	if answered {
+		rule.Fault = faultproxy.After(kill)
+	}
+	p.Add(rule)
+	c := behind.child(childDeploy{Units: units})
+	started <- c
+	return c, c.wait()
 }
 
 // Asked to stop at any of its writing requests, a deploy ends as its outcome

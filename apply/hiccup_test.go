@@ -1,68 +1,36 @@
 package apply_test
 
 import (
-	"io"
-	"net/http"
-	"strings"
+	"fmt"
 	"sync"
 	"testing"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/internal/faultproxy"
 )
 
-// hiccups fails each request once, and lets it through from then on. What was
-// asked for may have been done all the same: then the answer is lost.
-type hiccups struct {
-	next http.RoundTripper
-	done bool
-
-	mu   sync.Mutex
-	seen map[string]int
+// firsts matches each request when it is first sent, but reviews of what one may do.
+func firsts() func(faultproxy.Request) bool {
+	var seen sync.Map
+	return func(r faultproxy.Request) bool {
+		_, was := seen.LoadOrStore(fmt.Sprint(r.Verb, r.Path, r.DryRun), true)
+		return !was && r.Group != "authorization.k8s.io"
+	}
 }
 
-func (h *hiccups) RoundTrip(req *http.Request) (*http.Response, error) {
-	key := req.Method + " " + req.URL.Path
-	query := req.URL.Query()
-	if query.Has("watch") {
-		key = "WATCH " + req.URL.Path
-	} else if query.Has("dryRun") {
-		key += " dry"
-	}
-	h.mu.Lock()
-	h.seen[key]++
-	n := h.seen[key]
-	h.mu.Unlock()
-	if n > 1 || strings.Contains(req.URL.Path, "/authorization.k8s.io/") {
-		return h.next.RoundTrip(req)
-	}
-	code, message := http.StatusInternalServerError, "etcdserver: leader changed"
-	if query.Has("watch") {
-		code, message = http.StatusUnauthorized, "Unauthorized" // as when a token has run out
-	} else if h.done {
-		res, err := h.next.RoundTrip(req)
-		if err != nil {
-			return nil, err
-		}
-		_ = res.Body.Close()
-		code, message = http.StatusGatewayTimeout, "the answer is late"
-	}
-	return &http.Response{
-		StatusCode: code, Status: http.StatusText(code), Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: http.Header{}, Body: io.NopCloser(strings.NewReader(message)), Request: req,
-	}, nil
-}
-
-// stumbling is e whose every request fails at first.
+// stumbling is e whose every request fails at first, and is let through from then on.
+// What was asked for may have been done all the same: then the answer is lost.
 func (e *env) stumbling(done bool) *env {
 	e.Helper()
-	out := *e
-	out.cfg = rest.CopyConfig(e.cfg)
-	out.cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return &hiccups{next: next, done: done, seen: map[string]int{}}
-	})
-	return &out
+	out, p := e.behind()
+	fault := faultproxy.LeaderLost
+	if done {
+		fault = faultproxy.AnswerLate(faultproxy.TimedOut)
+	}
+	// As when a token has run out.
+	p.Add(faultproxy.Rule{Match: faultproxy.All(faultproxy.Watches, firsts()), Times: -1, Fault: faultproxy.Unauthorized})
+	p.Add(faultproxy.Rule{Match: faultproxy.All(faultproxy.Not(faultproxy.Watches), firsts()), Times: -1, Fault: fault})
+	return out
 }
 
 // A server that fails each request once changes the end of no deploy: neither of
