@@ -159,6 +159,7 @@ func (k *checker) tell(ctx context.Context, changes []*change, pre *preflight) e
 		}
 	}
 	pre.deny(changes)
+	pre.denyPaused(changes)
 	if err := pre.conclude(k.em); err != nil {
 		return err
 	}

@@ -11,6 +11,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 	"sigs.k8s.io/structured-merge-diff/v6/value"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // DeletingError says that an object is being deleted and is still there: its
@@ -128,26 +130,7 @@ func finalizedBy(o metav1.Object, name string) string {
 	if ofKubernetes[name] {
 		return ""
 	}
-	return managerOf(o, fieldpath.MakePathOrDie("metadata", "finalizers", value.NewValueInterface(name))).Manager
-}
-
-// managerOf returns the entry of the field manager that owns the field at p, or
-// the zero entry. Of several it is the one that wrote last.
-func managerOf(o metav1.Object, p fieldpath.Path) metav1.ManagedFieldsEntry {
-	var found metav1.ManagedFieldsEntry
-	for _, f := range o.GetManagedFields() {
-		if f.FieldsV1 == nil {
-			continue
-		}
-		set := &fieldpath.Set{}
-		if err := set.FromJSON(f.FieldsV1.GetRawReader()); err != nil || !set.Has(p) {
-			continue
-		}
-		if found.Manager == "" || f.Time != nil && (found.Time == nil || found.Time.Before(f.Time)) {
-			found = f
-		}
-	}
-	return found
+	return health.ManagerOf(o, fieldpath.MakePathOrDie("metadata", "finalizers", value.NewValueInterface(name))).Manager
 }
 
 // deleting says what keeps o; of a claim also which pods use it. What cannot be

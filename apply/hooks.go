@@ -39,7 +39,12 @@ func hookPhase(o *unstructured.Unstructured) string {
 
 func checkHook(o *unstructured.Unstructured) error {
 	switch p := hookPhase(o); p {
-	case "", phaseBefore, phaseAfter:
+	case "":
+		return nil
+	case phaseBefore, phaseAfter:
+		if suspended, _, _ := unstructured.NestedBool(o.Object, "spec", "suspend"); suspended {
+			return fmt.Errorf("%s: a Job of a deploy (%s: %s) would never end with spec.suspend: true; drop suspend", refOf(o), annotationPhase, p)
+		}
 		return nil
 	default:
 		return fmt.Errorf("%s: annotation %s is %q, not %s or %s", refOf(o), annotationPhase, p, phaseBefore, phaseAfter)
@@ -64,7 +69,7 @@ func (u *unitState) ran() map[Ref]bool {
 
 // completed reports whether a Job has run to its end.
 func completedJob(o *unstructured.Unstructured) bool {
-	return o != nil && health.Evaluate(&health.Workload{Object: o}, 0).Healthy
+	return o != nil && health.JobComplete(o)
 }
 
 // planHook decides about a hook; nil is that there is nothing to do. A hook that

@@ -30,6 +30,7 @@ const (
 	CodeVolumePending    = health.CodeVolumePending
 	CodeJobFailed        = health.CodeJobFailed
 	CodeDeadlineExceeded = health.CodeDeadlineExceeded
+	CodePaused           = health.CodePaused
 
 	// Of objects that the API server did not take.
 	CodeConflict  Code = "Conflict"

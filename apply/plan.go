@@ -271,6 +271,7 @@ func (c *Client) ask(ctx context.Context, p *plan, changes []*change) error {
 		}
 	}
 	pre.deny(p.changes)
+	pre.denyPaused(changes)
 	em, _ := ctx.Value(emitterKey{}).(*emitter)
 	return pre.end(em)
 }

@@ -17,6 +17,7 @@ func (m *mover) arrive(ctx context.Context) error {
 	defer cancel()
 	kept, err := m.removeAbandoned(ctx, caller)
 	m.refusedRoutes(ctx)
+	m.remark()
 	settled := m.settle(ctx, func(ix *index) {
 		for _, unit := range m.moved {
 			ix.Units[unit].arrived(m.releases == nil)

@@ -36,7 +36,7 @@ type UnitStatus struct {
 	Running   []PodStatus  `json:"running"`             // pods of the current template, by name
 	Images    []string     `json:"images"`              // references in the templates of its workloads
 	Ready     bool         `json:"ready"`               // rolled out, and probes pass
-	Message   string       `json:"message,omitempty"`   // where the rollout is, in kstatus' words
+	Message   string       `json:"message,omitempty"`   // where the rollout is, mostly in kstatus' words; of what is ready, what it does not do by itself
 	Diagnosis *Diagnosis   `json:"diagnosis,omitempty"` // what is wrong, nil when nothing is known to be
 	Lock      *LockedError `json:"lock,omitempty"`      // who moves it now, nil when nobody does
 	Tasks     []TaskStatus `json:"tasks,omitempty"`     // its Jobs before and after that are there
@@ -217,6 +217,9 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 			if pr, ails := health.Ailing(w); ails {
 				s.Diagnosis, _ = c.diagnose(ctx, name, w, pr, 0)
 			}
+		}
+		if said := health.Remark(w.Object); said != "" && s.Message == "" {
+			s.Message = said
 		}
 		if !hasPods(w.Object) {
 			continue

@@ -42,6 +42,7 @@ func (m *mover) verify(ctx context.Context) error {
 			return err
 		}
 	}
+	m.remark()
 	m.result.Outcome = Unchanged
 	return nil
 }

@@ -17,6 +17,7 @@ const (
 	CodeVolumePending    Code = "VolumePending"
 	CodeJobFailed        Code = "JobFailed"
 	CodeDeadlineExceeded Code = "DeadlineExceeded"
+	CodePaused           Code = "Paused"
 )
 
 // Diagnosis is why a unit is not healthy, collected before anything is undone.

@@ -87,12 +87,18 @@ func Evaluate(w *Workload, generation int64) Verdict {
 	switch w.Object.GetKind() {
 	case "Job":
 		v.job(w)
+	case "Deployment":
+		v.deployment(w.Object)
 	case "StatefulSet":
+		v.replacedByHand(w.Object)
 		v.statefulSet(w)
+	case "DaemonSet":
+		v.replacedByHand(w.Object)
 	}
 	if v.Healthy {
 		return v
 	}
+	v.Problems = append(v.Problems, paused(w.Object)...)
 	for _, p := range w.Pods {
 		v.Problems = append(v.Problems, podProblems(p)...)
 	}
@@ -138,12 +144,12 @@ func (v *Verdict) statefulSet(w *Workload) {
 	}
 }
 
-// stuck is a broken pod of an earlier template that keeps a StatefulSet from
-// updating: with ordered pods it acts only while all of them are ready
+// stuck is a broken pod of an earlier template that its controller does not replace:
+// by its strategy, or as it keeps a StatefulSet from updating: with ordered pods it acts only while all of them are ready
 // (https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#forced-rollback).
 func stuck(w *Workload) []Problem {
 	policy, _, _ := unstructured.NestedString(w.Object.Object, "spec", "podManagementPolicy")
-	if w.Object.GetKind() != "StatefulSet" || policy == string(appsv1.ParallelPodManagement) {
+	if !onDelete(w.Object) && (w.Object.GetKind() != "StatefulSet" || policy == string(appsv1.ParallelPodManagement)) {
 		return nil
 	}
 	for _, p := range w.all {
@@ -152,6 +158,9 @@ func stuck(w *Workload) []Problem {
 		}
 		d := Diagnosis{Code: CodeDeadlineExceeded, Pod: p.Name, Hint: "delete the pod: kubectl -n " + p.Namespace + " delete pod " + p.Name}
 		d.Message = "the pod is of an earlier release and not ready, and a StatefulSet updates only while all its pods are ready"
+		if onDelete(w.Object) {
+			d.Message = "the pod is of an earlier release and not ready, and with the strategy OnDelete it is replaced only when it is deleted"
+		}
 		of := podProblems(p)
 		for _, s := range p.Status.ContainerStatuses {
 			if t := s.LastTerminationState.Terminated; !s.Ready && t != nil && t.ExitCode != 0 && !chance(t) {

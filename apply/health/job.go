@@ -38,6 +38,18 @@ func (v *Verdict) job(w *Workload) {
 			v.Problems = append(v.Problems, jobFailed(reason, last, code))
 		}
 	}
+	if !v.Healthy && len(v.Problems) == 0 && suspended(w.Object) && declared(w.Object, "spec", "suspend") {
+		v.Healthy, v.Message = true, "suspended" // as it is written: there is nothing to wait for
+	}
+}
+
+// JobComplete reports whether a Job has run to its end, and well.
+func JobComplete(o *unstructured.Unstructured) bool {
+	conditions, _, _ := unstructured.NestedSlice(o.Object, "status", "conditions")
+	return slices.ContainsFunc(conditions, func(c any) bool {
+		m, _ := c.(map[string]any)
+		return m["type"] == "Complete" && m["status"] == "True"
+	})
 }
 
 // jobFailed says why a Job is not tried again.

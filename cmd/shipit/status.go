@@ -98,6 +98,9 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		for _, t := range u.Tasks {
 			s.note("%s: job %s (%s) %s", u.Name, t.Name, t.Phase, strings.TrimSpace(string(t.State)+" "+t.Message))
 		}
+		if u.Ready && u.Message != "" {
+			s.note("%s: %s", u.Name, u.Message)
+		}
 		s.diagnosis(app, u.Diagnosis, nil)
 	}
 	return nil
