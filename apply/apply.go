@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -50,6 +51,7 @@ type writer struct {
 	// or nil to let the conflict stand. Without it, conflicts stand.
 	resolve func(ch *change, fields []string) *unstructured.Unstructured
 	action  Action // reported instead of the planned one, if set
+	onward  bool   // what fails does not keep the next phase from being written
 }
 
 func newWriter(c *Client, em *emitter, l *lock) *writer {
@@ -61,38 +63,47 @@ func newWriter(c *Client, em *emitter, l *lock) *writer {
 // ends, so that every change says how it ended; the error is the first in the
 // plan's order.
 func (w *writer) apply(ctx, going context.Context, changes []*change) error {
+	var first error
 	for n := range phases {
 		if going.Err() != nil {
 			return context.Cause(going)
 		}
-		if n == phaseWorkloads {
-			if err := w.awaitSecrets(going, changes); err != nil {
-				return err
-			}
-			if err := w.unscale(ctx, changes); err != nil {
-				return err
-			}
+		err := w.onePhase(ctx, going, n, changes)
+		if first = cmp.Or(first, err); first != nil && !w.onward {
+			break
 		}
-		g := &errgroup.Group{}
-		for _, ch := range changes {
-			if phase(ch.ref) == n && !ch.done && (ch.action == ActionCreate || ch.action == ActionUpdate) {
-				g.Go(func() error {
-					w.one(ctx, ch)
-					return nil
-				})
-			}
+	}
+	return first
+}
+
+// onePhase writes the changes of one phase, once what it waits for is there.
+func (w *writer) onePhase(ctx, going context.Context, n int, changes []*change) error {
+	if n == phaseWorkloads {
+		err := w.awaitSecrets(going, changes)
+		if err == nil || w.onward {
+			err = w.unscale(ctx, changes)
 		}
-		_ = g.Wait()
-		for _, ch := range changes {
-			if ch.err != nil && ch.action != ActionDelete {
-				return ch.err
-			}
+		if err != nil && !w.onward {
+			return err
 		}
-		if n == phaseKinds {
-			if err := w.establish(going, changes); err != nil {
-				return err
-			}
+	}
+	g := &errgroup.Group{}
+	for _, ch := range changes {
+		if phase(ch.ref) == n && !ch.done && (ch.action == ActionCreate || ch.action == ActionUpdate) {
+			g.Go(func() error {
+				w.one(ctx, ch)
+				return nil
+			})
 		}
+	}
+	_ = g.Wait()
+	for _, ch := range changes {
+		if ch.err != nil && ch.action != ActionDelete {
+			return ch.err
+		}
+	}
+	if n == phaseKinds {
+		return w.establish(going, changes)
 	}
 	return nil
 }
@@ -199,7 +210,7 @@ func (w *writer) retry(ctx context.Context, do func(context.Context) error) erro
 		for {
 			err := w.lock.hold(ctx)
 			if err == nil {
-				err = do(w.lock.fenced(ctx))
+				err = once(w.lock.fenced(ctx), do)
 			}
 			if !errors.Is(err, errStale) {
 				return err
@@ -211,10 +222,10 @@ func (w *writer) retry(ctx context.Context, do func(context.Context) error) erro
 // repeat does one write again while its failure may pass. It says when it is again:
 // the write before may have been done, and only its answer not have arrived.
 func repeat(ctx context.Context, do func(again bool) error) error {
-	start, again := time.Now(), false
+	again, deadline := false, giveUpAt(ctx, retryFor)
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := do(again)
-		if !isPassing(err) || ctx.Err() != nil || time.Since(start) > retryFor {
+		if !isPassing(err) || ctx.Err() != nil || time.Now().After(deadline) {
 			return err
 		}
 		if !pause(ctx, wait) {
