@@ -90,6 +90,10 @@ func (m *mover) fillUnit(u *UnitResult, t target) {
 		}
 	}
 	switch u.Outcome {
+	case RolledBack, Removed:
+		u.Release = m.homes[t.unit].release // also if the index could not be told
+	}
+	switch u.Outcome {
 	case RolledBack, Refused:
 		u.Images = images(m.homes[t.unit].target.objects)
 	case Removed:

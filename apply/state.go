@@ -103,6 +103,35 @@ func (u *unitState) release(number int) *releaseState {
 	return nil
 }
 
+// goHome puts the unit back to the release that it had before, as if it had never
+// left: what a failed deploy has undone did not bring it there.
+func (u *unitState) goHome(before *unitState, release int) {
+	u.Release = release
+	if release == 0 {
+		u.State, u.At = StateRemoved, now()
+		return
+	}
+	u.State = StateDeployed
+	u.Deploy, u.At, u.By = before.broughtBy(release)
+}
+
+// broughtBy returns which deploy or rollback brought the unit to its healthy
+// release, when, and by whom. The index of an older shipit names a deploy that was
+// undone since.
+func (u *unitState) broughtBy(release int) (deploy string, at time.Time, by string) {
+	r := u.release(release)
+	if r == nil || u.State == StateDeployed && u.Release == release && !u.tried(u.Deploy) {
+		return u.Deploy, u.At, u.By
+	}
+	return r.Deploy, r.At, r.By
+}
+
+// tried reports whether a deploy gave the unit a release that did not become
+// healthy.
+func (u *unitState) tried(deploy string) bool {
+	return slices.ContainsFunc(u.Releases, func(r releaseState) bool { return r.Deploy == deploy && r.Outcome != Deployed })
+}
+
 // settled reports whether the unit is at a healthy release that nobody but
 // deploy moves.
 func (u *unitState) settled(deploy string) bool {
