@@ -299,7 +299,10 @@ func (m *mover) begin(ctx context.Context) error {
 		}
 	}
 	m.warn()
-	m.homes = m.findHomes(ctx)
+	var err error
+	if m.homes, err = m.findHomes(ctx); err != nil {
+		return err
+	}
 	if err := m.record(ctx); err != nil {
 		return err
 	}

@@ -137,8 +137,10 @@ type home struct {
 }
 
 // findHomes reads the recorded objects that each moved unit would go back to,
-// and looks whether what no record could bring back is there.
-func (m *mover) findHomes(ctx context.Context) map[string]home {
+// and looks whether what no record could bring back is there. A record that is gone
+// or damaged is said, and no way back. One that cannot be read now is an error:
+// nothing is written yet, and without its way back nothing should be.
+func (m *mover) findHomes(ctx context.Context) (map[string]home, error) {
 	homes := map[string]home{}
 	intents := map[string]*intent{}
 	for _, unit := range m.moved {
@@ -147,7 +149,13 @@ func (m *mover) findHomes(ctx context.Context) map[string]home {
 		switch {
 		case u != nil && u.Healthy > 0:
 			h.release = u.Healthy
-			h.target, h.err = store{m.c}.recordedTarget(ctx, intents, unit, u, u.Healthy)
+			err := repeat(ctx, func(bool) error {
+				h.target, h.err = store{m.c}.recordedTarget(ctx, intents, unit, u, u.Healthy)
+				return h.err
+			})
+			if err != nil && !isNoRecord(err) {
+				return nil, fmt.Errorf("the way back of %s to release %d: %w", unit, u.Healthy, err)
+			}
 			for _, ref := range h.target.keep {
 				if m.live[ref] == nil {
 					h.err = errors.Join(h.err, &GoneError{Object: ref})
@@ -162,7 +170,16 @@ func (m *mover) findHomes(ctx context.Context) map[string]home {
 		}
 		homes[unit] = h
 	}
-	return homes
+	return homes, nil
+}
+
+// isNoRecord reports whether err says that a release cannot be returned to, however
+// often its record is read.
+func isNoRecord(err error) bool {
+	var damaged *DamagedStateError
+	var newer *NewerFormatError
+	var none *NoReleaseError
+	return errors.As(err, &damaged) || errors.As(err, &newer) || errors.As(err, &none)
 }
 
 // recordedTarget returns a recorded release as a target.
