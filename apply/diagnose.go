@@ -114,6 +114,9 @@ func (c *Client) refineUnscheduled(ctx context.Context, d *Diagnosis, pod *corev
 			return lasted >= grace
 		}
 	}
+	if !health.Judged(pod, events) {
+		return false
+	}
 	nodes, _ := c.listNodes(ctx) // who may not is told nothing of them
 	return health.RefineByNodes(d, pod, nodes, lasted)
 }

@@ -260,12 +260,16 @@ func statusOf(all []corev1.ContainerStatus, name string) *corev1.ContainerStatus
 	return nil
 }
 
-// unschedulable says why a pod has no node. The scheduler says nothing while it
-// waits for a volume.
+// unschedulable says why a pod has no node. A scheduler that has said nothing of it
+// has not looked: it may be starting, or be away.
 func unschedulable(p *corev1.Pod) Problem {
-	d := Diagnosis{Code: CodeUnschedulable, Message: "the scheduler has not found a node"}
+	d := Diagnosis{Code: CodeUnschedulable, Message: "the scheduler has not looked at the pod yet", Hint: "if it stays so, see whether the cluster's scheduler runs"}
 	for _, cond := range p.Status.Conditions {
-		if cond.Type == corev1.PodScheduled && cond.Status == corev1.ConditionFalse && cond.Message != "" {
+		if !unscheduled(cond) {
+			continue
+		}
+		d.Message, d.Hint = "the scheduler has not found a node", ""
+		if cond.Message != "" {
 			// "0/3 nodes are available: 1 Insufficient cpu, … preemption: …"
 			short, _, _ := strings.Cut(cond.Message, " preemption:")
 			short, _, _ = strings.Cut(short, " no new claims to deallocate") // said of every pod, with claims or without
@@ -281,4 +285,8 @@ func unschedulable(p *corev1.Pod) Problem {
 		d.Field = "resources"
 	}
 	return Problem{Key: "unschedulable", Diagnosis: d, Grace: graceAsk, Unsure: true}
+}
+
+func unscheduled(c corev1.PodCondition) bool {
+	return c.Type == corev1.PodScheduled && c.Status == corev1.ConditionFalse
 }

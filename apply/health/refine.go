@@ -125,6 +125,13 @@ func RefineUncreated(d *Diagnosis, events []corev1.Event, lasted time.Duration) 
 	return false
 }
 
+// Judged reports whether the scheduler has said anything of a pod that has no node,
+// in its condition or its events. One that says nothing has not looked.
+func Judged(pod *corev1.Pod, events []corev1.Event) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, unscheduled) ||
+		slices.ContainsFunc(events, func(e corev1.Event) bool { return e.Reason == "FailedScheduling" })
+}
+
 // unmatched is how the scheduler counts the nodes that a pod is not for.
 var unmatched = regexp.MustCompile(`^0/(\d+) nodes are available: (?:.*, )?(\d+) node\(s\) didn't match Pod's node affinity/selector`)
 
