@@ -32,8 +32,22 @@ type childDeploy struct {
 	Kubeconfig string
 	Owner      apply.Owner
 	Units      []apply.Unit
-	Lease      time.Duration // 0 is the usual
-	StopAt     int           // before its n-th writing request the process says so, and waits for SIGCONT
+	Rollback   *childRollback // instead of a deploy
+	Lease      time.Duration  // 0 is the usual
+	StopAt     int            // before its n-th writing request the process says so, and waits for SIGCONT
+}
+
+type childRollback struct {
+	Units    []string
+	To       int
+	DeployID string
+}
+
+func (d childDeploy) run(c *apply.Client, sink func(apply.Event)) (*apply.Result, error) {
+	if r := d.Rollback; r != nil {
+		return c.Rollback(context.Background(), apply.RollbackRequest{Units: r.Units, To: r.To, DeployID: r.DeployID}, sink)
+	}
+	return c.Deploy(context.Background(), apply.Request{Units: d.Units}, sink)
 }
 
 // How the child exits.
@@ -74,7 +88,7 @@ func deployFromFile(file string) int {
 	if d.Lease > 0 {
 		c.SetLease(d.Lease)
 	}
-	res, err := c.Deploy(context.Background(), apply.Request{Units: d.Units}, func(ev apply.Event) {
+	res, err := d.run(c, func(ev apply.Event) {
 		os.Stdout.WriteString(string(ev.Kind) + "\n")
 	})
 	os.Stdout.WriteString("outcome " + string(res.Outcome) + "\n")

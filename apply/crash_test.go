@@ -98,7 +98,7 @@ func TestKilledAtEachWrite(t *testing.T) {
 				var last []apply.Unit
 				matrix(t, func(n int) bool {
 					last = units(e, n)
-					c, code := e.killedAt(n, answered, last)
+					c, code := e.killedAt(n, answered, childDeploy{Units: last})
 					if code != childDone && code != -1 {
 						t.Fatalf("n = %d: the child exits with %d, saying %q", n, code, c.said)
 					}
@@ -112,8 +112,8 @@ func TestKilledAtEachWrite(t *testing.T) {
 	}
 }
 
-// killedAt deploys in a process of its own, which is killed at its n-th writing request.
-func (e *env) killedAt(n int, answered bool, units []apply.Unit) (*child, int) {
+// killedAt does d in a process of its own, which is killed at its n-th writing request.
+func (e *env) killedAt(n int, answered bool, d childDeploy) (*child, int) {
 	e.Helper()
 	behind, p := e.behind()
 	defer p.Close()
@@ -124,7 +124,7 @@ func (e *env) killedAt(n int, answered bool, units []apply.Unit) (*child, int) {
 		rule.Fault = faultproxy.After(kill)
 	}
 	p.Add(rule)
-	c := behind.child(childDeploy{Units: units})
+	c := behind.child(d)
 	started <- c
 	return c, c.wait()
 }

@@ -12,6 +12,9 @@ const (
 	EventLockWait EventKind = "lock-wait"
 	// EventTakeover: the lock of a dead deploy was taken over (Message names it).
 	EventTakeover EventKind = "takeover"
+	// EventFinish: Unit is on its way to Release by a rollback that was stopped
+	// half-way (Message names it), and this one goes on with it.
+	EventFinish EventKind = "finish"
 	// EventPlan: what will be done to Object (Action), once per object; of an
 	// update, Fields are the ones it changes.
 	EventPlan EventKind = "plan"

@@ -21,6 +21,8 @@ type mover struct {
 	targets    []target
 	prune      bool           // remove the units of our source that are no targets, once the targets are healthy
 	releases   map[string]int // of a rollback: the recorded release of each target; nil makes new ones
+	drops      []string       // of a rollback: the units that go once the targets are healthy
+	finishes   []finish       // of a rollback: those that were stopped and that it brings to their end
 	force      bool
 	timeout    time.Duration
 	lockWait   time.Duration
@@ -67,6 +69,7 @@ func (m *mover) run(ctx context.Context) (*Result, error) {
 	m.fill()
 	m.result.Took = time.Since(m.em.start)
 	m.writeOutcome(ctx, err)
+	m.endFinished(ctx, err)
 	return m.result, err
 }
 
@@ -159,6 +162,9 @@ func (m *mover) look(ctx context.Context) error {
 	if err := m.listMore(ctx, kinds, live); err != nil {
 		return err
 	}
+	if err := m.stillRecorded(); err != nil {
+		return err
+	}
 	m.live = live
 	m.lost = map[string]bool{}
 	for i := range m.targets {
@@ -179,6 +185,11 @@ func (m *mover) look(ctx context.Context) error {
 	m.removals = nil
 	if m.prune {
 		m.removals = m.abandoned()
+	}
+	for _, name := range m.drops {
+		if u := m.snap.Units[name]; u != nil && u.unsettled() {
+			m.removals = append(m.removals, name)
+		}
 	}
 	m.moved = nil
 	for _, t := range m.targets {
@@ -299,6 +310,7 @@ func (m *mover) begin(ctx context.Context) error {
 		}
 	}
 	m.warn()
+	m.tellFinishes()
 	var err error
 	if m.homes, err = m.findHomes(ctx); err != nil {
 		return err

@@ -96,7 +96,8 @@ type DeleteRequest struct {
 type Result struct {
 	DeployID    string // "" when nothing was recorded
 	Outcome     Outcome
-	Interrupted bool // the caller's context ended before the deploy did
+	Interrupted bool   // the caller's context ended before the deploy did
+	Finishes    string // of a rollback: the one that was stopped half-way and that it went on with, or ""
 	Units       []UnitResult
 	Expires     time.Time // when what was deployed is over; zero is never, or not known
 	Took        time.Duration

@@ -172,14 +172,17 @@ func (m *mover) closeHistory(ix *index) {
 // writeOutcome records how the deploy ended, if the index has it: what was
 // refused, or taken over by another, leaves no record of its own.
 func (m *mover) writeOutcome(ctx context.Context, failure error) {
-	if !m.recorded {
-		return
+	if m.recorded {
+		m.putOutcome(ctx, m.result, failure)
 	}
+}
+
+func (m *mover) putOutcome(ctx context.Context, res *Result, failure error) {
 	s := store{m.c}
-	r := m.c.outcomeRecord(m.result, failure)
+	r := m.c.outcomeRecord(res, failure)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
 	defer cancel()
-	if err := s.put(ctx, outcomeType, s.outcomeName(m.id), "outcome", m.id, r); err != nil {
+	if err := s.put(ctx, outcomeType, s.outcomeName(res.DeployID), "outcome", res.DeployID, r); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: "how this ended is in the index, and its details were not recorded", Err: err})
 	}
 }

@@ -38,9 +38,20 @@ type UnitStatus struct {
 	Ready     bool         `json:"ready"`               // rolled out, and probes pass
 	Message   string       `json:"message,omitempty"`   // where the rollout is, mostly in kstatus' words; of what is ready, what it does not do by itself
 	Diagnosis *Diagnosis   `json:"diagnosis,omitempty"` // what is wrong, nil when nothing is known to be
+	Stopped   Stopped      `json:"stopped,omitempty"`   // of StateInterrupted: what was stopped half-way
 	Lock      *LockedError `json:"lock,omitempty"`      // who moves it now, nil when nobody does
 	Tasks     []TaskStatus `json:"tasks,omitempty"`     // its Jobs before and after that are there
 }
+
+// Stopped is what left a unit half-way.
+type Stopped string
+
+// What can be stopped half-way.
+const (
+	StoppedDeploy   Stopped = "deploy"
+	StoppedRollback Stopped = "rollback"
+	StoppedDelete   Stopped = "deletion"
+)
 
 // TaskStatus is a Job that belongs to the deploys of a unit. One that is removed
 // after its end is not listed.
@@ -123,7 +134,16 @@ func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
 			return nil
 		})
 	}
-	return out, g.Wait()
+	if err := g.Wait(); err != nil {
+		return out, err
+	}
+	past := store{c}.pastRecords(ctx, map[string]*intent{})
+	for i := range out.Units {
+		if s := &out.Units[i]; s.State == StateInterrupted {
+			s.Stopped, _ = snap.stoppedBy(s.Name, past) // without its record, only the state is known
+		}
+	}
+	return out, nil
 }
 
 // workloads lists the app's workloads with their pods, and its CronJobs.

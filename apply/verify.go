@@ -13,6 +13,7 @@ import (
 func (m *mover) unchanged(ctx context.Context) error {
 	m.prolong(ctx)
 	m.warnDeleting()
+	m.tellFinishes()
 	return m.verify(ctx)
 }
 

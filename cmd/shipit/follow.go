@@ -184,6 +184,7 @@ type jsonResult struct {
 	DeployID    string     `json:"deployId,omitempty"`
 	Outcome     string     `json:"outcome"`
 	Interrupted bool       `json:"interrupted,omitempty"`
+	Finishes    string     `json:"finishes,omitempty"` // the rollback that was stopped half-way and that this one went on with
 	Seconds     float64    `json:"seconds"`
 	Expires     *time.Time `json:"expires,omitempty"`
 	Services    []jsonUnit `json:"services"`
@@ -216,7 +217,7 @@ type jsonObject struct {
 func (s streams) resultJSON(app *schema.App, r *apply.Result) error {
 	out := jsonResult{
 		App: app.Name, Namespace: app.Namespace, DeployID: r.DeployID, Outcome: string(r.Outcome),
-		Interrupted: r.Interrupted, Seconds: r.Took.Seconds(), Services: []jsonUnit{},
+		Interrupted: r.Interrupted, Finishes: r.Finishes, Seconds: r.Took.Seconds(), Services: []jsonUnit{},
 	}
 	if !r.Expires.IsZero() {
 		out.Expires = &r.Expires

@@ -77,6 +77,8 @@ func (p *progress) event(e apply.Event) {
 		s.step("wait", e.Unit, e.Message)
 	case apply.EventTakeover:
 		s.step("take over", e.Unit, e.Message)
+	case apply.EventFinish:
+		s.step("finish", e.Unit, fmt.Sprintf("the rollback to release %d that was stopped: %s", e.Release, e.Message))
 	case apply.EventWaiting:
 		p.waits[e.Unit] = wait{at: e.Elapsed}
 		s.step("wait", e.Unit, fmt.Sprintf("at most %s", short(e.Deadline)))

@@ -93,7 +93,7 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 			s.note("%s", u.Lock)
 		}
 		if u.State == apply.StateInterrupted {
-			s.note("%s: what moved it was stopped half-way (deploy %s by %s); deploy again goes on", u.Name, u.DeployID, u.By)
+			s.note("%s", stopped(u))
 		}
 		for _, t := range u.Tasks {
 			s.note("%s: job %s (%s) %s", u.Name, t.Name, t.Phase, strings.TrimSpace(string(t.State)+" "+t.Message))
@@ -104,6 +104,24 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		s.diagnosis(app, u.Diagnosis, nil)
 	}
 	return nil
+}
+
+// stopped says of a service what left it half-way, and which command goes on.
+func stopped(u apply.UnitStatus) string {
+	by := "deploy " + u.DeployID
+	if u.By != "" {
+		by = u.By + " (" + by + ")"
+	}
+	switch u.Stopped {
+	case apply.StoppedRollback:
+		return fmt.Sprintf("%s: its rollback to release %d was stopped half-way, by %s; to finish it: shipit rollback", u.Name, u.Release, by)
+	case apply.StoppedDelete:
+		return fmt.Sprintf("%s: its deletion was stopped half-way; to finish it: shipit delete %s; to have it back: shipit rollback", u.Name, u.Name)
+	}
+	if u.Healthy == 0 {
+		return fmt.Sprintf("%s: its first deploy was stopped half-way, by %s; to go on: shipit deploy; to remove it: shipit delete %s", u.Name, by, u.Name)
+	}
+	return fmt.Sprintf("%s: its deploy was stopped half-way, by %s; to go on: shipit deploy; to return to release %d: shipit rollback", u.Name, by, u.Healthy)
 }
 
 // earliest is when the first of the units is over; zero when all of them stay.
