@@ -103,7 +103,7 @@ func (k *checker) run(ctx context.Context, units []Unit) error {
 	for i := range targets {
 		t := &targets[i]
 		u := k.m.snap.Units[t.unit]
-		t.retained, t.ran = u.retained(), u.ran()
+		t.history(u)
 	}
 	p := k.c.plan(targets, live)
 	changes := slices.DeleteFunc(slices.Clone(p.changes), func(ch *change) bool {

@@ -38,7 +38,7 @@ func (e *env) released(name string) {
 }
 
 func (e *env) configMap(unit, name string) *unstructured.Unstructured {
-	return e.made(unit, "v1", "ConfigMap", name, map[string]any{"data": map[string]any{"k": name}})
+	return e.object(unit, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: "+name+"}\ndata: {k: "+name+"}")
 }
 
 // warned deploys and returns what was warned of, with the reasons.

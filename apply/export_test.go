@@ -31,7 +31,7 @@ func (c *Client) Drift(ctx context.Context, unit string, release int) ([]string,
 	if err != nil {
 		return nil, err
 	}
-	t.retained = u.retained()
+	t.history(u)
 	live, err := c.live(ctx, snap.Kinds)
 	if err != nil {
 		return nil, err
@@ -50,6 +50,9 @@ func (c *Client) Drift(ctx context.Context, unit string, release int) ([]string,
 		}
 		if hookPhase(o) != "" {
 			continue // it ran, and may be gone
+		}
+		if t.over(o, live[ref]) {
+			continue
 		}
 		if live[ref] == nil {
 			out = append(out, ref.String()+" is missing")

@@ -136,7 +136,7 @@ func (c *Client) objectGone(ctx context.Context, em *emitter, unit string, ref R
 			return c.deleting(ctx, ref, last, context.Cause(ctx))
 		case !time.Now().Before(due):
 			due = time.Now().Add(time.Hour)
-			if em != nil && last.GetDeletionTimestamp() != nil {
+			if em != nil && last.GetDeletionTimestamp() != nil && len(last.GetFinalizers()) > 0 {
 				em.once(Event{Kind: EventWarning, Unit: unit, Object: &ref, Message: "waiting: " + c.deleting(ctx, ref, last, nil).Error()})
 			}
 		}

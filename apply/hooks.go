@@ -178,12 +178,9 @@ func (m *mover) awaitOther(ctx context.Context, ch *change) error {
 	return ch.err
 }
 
-// remember writes into the history which hooks of the releases have run, in this
-// deploy or before.
+// remember writes into the history which hooks of the releases, and which Jobs that
+// remove themselves, have run, in this deploy or before.
 func (m *mover) remember(ix *index) {
-	if m.releases != nil {
-		return
-	}
 	for _, t := range m.targets {
 		u := ix.Units[t.unit]
 		if u == nil || !slices.Contains(m.begun, t.unit) {
@@ -192,6 +189,10 @@ func (m *mover) remember(ix *index) {
 		r := u.release(m.tried[t.unit])
 		if r == nil {
 			continue
+		}
+		m.rememberOnce(t, r)
+		if m.releases != nil {
+			continue // a rollback runs no hooks
 		}
 		for _, o := range t.objects {
 			ref := refOf(o)

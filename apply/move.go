@@ -170,7 +170,7 @@ func (m *mover) look(ctx context.Context) error {
 	for i := range m.targets {
 		t := &m.targets[i]
 		u := m.snap.Units[t.unit]
-		t.retained, t.ran = u.retained(), u.ran()
+		t.history(u)
 		if u == nil || u.Last == 0 {
 			m.lost[t.unit] = slices.ContainsFunc(m.refsOf(t.unit), func(r Ref) bool { return !keepsData(r) })
 		}

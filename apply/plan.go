@@ -76,10 +76,11 @@ type target struct {
 	// retained are objects of other releases that the history may return to: not
 	// wanted, and not deleted either.
 	retained []Ref
-	claims   bool         // delete even claims
-	removed  bool         // it goes: what is being deleted already is waited for, too
-	ran      map[Ref]bool // hooks that need not run again
-	past     bool         // a recorded release: returning to it runs no hooks
+	claims   bool            // delete even claims
+	removed  bool            // it goes: what is being deleted already is waited for, too
+	ran      map[Ref]bool    // hooks that need not run again
+	once     map[string]bool // Jobs that have run and removed themselves, by onceKey
+	past     bool            // a recorded release: returning to it runs no hooks
 }
 
 // plan is the way there from what is live, in the order of targets.
@@ -184,6 +185,9 @@ func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured)
 				if ch := planHook(t, o, live[refOf(o)]); ch != nil {
 					p.changes = append(p.changes, ch)
 				}
+				continue
+			}
+			if t.over(o, live[refOf(o)]) {
 				continue
 			}
 			ch := &change{unit: t.unit, ref: refOf(o), desired: o, live: live[refOf(o)]}

@@ -164,7 +164,7 @@ func (m *mover) findHomes(ctx context.Context) (map[string]home, error) {
 		case (u == nil || u.Last == 0) && m.lost[unit]:
 			h.err = &LostHistoryError{Unit: unit}
 		}
-		h.target.retained = u.retained()
+		h.target.history(u)
 		if h.err != nil {
 			m.em.emit(Event{Kind: EventWarning, Unit: unit, Release: h.release, Err: h.err, Message: "if it does not become healthy, there is no way back"})
 		}

@@ -259,7 +259,9 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 			s.Diagnosis = c.wrong(ctx, name, w, v)
 		}
 	}
-	if r := u.release(u.Release); !found && r != nil && len(r.Images) > 0 {
+	if r := u.release(u.Release); !found && r != nil && len(r.Images) > 0 && r.Finished {
+		s.Message = "its Jobs have run to their end, and were removed as they say"
+	} else if !found && r != nil && len(r.Images) > 0 {
 		s.Ready, s.Message = false, "its workloads are gone"
 		s.Diagnosis = &Diagnosis{Code: CodeGone, Unit: name, Message: s.Message, Hint: "deploy it again: shipit deploy " + name}
 	}

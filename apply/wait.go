@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/shipit-dev/shipit/apply/health"
 )
@@ -39,6 +40,7 @@ type goal struct {
 // awaited is one workload, from the generation that was applied.
 type awaited struct {
 	ref        Ref
+	uid        types.UID
 	generation int64
 	deadline   time.Duration
 	settle     time.Duration
@@ -54,7 +56,7 @@ func newGoal(unit string, objects []*unstructured.Unstructured, moved bool) goal
 		if !isWorkload(kindRef{ref.APIVersion, ref.Kind}) {
 			continue
 		}
-		a := awaited{ref: ref, generation: o.GetGeneration(), deadline: health.Deadline(o)}
+		a := awaited{ref: ref, uid: o.GetUID(), generation: o.GetGeneration(), deadline: health.Deadline(o)}
 		minReady, _, _ := unstructured.NestedInt64(o.Object, "spec", "minReadySeconds")
 		if moved && minReady == 0 && ref.Kind != "Job" && !probesReadiness(o) {
 			a.settle = settle
@@ -205,7 +207,7 @@ func (t *waiter) look(ctx context.Context, u *unitWait, offline bool) time.Durat
 	var worst, waits *finding
 	lasting := map[string]time.Time{}
 	for _, a := range u.workloads {
-		wl := t.w.workload(a.ref)
+		wl := t.w.awaited(a)
 		v := health.Evaluate(wl, a.generation)
 		pods.Wanted += v.Pods.Wanted
 		pods.Updated += v.Pods.Updated

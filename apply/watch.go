@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
@@ -103,7 +104,7 @@ func (w *watcher) run(ctx context.Context, example runtime.Object,
 	list func(context.Context, metav1.ListOptions) (runtime.Object, error),
 	watch func(context.Context, metav1.ListOptions) (watch.Interface, error),
 ) *watched {
-	s := &watched{Store: cache.NewStore(cache.MetaNamespaceKeyFunc), notify: w.notify, synced: make(chan struct{})}
+	s := &watched{Store: cache.NewStore(cache.MetaNamespaceKeyFunc), notify: w.notify, synced: make(chan struct{}), ended: map[types.UID]*unstructured.Unstructured{}}
 	selector := w.c.selector()
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
@@ -260,6 +261,24 @@ func (w *watcher) workload(ref Ref) *health.Workload {
 	return health.NewWorkload(o.(*unstructured.Unstructured), sets, pods)
 }
 
+// awaited is workload, but for a Job that has ended and is gone since, as its TTL
+// says: that is returned as it was.
+func (w *watcher) awaited(a awaited) *health.Workload {
+	if wl := w.workload(a.ref); wl != nil {
+		return wl
+	}
+	s := w.workloads[kindRef{a.ref.APIVersion, a.ref.Kind}]
+	if s == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.ended[a.uid]; o != nil {
+		return health.NewWorkload(o, nil, nil)
+	}
+	return nil
+}
+
 // watched is a store that tells of changes.
 type watched struct {
 	cache.Store
@@ -268,14 +287,29 @@ type watched struct {
 	once   sync.Once
 
 	refused time.Time // since when; zero when it is not; guarded by the watcher's mu
+
+	mu    sync.Mutex
+	ended map[types.UID]*unstructured.Unstructured // Jobs that ended and were removed
+}
+
+// bury keeps what is left to know of a Job that is gone.
+func (s *watched) bury(o any) {
+	if job, ok := o.(*unstructured.Unstructured); ok && job.GetKind() == "Job" && (completedJob(job) || health.JobFailed(job)) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.ended[job.GetUID()] = job
+	}
 }
 
 func (s *watched) told(err error) error { s.notify(); return err }
 
 func (s *watched) Add(o any) error    { return s.told(s.Store.Add(o)) }
 func (s *watched) Update(o any) error { return s.told(s.Store.Update(o)) }
-func (s *watched) Delete(o any) error { return s.told(s.Store.Delete(o)) }
+func (s *watched) Delete(o any) error { s.bury(o); return s.told(s.Store.Delete(o)) }
 func (s *watched) Replace(l []any, v string) error {
+	for _, o := range s.List() {
+		s.bury(o) // it may be gone
+	}
 	defer s.once.Do(func() { close(s.synced) })
 	return s.told(s.Store.Replace(l, v))
 }
