@@ -70,6 +70,7 @@ are touched.`,
 				return err
 			}
 			app.Registry = project.registryFor(app, t)
+			s.session.survive()
 			s.begin(app, "to", t)
 			built, err := images(ctx, s, app, services, deploy.ImageOptions{Inspect: true, Cache: imageCache(), Nodes: client.Nodes})
 			if err != nil {
@@ -82,7 +83,7 @@ are touched.`,
 			if app.Protected {
 				req.Protected = app.Environment
 			}
-			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
+			return s.follow(app, deploying, output, func(sink func(apply.Event)) (*apply.Result, error) {
 				return deploy.Run(ctx, client, app, built, secrets, req, sink)
 			})
 		},
@@ -161,7 +162,7 @@ them: without names, all of this project. shipit history lists both.`,
 			}
 			req.Units = args
 			s.begin(app, "in", t)
-			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
+			return s.follow(app, rollingBack, output, func(sink func(apply.Event)) (*apply.Result, error) {
 				return client.Rollback(cmd.Context(), req, sink)
 			})
 		},
@@ -223,7 +224,7 @@ ttl is over since it was last deployed: run it in CI, now and then.`,
 				}
 			}
 			s.begin(app, "in", t)
-			return s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
+			return s.follow(app, deleting, output, func(sink func(apply.Event)) (*apply.Result, error) {
 				result, err := client.Delete(cmd.Context(), req, sink)
 				if err == nil && result.Outcome == apply.Unchanged {
 					s.nothing(app.Name, app.Namespace)

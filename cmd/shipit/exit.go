@@ -21,7 +21,7 @@ const (
 	exitFailed     = 5   // the rollout failed, and what was there before is not back
 	exitLocked     = 6   // another deploy holds the lock
 	exitUsage      = 64  // the command line is wrong
-	exitStopped    = 130 // interrupted twice; what was under way is left as it is
+	exitStopped    = 130 // interrupted a second time; what was under way is left as it is
 )
 
 // usageError is a mistake in the command line itself.

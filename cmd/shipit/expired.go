@@ -48,7 +48,7 @@ func deleteExpired(ctx context.Context, s streams, cluster *clusterFlags, req ap
 		client, err := t.client(ctx, app)
 		if err == nil {
 			s.note("%s, namespace %s", e.App, e.Namespace)
-			err = s.follow(app, output, func(sink func(apply.Event)) (*apply.Result, error) {
+			err = s.follow(app, deleting, output, func(sink func(apply.Event)) (*apply.Result, error) {
 				result, err := client.Delete(ctx, req, sink)
 				if err == nil && result.Outcome == apply.Unchanged {
 					s.note("kept: it was deployed again, or somebody else removed it")

@@ -15,18 +15,22 @@ import (
 )
 
 // follow runs a call of the engine, prints what happens on the way to stderr
-// and how it ended to stdout, and returns an outcomeError when that is bad.
-func (s streams) follow(app *schema.App, output string, call func(sink func(apply.Event)) (*apply.Result, error)) error {
-	p := newProgress(s, app)
+// and how it ended to stdout, and returns an outcomeError when that is bad. What
+// happens to the streams meanwhile changes nothing of that.
+func (s streams) follow(app *schema.App, what action, output string, call func(sink func(apply.Event)) (*apply.Result, error)) error {
+	s.session.survive()
+	live, out := s, newOutlet(s.err)
+	live.err = out
+	p := newProgress(live, app, what)
 	result, err := call(p.event)
 	p.flush("")
+	out.drain()
+	s.session.leave(what.settled())
 	if result == nil {
 		return err
 	}
 	if output == "json" {
-		if jsonErr := s.resultJSON(app, result); jsonErr != nil {
-			return jsonErr
-		}
+		_ = s.resultJSON(app, result) // a stream that takes nothing is found at the end
 	} else {
 		s.columns(app).result(result)
 		s.expires(result.Expires)
@@ -40,11 +44,11 @@ func (s streams) follow(app *schema.App, output string, call func(sink func(appl
 		for _, d := range preflight.Diagnoses {
 			s.diagnosis(app, d, nil)
 		}
-		s.fail(fmt.Errorf("refused before the first write; nothing was changed"), "")
+		s.fail(errors.New("refused before the first write; nothing was changed"), "")
 		return outcomeError{result.Outcome}
 	case result.Outcome == apply.RolledBack, result.Outcome == apply.Removed,
 		result.Outcome == apply.Failed, result.Outcome == apply.Interrupted:
-		s.ending(result, err, p.namespace)
+		s.ending(what, result, err, p.namespace)
 		return outcomeError{result.Outcome}
 	}
 	return err
@@ -120,61 +124,6 @@ func (s streams) result(r *apply.Result) {
 		}
 		fmt.Fprintln(s.out, strings.TrimRight(line, " "))
 	}
-}
-
-// ending says in one sentence in which state a deploy left things. made is the
-// namespace that it made, if it did.
-func (s streams) ending(r *apply.Result, err error, made string) {
-	failed := "failed"
-	if r.Interrupted && len(r.Diagnoses()) == 0 {
-		failed = "was stopped"
-	}
-	switch r.Outcome {
-	case apply.RolledBack:
-		s.fail(fmt.Errorf("the deploy %s; what was there before is back and healthy (%s)", failed, short(r.Took)), "")
-	case apply.Removed:
-		left := ""
-		if made != "" {
-			left = fmt.Sprintf("; namespace %s stays, with the record of it, until shipit delete", made)
-		}
-		s.fail(fmt.Errorf("the first deploy %s, and what it had made is removed%s (%s)", failed, left, short(r.Took)), "")
-	case apply.Interrupted:
-		s.fail(unsaid("stopped half-way", err), "deploy again: it finishes or replaces this one")
-	default:
-		failure := unsaid("the deploy "+failed+" and was left as it is", err)
-		s.fail(failure, "")
-		for _, u := range r.Units {
-			said := failure.Error()
-			if u.Diagnosis != nil {
-				said += u.Diagnosis.Message
-			}
-			for _, o := range u.Objects {
-				if o.Done || o.Action == apply.ActionUnchanged {
-					continue
-				}
-				line := fmt.Sprintf("%s: %s was not done", o.Object, o.Action)
-				if o.Err != nil {
-					if why := strings.TrimPrefix(o.Err.Error(), o.Object.String()+": "); !strings.Contains(said, why) {
-						line += ": " + why
-					}
-				}
-				s.note("  %s", line)
-			}
-		}
-	}
-}
-
-// unsaid is how a deploy ended, with what of err was not printed as the diagnosis
-// of a service already.
-func unsaid(ending string, err error) error {
-	var rollout *apply.RolloutError
-	if errors.As(err, &rollout) && len(rollout.Diagnoses) > 0 {
-		err = rollout.Err
-	}
-	if err == nil {
-		return errors.New(ending)
-	}
-	return fmt.Errorf("%s: %w", ending, err)
 }
 
 // jsonResult is what -o json prints; times are in seconds.

@@ -6,6 +6,9 @@ import (
 	"github.com/shipit-dev/shipit/apply"
 )
 
+// anonymous is how an API server calls whose credentials it did not take for any.
+const anonymous = "system:anonymous"
+
 // hint returns what to do about err, or "". Libraries say what is wrong; which
 // command to type next is known here.
 func hint(err error) string {
@@ -23,7 +26,7 @@ func hint(err error) string {
 		return "build it with `make sandbox`, or name it in SHIPIT_SANDBOX"
 	case errors.As(err, &reach):
 		return "is the cluster running, and is this its address? --context names another one; a sandbox is started with shipit sandbox up"
-	case errors.As(err, &auth):
+	case errors.As(err, &auth), errors.As(err, &forbidden) && forbidden.User == anonymous:
 		return "the credentials may have expired: log in again, or name others with --context"
 	case errors.As(err, &forbidden):
 		return "ask for a Role that allows it, or deploy as somebody else with --as or --context"

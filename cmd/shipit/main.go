@@ -6,10 +6,9 @@
 package main
 
 import (
-	"context"
+	"errors"
+	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
@@ -29,35 +28,28 @@ func run(args []string, s streams) int {
 	// client-go logs through klog, to the standard error; what matters of it comes
 	// back as errors and events.
 	klog.SetLogger(logr.Discard())
+	out := &result{to: s.out}
+	s.out, s.session = out, &session{}
 	ctx, stop := signalContext(s)
 	defer stop()
-	return exitCode(s, execute(ctx, args, s))
+	err := execute(ctx, args, s)
+	lost := out.failure()
+	if lost != nil && errors.Is(err, lost) {
+		err = nil // it is told below
+	}
+	return s.written(exitCode(s, err), lost)
 }
 
-// signalContext ends with the first SIGINT or SIGTERM, so that a deploy can put
-// things back; a second one ends the process at once.
-func signalContext(s streams) (context.Context, func()) {
-	ctx, cancel := context.WithCancel(context.Background())
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		select {
-		case <-signals:
-			cancel()
-		case <-done:
-			return
-		}
-		select {
-		case <-signals:
-			s.warn("interrupted twice: stopping at once. What was under way is left as it is; run the same command again to finish it.")
-			os.Exit(exitStopped)
-		case <-done:
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		close(done)
-		cancel()
+// written is the exit code of a command of which lost, if not nil, kept the result
+// from being printed. What a deploy did is true all the same.
+func (s streams) written(code int, lost error) int {
+	switch {
+	case lost == nil, code != exitDone:
+		return code
+	case s.session.surviving():
+		s.warn("the result could not be printed: %v", lost)
+		return code
 	}
+	s.fail(fmt.Errorf("the result could not be printed: %w", lost), "")
+	return exitError
 }

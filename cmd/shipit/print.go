@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/fatih/color"
-	"golang.org/x/term"
 
 	"github.com/shipit-dev/shipit/schema"
 )
@@ -18,12 +17,7 @@ type streams struct {
 	in       io.Reader
 	out, err io.Writer
 	width    int // of the column of services in a line of progress
-}
-
-// terminal reports whether stream is a person's screen.
-func terminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	session  *session
 }
 
 // paint colours text for err when that is a terminal and NO_COLOR is unset.

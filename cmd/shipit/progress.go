@@ -24,6 +24,8 @@ type progress struct {
 	written []written
 	waits   map[string]wait
 	changed map[string][]string // by unit: the fields that are updated
+	what    action
+	begun   []string // units of which something was written
 
 	namespace string // that was made, or ""
 }
@@ -41,8 +43,8 @@ type wait struct {
 	at   time.Duration
 }
 
-func newProgress(s streams, app *schema.App) *progress {
-	return &progress{s: s.columns(app), app: app, waits: map[string]wait{}, changed: map[string][]string{}}
+func newProgress(s streams, app *schema.App, what action) *progress {
+	return &progress{s: s.columns(app), app: app, what: what, waits: map[string]wait{}, changed: map[string][]string{}}
 }
 
 // event takes one event.
@@ -50,8 +52,10 @@ func (p *progress) event(e apply.Event) {
 	switch e.Kind {
 	case apply.EventPlan:
 		p.changed[e.Unit] = append(p.changed[e.Unit], e.Fields...)
+		p.begin("")
 		return
 	case apply.EventApplied:
+		p.begin(e.Unit)
 		if e.Action != apply.ActionUnchanged && e.Err == nil {
 			what := e.Object.Kind
 			if e.Unit == "" {
@@ -87,7 +91,7 @@ func (p *progress) event(e apply.Event) {
 	case apply.EventFailed:
 		s.diagnosis(p.app, e.Diagnosis, p.changed[e.Unit])
 	case apply.EventInterrupted:
-		s.warn("interrupted: putting things back; interrupt again to stop at once")
+		s.warn("interrupted: putting things back; an interrupt %s or more after the first stops at once", sameInterrupt)
 	case apply.EventRollback:
 		if e.Release == 0 {
 			s.step("remove", e.Unit, "it has no healthy release to return to")
@@ -103,8 +107,28 @@ func (p *progress) event(e apply.Event) {
 			s.foreseen(p.app, e.Diagnosis)
 			return
 		}
-		s.warn("%s", strings.TrimPrefix(e.Unit+": "+e.Message, ": "))
+		s.warn("%s", strings.TrimPrefix(e.Unit+": "+e.Message, ": ")+reason(e))
 	}
+}
+
+// reason is what a warning's error says beside its message.
+func reason(e apply.Event) string {
+	if e.Err == nil {
+		return ""
+	}
+	why := e.Err.Error()
+	if strings.Contains(e.Message, why) || strings.Contains(why, e.Message) {
+		return "" // a call that leads nowhere is its own message
+	}
+	return ": " + why
+}
+
+// begin notes that something of unit may be written from here on.
+func (p *progress) begin(unit string) {
+	if unit != "" && !slices.Contains(p.begun, unit) {
+		p.begun = append(p.begun, unit)
+	}
+	p.s.session.leave(p.what.half(p.begun))
 }
 
 // pods prints the counts of a unit's pods when they are other ones, when nothing

@@ -13,7 +13,7 @@ import (
 func TestProgressTellsTheAppFirst(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	p := newProgress(streams{err: &out}, &schema.App{Services: []*schema.Service{{Name: "web"}, {Name: "db"}}})
+	p := newProgress(streams{err: &out}, &schema.App{Services: []*schema.Service{{Name: "web"}, {Name: "db"}}}, deploying)
 	applied := func(unit, kind string) apply.Event {
 		return apply.Event{Kind: apply.EventApplied, Unit: unit, Action: apply.ActionCreate, Object: &apply.Ref{Kind: kind}}
 	}

@@ -40,7 +40,7 @@ found in SHIPIT_SANDBOX, beside shipit, or in PATH.`,
 				return err
 			}
 			run := exec.CommandContext(cmd.Context(), program, args...)
-			run.Stdin, run.Stdout, run.Stderr = s.in, s.out, s.err
+			run.Stdin, run.Stdout, run.Stderr = s.in, under(s.out), s.err
 			politely(run)
 			var exit *exec.ExitError
 			if err := run.Run(); errors.As(err, &exit) {
