@@ -205,7 +205,7 @@ func (d *deleter) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := d.lock.release(ctx); err != nil {
-		d.em.emit(Event{Kind: EventWarning, Message: "the lock was not released", Err: err})
+		d.em.emit(Event{Kind: EventWarning, Message: lockKept, Err: err})
 	}
 }
 

@@ -38,7 +38,8 @@ const (
 	EventDisconnected EventKind = "disconnected"
 	EventReconnected  EventKind = "reconnected"
 	// EventWarning: the API server attached a warning (Message), something that
-	// does not change the outcome went wrong, or pods may not run (Diagnosis).
+	// does not change the outcome went wrong (Message, and Err is its reason), or pods
+	// may not run (Diagnosis).
 	EventWarning EventKind = "warning"
 )
 

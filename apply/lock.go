@@ -205,6 +205,9 @@ func (l *lock) free(ix *index) bool {
 	return !slices.ContainsFunc(l.units, func(name string) bool { return ix.Units[name] != nil && ix.Units[name].Lock != nil })
 }
 
+// lockKept is what is said of a lock that release could not give back.
+var lockKept = fmt.Sprintf("the lock could not be released, and the next deploy waits until it has expired (%s)", usualLease().duration)
+
 // release lets the units go and drops the lease.
 func (l *lock) release(ctx context.Context) error {
 	err := repeat(ctx, func(again bool) error {

@@ -353,7 +353,7 @@ func (m *mover) leave(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := m.settle(ctx, m.restore); err != nil {
-		m.em.emit(Event{Kind: EventWarning, Message: "the lock was not released cleanly", Err: err})
+		m.em.emit(Event{Kind: EventWarning, Message: lockKept, Err: err})
 	}
 }
 
@@ -363,7 +363,7 @@ func (m *mover) letGo(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := m.lock.release(ctx); err != nil {
-		m.em.emit(Event{Kind: EventWarning, Message: "the lock was not released cleanly", Err: err})
+		m.em.emit(Event{Kind: EventWarning, Message: lockKept, Err: err})
 		return
 	}
 	m.recorded = true

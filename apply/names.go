@@ -36,6 +36,14 @@ const (
 	CodeConflict  Code = "Conflict"
 	CodeForbidden Code = "Forbidden"
 	CodeImmutable Code = "Immutable"
+	// CodeInvalid: the object is not valid by the API server's own rules.
+	CodeInvalid Code = "Invalid"
+	// CodeUnauthorized: the credentials are not, or no longer, accepted.
+	CodeUnauthorized Code = "Unauthorized"
+	// CodeTerminating: the namespace is being deleted.
+	CodeTerminating Code = "Terminating"
+	// CodeServerError: the API server could not do it, which says nothing of the object.
+	CodeServerError Code = "ServerError"
 	// Of what was deployed, and somebody deleted.
 	CodeGone Code = "Gone"
 )

@@ -143,7 +143,7 @@ func (m *mover) settle(ctx context.Context, change func(*index)) error {
 	m.snap = snap
 	m.recorded = m.snap.refersTo(m.id)
 	if err := s.sweep(ctx, listed, &m.snap.index); err != nil {
-		m.em.emit(Event{Kind: EventWarning, Message: "an old record was not removed", Err: err})
+		m.em.emit(Event{Kind: EventWarning, Message: "an old record could not be removed; the next deploy tries again", Err: err})
 	}
 	return nil
 }
@@ -183,7 +183,7 @@ func (m *mover) putOutcome(ctx context.Context, res *Result, failure error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
 	defer cancel()
 	if err := s.put(ctx, outcomeType, s.outcomeName(res.DeployID), "outcome", res.DeployID, r); err != nil {
-		m.em.emit(Event{Kind: EventWarning, Message: "how this ended is in the index, and its details were not recorded", Err: err})
+		m.em.emit(Event{Kind: EventWarning, Message: "how this ended is recorded, but its details could not be", Err: err})
 	}
 }
 

@@ -99,31 +99,6 @@ func (m *mover) blame(cause error) {
 	}
 }
 
-func diagnoseWrite(ch *change) *Diagnosis {
-	d := &Diagnosis{Unit: ch.unit, Object: ch.ref, Code: CodeAdmissionDenied, Message: ch.err.Error()}
-	var conflict *ConflictError
-	var forbidden *ForbiddenError
-	var invalid *InvalidError
-	var secret *SecretNotMadeError
-	var deleting *DeletingError
-	if hinter, ok := ch.err.(interface{ Hint() string }); ok {
-		d.Hint = hinter.Hint()
-	}
-	switch {
-	case errors.As(ch.err, &secret):
-		d.Code, d.Field = CodeConfigMissing, "secrets"
-	case errors.As(ch.err, &conflict):
-		d.Code = CodeConflict
-	case errors.As(ch.err, &forbidden):
-		d.Code = CodeForbidden
-	case errors.As(ch.err, &invalid) && invalid.Immutable:
-		d.Code = CodeImmutable
-	case isUnreachable(ch.err), errors.As(ch.err, &deleting):
-		d.Code = CodeDeadlineExceeded
-	}
-	return d
-}
-
 // untouched ends a deploy that wrote nothing: a unit that was to stay as it is
 // is not healthy, or the caller ended first.
 func (m *mover) untouched(ctx context.Context, cause error) error {

@@ -79,7 +79,7 @@ func (m *mover) forward(ctx context.Context) error {
 	// The new release is there and healthy: who asks to stop now gets no other end.
 	// What cannot be removed does not undo that.
 	if err := m.clean(context.WithoutCancel(ctx), w); err != nil {
-		m.em.emit(Event{Kind: EventWarning, Message: "not everything that is no longer wanted was removed", Err: err})
+		m.em.emit(Event{Kind: EventWarning, Message: "not everything that is no longer wanted could be removed", Err: err})
 	}
 	return nil
 }
