@@ -65,7 +65,7 @@ func New(cfg *rest.Config, owner Owner) (*Client, error) {
 		return nil, fmt.Errorf("client configuration: %w", err)
 	}
 	// Patience is the outermost: asking again, it has credentials that were renewed.
-	h.Transport = &patience{next: h.Transport}
+	h.Transport = &patience{next: bounded{h.Transport, answerWithin}}
 	return newClient(cfg, h, owner)
 }
 
