@@ -104,6 +104,7 @@ func sample(counts map[string]int) []chosen {
 			}
 		}
 	}
+	slices.Reverse(out) // what takes longest begins first
 	return out
 }
 
