@@ -95,7 +95,7 @@ func sample(counts map[string]int) []chosen {
 	var out []chosen
 	all := scenarios()
 	for i, f := range faults() {
-		for _, s := range []scenario{all[i%len(all)], all[(i+i/len(all)+2)%len(all)]} {
+		for _, s := range []scenario{all[i%len(all)], all[(i+1+i/len(all)%(len(all)-1))%len(all)]} {
 			name := s.name + "/" + f.name
 			h := fnv.New32a()
 			_, _ = h.Write([]byte(name))
