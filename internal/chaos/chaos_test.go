@@ -5,8 +5,8 @@ import (
 	"hash/fnv"
 	"math/rand/v2"
 	"os"
+	"path"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,11 +35,16 @@ func TestChaos(t *testing.T) {
 	counts := c.counts(t)
 	switch name, all := os.Getenv("SHIPIT_CHAOS_CASE"), os.Getenv("SHIPIT_CHAOS_TIME"); {
 	case name != "":
-		one, ok := find(name)
-		if !ok {
-			t.Fatalf("there is no case %s: SCENARIO/FAULT/N", name)
+		for _, one := range every(counts) {
+			matches, err := path.Match(name, one.String())
+			check(t, err)
+			if matches {
+				cases = append(cases, one)
+			}
 		}
-		cases = []chosen{one}
+		if len(cases) == 0 {
+			t.Fatalf("no case matches %s: SCENARIO/FAULT/N", name)
+		}
 	case all != "":
 		d, err := time.ParseDuration(all)
 		check(t, err)
@@ -106,20 +111,6 @@ func sample(counts map[string]int) []chosen {
 	}
 	slices.Reverse(out) // what takes longest begins first
 	return out
-}
-
-func find(name string) (chosen, bool) {
-	parts := strings.Split(name, "/")
-	if len(parts) != 3 {
-		return chosen{}, false
-	}
-	n, err := strconv.Atoi(parts[2])
-	s := slices.IndexFunc(scenarios(), func(s scenario) bool { return s.name == parts[0] })
-	f := slices.IndexFunc(faults(), func(f fault) bool { return f.name == parts[1] })
-	if err != nil || s < 0 || f < 0 {
-		return chosen{}, false
-	}
-	return chosen{scenarios()[s], faults()[f], n}, true
 }
 
 // run tries the cases, as many at a time as there are lanes, until time is up.
