@@ -129,6 +129,23 @@ func (e *env) killedAt(n int, answered bool, d childDeploy) (*child, int) {
 	return c, c.wait()
 }
 
+// What a killed deploy had made goes when the deploy that follows it returns, though it
+// did not make it.
+func TestKilledThenRolledBack(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.podless("web", "1"))
+	bad := with(e.broken("web"), e.hashedConfig("web", "2"))
+	// Its Lease, the index, the intent, the index; the fifth is the ConfigMap.
+	if _, code := e.killedAt(5, true, childDeploy{Units: []apply.Unit{bad}}); code != -1 {
+		t.Fatalf("the child exits with %d", code)
+	}
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{bad}}, nil)
+	if res.Outcome != apply.RolledBack {
+		t.Fatalf("outcome %s, error %v", res.Outcome, err)
+	}
+	e.settled()
+}
+
 // Asked to stop at any of its writing requests, a deploy ends as its outcome
 // says, and the cluster is as it says.
 func TestStoppedAtEachWrite(t *testing.T) {

@@ -165,6 +165,7 @@ func (m *mover) findHomes(ctx context.Context) (map[string]home, error) {
 			h.err = &LostHistoryError{Unit: unit}
 		}
 		h.target.history(u)
+		h.target.retained = u.returnable()
 		if h.err != nil {
 			m.em.emit(Event{Kind: EventWarning, Unit: unit, Release: h.release, Err: h.err, Message: "if it does not become healthy, there is no way back"})
 		}

@@ -156,6 +156,21 @@ func (u *unitState) retained() []Ref {
 	return out
 }
 
+// returnable are the hashed objects of the healthy releases alone. A unit on its way
+// back keeps no others: those of a release that was stopped half-way would stay for good.
+func (u *unitState) returnable() []Ref {
+	if u == nil {
+		return nil
+	}
+	var out []Ref
+	for _, r := range u.Releases {
+		if r.Outcome == Deployed || r.Number == u.Healthy {
+			out = append(out, r.Hashed...)
+		}
+	}
+	return out
+}
+
 // keepReleases is how many releases of a unit the history keeps, and how many
 // deploys of an app are kept for what they did.
 const keepReleases = 10
