@@ -152,7 +152,11 @@ func (l *lane) try(t *testing.T, one chosen, rs *results) {
 	if !r.broke() && what != wrong {
 		return // there were fewer requests this time
 	}
-	rs.add(result{scenario: one.s.name, fault: one.f.name, name: one.String(), end: what, wrong: found, took: time.Since(start)})
+	column := one.s.name
+	if one.s.bad && r.onTheWayBack() {
+		column = backColumn
+	}
+	rs.add(result{column: column, fault: one.f.name, name: one.String(), end: what, wrong: found, took: time.Since(start)})
 	t.Logf("%s: %s in %s, exit code %d", one, what, r.took.Round(time.Millisecond), r.code)
 	if what == wrong {
 		t.Errorf("%s\n%s\n%s", strings.Join(found, "\n"), r.said, r.lines())

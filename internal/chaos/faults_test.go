@@ -73,8 +73,6 @@ func faults() []fault {
 		}},
 		{name: "reset-before", what: "HTTP/2 stream reset before", begin: at(faultproxy.ResetBefore)},
 		{name: "reset-after", what: "HTTP/2 stream reset after", begin: at(faultproxy.ResetAfter)},
-		{name: "silent-before", what: "no answer ever, and nothing was done", begin: at(faultproxy.Silence)},
-		{name: "silent-after", what: "no answer ever, though it was done", begin: at(faultproxy.SilenceAfter)},
 		{name: "late", what: "an answer 3 s late", begin: at(faultproxy.Delay(3 * time.Second))},
 		{name: "401", what: "401 once", begin: at(faultproxy.Unauthorized)},
 		{name: "429", what: "429 once", begin: at(faultproxy.TooMany)},
@@ -97,6 +95,8 @@ func faults() []fault {
 		{name: "stale", what: "lists have what the first of them had", always: true, begin: func(r *run, n int) {
 			all(faultproxy.Of("list", ""), r.proxy.Stale)(r, n)
 		}},
+		{name: "silent-before", what: "no answer ever, and nothing was done", begin: at(faultproxy.Silence)},
+		{name: "silent-after", what: "no answer ever, though it was done", begin: at(faultproxy.SilenceAfter)},
 
 		{name: "500-5s", what: "500 for 5 s", lasts: short, begin: storm(faultproxy.LeaderLost, short)},
 		{name: "503-15s", what: "503 for 15 s", lasts: long, begin: storm(faultproxy.Unavailable, long)},

@@ -153,10 +153,10 @@ type results struct {
 }
 
 type result struct {
-	scenario, fault, name string
-	end                   end
-	wrong                 []string
-	took                  time.Duration
+	column, fault, name string // of the table; the case's
+	end                 end
+	wrong               []string
+	took                time.Duration
 }
 
 func (rs *results) add(r result) {

@@ -28,6 +28,19 @@ func (rs *results) write(file string) error {
 	return os.WriteFile(file, []byte(before+tableBegins+rs.table()+tableEnds+after), 0o644)
 }
 
+// backColumn is of the faults that strike on the way back of a bad deploy.
+const backColumn = "bad, back"
+
+func columns() []string {
+	var out []string
+	for _, s := range scenarios() {
+		if out = append(out, s.name); s.bad {
+			out = append(out, backColumn)
+		}
+	}
+	return out
+}
+
 // table has a row for each fault and a column for each scenario: in how many cases it
 // ended as asked, and how the others did.
 func (rs *results) table() string {
@@ -37,16 +50,16 @@ func (rs *results) table() string {
 		total[r.end]++
 	}
 	fmt.Fprintf(&b, "\n%d cases: %s.\n\n| fault |", len(rs.cases), cell(total, true))
-	for _, s := range scenarios() {
-		fmt.Fprintf(&b, " %s |", s.name)
+	for _, c := range columns() {
+		fmt.Fprintf(&b, " %s |", c)
 	}
-	b.WriteString("\n|" + strings.Repeat(" --- |", 1+len(scenarios())) + "\n")
+	b.WriteString("\n|" + strings.Repeat(" --- |", 1+len(columns())) + "\n")
 	for _, f := range faults() {
 		fmt.Fprintf(&b, "| `%s`: %s |", f.name, f.what)
-		for _, s := range scenarios() {
+		for _, c := range columns() {
 			ends := map[end]int{}
 			for _, r := range rs.cases {
-				if r.scenario == s.name && r.fault == f.name {
+				if r.column == c && r.fault == f.name {
 					ends[r.end]++
 				}
 			}
@@ -89,12 +102,12 @@ func TestTable(t *testing.T) {
 	t.Parallel()
 	rs := &results{}
 	for _, e := range []end{asAsked, asAsked, finished, wrong} {
-		rs.add(result{scenario: "bad", fault: "503", name: "bad/503/7", end: e, wrong: []string{"db is locked\nand more"}})
+		rs.add(result{column: "bad", fault: "503", name: "bad/503/7", end: e, wrong: []string{"db is locked\nand more"}})
 	}
 	got := rs.table()
 	for _, want := range []string{
 		"\n4 cases: 2 as asked, 1 finished, **1 wrong**.\n",
-		"| `503`: 503 once |  |  | 2, 1 finished, **1 wrong** |  |  |  |\n",
+		"| `503`: 503 once |  |  | 2, 1 finished, **1 wrong** |  |  |  |  |\n",
 		"- `bad/503/7`: db is locked\n",
 	} {
 		if !strings.Contains(got, want) {

@@ -114,6 +114,20 @@ func (r *run) broke() bool {
 	return slices.ContainsFunc(r.proxy.Requests(), func(q faultproxy.Request) bool { return q.Fault != "" })
 }
 
+// onTheWayBack reports whether the fault struck when the run had begun to put back what
+// it had written: it lists what there is again.
+func (r *run) onTheWayBack() bool {
+	wrote, back := false, false
+	for _, q := range r.proxy.Requests() {
+		wrote = wrote || faultproxy.Writes(q) && q.Verb == "patch"
+		back = back || wrote && q.Verb == "list" && q.Resource == "configmaps"
+		if q.Fault != "" {
+			return back
+		}
+	}
+	return false
+}
+
 // untruths are in what the run said of how it ended, compared with the releases that
 // the index has now.
 func (r *run) untruths(now map[string]int) []string {
