@@ -155,6 +155,7 @@ func (w *writer) one(ctx context.Context, ch *change) {
 }
 
 func (w *writer) write(ctx context.Context, ch *change, desired *unstructured.Unstructured) error {
+	start := time.Now()
 	return w.retry(ctx, func(ctx context.Context) error {
 		got, err := w.send(ctx, ch.ref, desired, ch.force)
 		if fields := conflictFields(err); ch.onlyReplicas(err) {
@@ -169,6 +170,9 @@ func (w *writer) write(ctx context.Context, ch *change, desired *unstructured.Un
 		}
 		if roleMissing(ch.ref, err) {
 			return &unseenRoleError{err}
+		}
+		if ch.redefined && isOfOldDefinition(err) && time.Since(start) < relearning {
+			return &relearningError{err}
 		}
 		return err
 	})

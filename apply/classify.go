@@ -142,7 +142,8 @@ func isNetwork(err error) bool {
 // isTransient reports whether the same request may succeed a moment later.
 func isTransient(err error) bool {
 	var unseen *unseenRoleError
-	return errors.As(err, &unseen) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
+	var relearning *relearningError
+	return errors.As(err, &unseen) || errors.As(err, &relearning) || apierrors.IsTooManyRequests(err) || apierrors.IsServerTimeout(err) || apierrors.IsServiceUnavailable(err) ||
 		apierrors.IsInternalError(err) && !health.IsDenial(err.Error()) || apierrors.IsTimeout(err) || isContended(err) ||
 		apierrors.IsUnauthorized(err) || // credentials are renewed after that
 		apierrors.IsForbidden(err) && strings.Contains(err.Error(), notYetReady)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 // definitionKind is of the objects that define kinds. They are applied before
@@ -38,6 +41,64 @@ func defined(targets []target) map[schema.GroupKind]bool {
 		}
 	}
 	return out
+}
+
+// definitionsFirst parts the definitions of kinds from the other changes.
+func definitionsFirst(changes []*change) (definitions, rest []*change) {
+	for _, ch := range changes {
+		if isDefinition(ch.ref) {
+			definitions = append(definitions, ch)
+		} else {
+			rest = append(rest, ch)
+		}
+	}
+	return definitions, rest
+}
+
+// redefine marks the changes whose kinds are defined anew: what the server says of
+// them by the old definition may be wrong.
+func redefine(definitions, rest []*change) {
+	changed := slices.DeleteFunc(slices.Clone(definitions), func(ch *change) bool { return ch.err != nil || ch.action != ActionCreate && ch.action != ActionUpdate })
+	for _, d := range changed {
+		of := defined([]target{{objects: []*unstructured.Unstructured{d.desired}}})
+		for _, ch := range rest {
+			if _, ok := of[ch.ref.GVK().GroupKind()]; ok {
+				ch.redefined = true
+			}
+		}
+	}
+}
+
+// isOfOldDefinition reports whether the server may have refused an object for a
+// field or a value that it does not know.
+func isOfOldDefinition(err error) bool {
+	return apierrors.IsInvalid(err) || apierrors.IsBadRequest(err) || apierrors.IsInternalError(err) && !health.IsDenial(err.Error())
+}
+
+// relearning is how long the server may take to go by a definition that changed.
+const relearning = 10 * time.Second
+
+// relearningError is a refusal that may pass, as the definition of the kind was changed
+// a moment ago.
+type relearningError struct{ error }
+
+func (e *relearningError) Unwrap() error { return e.error }
+
+// oursAlready looks for an object whose version is yet to be defined in one that
+// the server knows: it may be there, and somebody else's.
+func (c *Client) oursAlready(ctx context.Context, ch *change) error {
+	m, err := c.kinds.discovered.RESTMapping(ch.ref.GVK().GroupKind())
+	if err != nil {
+		return nil // the kind is new
+	}
+	o, err := c.dyn.Resource(m.Resource).Namespace(ch.ref.Namespace).Get(ctx, ch.ref.Name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	if err != nil {
+		return c.typed(err, ch.ref, nil)
+	}
+	return c.ours(o)
 }
 
 // establishing is how long the API server may take to serve a new kind; it takes

@@ -53,6 +53,7 @@ type change struct {
 	scaled    bool                       // its replicas belong to an autoscaler
 	hand      hand
 	undefined bool                       // its kind is one that this deploy defines
+	redefined bool                       // the definition of its kind changes in this deploy
 	force     bool                       // fields of other managers are taken
 	binds     bool                       // it is a binding of a Role that this deploy has
 	hook      string                     // the phase of a hook
@@ -283,25 +284,35 @@ func (c *Client) ask(ctx context.Context, p *plan, changes []*change) error {
 // examine asks about every change, and what else it may fail for. The answers are
 // in the changes and in pre.
 func (c *Client) examine(ctx context.Context, pre *preflight, changes []*change) {
-	g := &errgroup.Group{}
-	g.SetLimit(inFlight)
-	for _, ch := range changes {
-		g.Go(func() error {
-			ch.err = c.refineOne(ctx, ch)
-			return nil
-		})
+	definitions, rest := definitionsFirst(changes)
+	refine := func(changes []*change) *errgroup.Group {
+		g := &errgroup.Group{}
+		g.SetLimit(inFlight)
+		for _, ch := range changes {
+			g.Go(func() error {
+				ch.err = c.refineOne(ctx, ch)
+				return nil
+			})
+		}
+		return g
 	}
+	_ = refine(definitions).Wait()
+	redefine(definitions, rest)
+	g := refine(rest)
 	pre.start(ctx, g)
 	_ = g.Wait()
 }
 
 func (c *Client) refineOne(ctx context.Context, ch *change) error {
 	if ch.undefined {
-		return nil // nothing can be asked about it yet
+		return c.oursAlready(ctx, ch) // nothing else can be asked about it yet
 	}
 	r, err := c.resource(ch.ref)
 	if err != nil {
 		return err
+	}
+	if ch.redefined {
+		ctx = context.WithValue(ctx, askKey{}, nil) // that its fields are not known yet is no reason to ask again
 	}
 	if ch.live == nil {
 		live, err := r.Get(ctx, ch.ref.Name, metav1.GetOptions{})
@@ -327,6 +338,9 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 	dry, err := c.dryRun(ctx, r, ch)
 	if ch.binds && ch.live == nil && roleMissing(ch.ref, err) {
 		return nil // a dry run of the Role makes none
+	}
+	if ch.redefined && isOfOldDefinition(err) {
+		return nil // it is asked again when the definition is there
 	}
 	if err != nil {
 		return ch.named(c.typed(err, ch.ref, ch.live))
