@@ -89,7 +89,7 @@ func (w *writer) onePhase(ctx, going context.Context, n int, changes []*change) 
 	}
 	g := &errgroup.Group{}
 	for _, ch := range changes {
-		if phase(ch.ref) == n && !ch.done && (ch.action == ActionCreate || ch.action == ActionUpdate) {
+		if phase(ch.ref) == n && !ch.done && ch.action.writes() {
 			g.Go(func() error {
 				w.one(ctx, ch)
 				return nil
@@ -140,8 +140,11 @@ func (w *writer) tell(ch *change) {
 }
 
 func (w *writer) one(ctx context.Context, ch *change) {
-	var err error
-	if ch.hand == handOver {
+	err := w.take(ctx, ch.ref, ch.take)
+	if err == nil && ch.action == ActionReplace {
+		err = w.replace(ctx, ch)
+	}
+	if err == nil && ch.hand == handOver {
 		err = w.handOver(ctx, ch)
 	}
 	if err == nil {
@@ -155,6 +158,17 @@ func (w *writer) one(ctx context.Context, ch *change) {
 }
 
 func (w *writer) write(ctx context.Context, ch *change, desired *unstructured.Unstructured) error {
+	err := w.writeOnce(ctx, ch, desired)
+	if err != nil && w.resolve != nil && w.clear(ctx, ch, err) {
+		err = w.writeOnce(ctx, ch, desired)
+	}
+	if err == nil {
+		err = w.heed(ctx, ch, desired)
+	}
+	return err
+}
+
+func (w *writer) writeOnce(ctx context.Context, ch *change, desired *unstructured.Unstructured) error {
 	start := time.Now()
 	return w.retry(ctx, func(ctx context.Context) error {
 		got, err := w.send(ctx, ch.ref, desired, ch.force)

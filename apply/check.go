@@ -107,7 +107,7 @@ func (k *checker) run(ctx context.Context, units []Unit) error {
 	}
 	p := k.c.plan(targets, live)
 	changes := slices.DeleteFunc(slices.Clone(p.changes), func(ch *change) bool {
-		return ch.action != ActionCreate && ch.action != ActionUpdate
+		return !ch.action.writes()
 	})
 	pre := k.c.newPreflight(p)
 	pre.unfilled = true

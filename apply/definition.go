@@ -58,7 +58,7 @@ func definitionsFirst(changes []*change) (definitions, rest []*change) {
 // redefine marks the changes whose kinds are defined anew: what the server says of
 // them by the old definition may be wrong.
 func redefine(definitions, rest []*change) {
-	changed := slices.DeleteFunc(slices.Clone(definitions), func(ch *change) bool { return ch.err != nil || ch.action != ActionCreate && ch.action != ActionUpdate })
+	changed := slices.DeleteFunc(slices.Clone(definitions), func(ch *change) bool { return ch.err != nil || !ch.action.writes() })
 	for _, d := range changed {
 		of := defined([]target{{objects: []*unstructured.Unstructured{d.desired}}})
 		for _, ch := range rest {

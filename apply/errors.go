@@ -84,10 +84,14 @@ type ConflictError struct {
 	Manager string
 	Time    time.Time // when Manager last wrote; zero when not known
 	Others  int       // conflicts on the same object beside this one
+	Added   bool      // Field is an element of a list that Manager put beside ours, or in its place
 }
 
 func (e *ConflictError) Error() string {
 	s := fmt.Sprintf("%s: %s is owned by %s", e.Object, e.Field, e.Manager)
+	if e.Added {
+		s = fmt.Sprintf("%s: %s was added by %s", e.Object, e.Field, e.Manager)
+	}
 	switch e.Value.(type) {
 	case string, bool, int64, float64:
 		s += fmt.Sprintf(" and is %v", e.Value)
@@ -103,6 +107,9 @@ func (e *ConflictError) Error() string {
 
 // Hint tells how two managers agree.
 func (e *ConflictError) Hint() string {
+	if e.Added {
+		return "remove it there, or write it in the CUE, or have it removed with --force-conflicts"
+	}
 	if e.Field == replicasField {
 		return fmt.Sprintf("write replicas: %v, or autoscale, or take the count back with --force-conflicts", e.Value)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -57,6 +56,9 @@ type change struct {
 	force     bool                       // fields of other managers are taken
 	binds     bool                       // it is a binding of a Role that this deploy has
 	hook      string                     // the phase of a hook
+	intruders []otherField               // what other managers put beside what is applied, or in its place
+	take      []fieldpath.Path           // what is taken from other managers before it is applied
+	heeded    map[string]bool            // fields whose difference from what is asked is not the server's whim
 	applied   *unstructured.Unstructured // the object as the server answered
 	done      bool
 	err       error
@@ -228,7 +230,13 @@ func (c *Client) decide(ch *change) {
 		ch.desired = withoutReplicas(ch.desired)
 	}
 	ch.maybe = compare(ch.desired, ch.live, owned)
-	if len(ch.maybe) == 0 && ch.hand == handStays && ch.live.GetDeletionTimestamp() == nil {
+	ch.take = husks(removedPaths(ch.maybe, ch.desired, ch.live), ch.live, c.owner.Manager())
+	ch.intruders = intruders(ch.desired, ch.live, c.owner.Manager())
+	switch {
+	case ch.live.GetDeletionTimestamp() != nil:
+	case changesAddress(ch.desired, ch.live):
+		ch.action = ActionReplace
+	case len(ch.maybe)+len(ch.intruders) == 0 && ch.hand == handStays:
 		ch.action = ActionUnchanged
 	}
 }
@@ -240,7 +248,7 @@ func (c *Client) decide(ch *change) {
 // the first, in the plan's order.
 func (c *Client) refine(ctx context.Context, p *plan) error {
 	changes := slices.DeleteFunc(slices.Clone(p.changes), func(ch *change) bool {
-		return ch.action != ActionCreate && ch.action != ActionUpdate
+		return !ch.action.writes()
 	})
 	if len(changes) > 0 {
 		if err := c.ask(ctx, p, changes); err != nil {
@@ -335,6 +343,9 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 	if ch.action == ActionUnchanged {
 		return nil
 	}
+	if ch.action == ActionReplace {
+		return c.refineReplaced(ctx, r, ch)
+	}
 	dry, err := c.dryRun(ctx, r, ch)
 	if ch.binds && ch.live == nil && roleMissing(ch.ref, err) {
 		return nil // a dry run of the Role makes none
@@ -342,11 +353,17 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 	if ch.redefined && isOfOldDefinition(err) {
 		return nil // it is asked again when the definition is there
 	}
+	if found := c.collisions(ctx, r, ch, err); len(found) > 0 {
+		ch.intruders, err = found, nil
+	}
+	if err == nil && len(ch.intruders) > 0 {
+		return ch.intruded()
+	}
 	if err != nil {
 		return ch.named(c.typed(err, ch.ref, ch.live))
 	}
-	if ch.live == nil {
-		return nil
+	if err := c.unheeded(ctx, r, ch, ch.asked(), dry); err != nil || ch.live == nil {
+		return err
 	}
 	if ch.hand == handStays && sameObject(dry, ch.live, c.owner.Manager()) {
 		ch.action = ActionUnchanged
@@ -358,31 +375,6 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		slices.Sort(ch.fields)
 	}
 	return nil
-}
-
-// named names what of a StatefulSet cannot be changed: the API server only says
-// what can be.
-func (ch *change) named(err error) error {
-	var invalid *InvalidError
-	if !errors.As(err, &invalid) || !invalid.Immutable || ch.ref.Kind != "StatefulSet" {
-		return err
-	}
-	var fields []string
-	for _, p := range ch.maybe {
-		names := fieldNames(p)
-		if len(names) < 2 || names[0] != "spec" {
-			continue
-		}
-		switch names[1] {
-		case "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds":
-		default:
-			fields = append(fields, "spec."+names[1])
-		}
-	}
-	if slices.Sort(fields); len(fields) > 0 {
-		invalid.Field = strings.Join(slices.Compact(fields), ", ")
-	}
-	return err
 }
 
 // ours returns nil if this app applied o.

@@ -85,7 +85,7 @@ func (c *Client) newPreflight(p *plan) *preflight {
 		if name := secretOf(ch.desired); name != "" {
 			f.promised["Secret/"+name] = true
 		}
-		moves := ch.action == ActionCreate || ch.action == ActionUpdate
+		moves := ch.action.writes()
 		o := ch.desired
 		switch {
 		case o == nil:

@@ -27,7 +27,7 @@ func (m *mover) noteUndo(p *plan) {
 	for _, ch := range p.changes {
 		r := ch.result()
 		switch r.Action {
-		case ActionCreate, ActionUpdate:
+		case ActionCreate, ActionUpdate, ActionReplace:
 			r.Action = ActionRestore
 		case ActionUnchanged:
 			r.Done = true

@@ -135,11 +135,15 @@ type Action string
 const (
 	ActionCreate    Action = "create"
 	ActionUpdate    Action = "update"
+	ActionReplace   Action = "replace" // deleted and created: what is to change cannot be changed
 	ActionUnchanged Action = "unchanged"
 	ActionDelete    Action = "delete"
 	// ActionRestore puts back what a failed deploy had changed.
 	ActionRestore Action = "restore"
 )
+
+// writes reports whether the object is applied.
+func (a Action) writes() bool { return a == ActionCreate || a == ActionUpdate || a == ActionReplace }
 
 // ObjectResult is what was done to one object.
 type ObjectResult struct {

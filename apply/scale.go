@@ -2,13 +2,10 @@ package apply
 
 import (
 	"context"
-	"encoding/json"
 	"slices"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/structured-merge-diff/v6/fieldpath"
 )
 
@@ -196,35 +193,14 @@ func (w *writer) handed(ctx context.Context, ch *change) error {
 // if it is the wanted one, and the next change of it would be a conflict. It comes
 // before the second manager's end, without which nobody would look again.
 func (w *writer) disown(ctx context.Context, ch *change) error {
-	r, err := w.c.resource(ch.ref)
-	if err != nil {
-		return err
-	}
-	once := func(ctx context.Context) error {
-		live, err := r.Get(ctx, ch.ref.Name, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		kept := slices.DeleteFunc(live.GetManagedFields(), func(f metav1.ManagedFieldsEntry) bool { return f.Subresource == "scale" })
-		if len(kept) == len(live.GetManagedFields()) {
+	return w.editManagers(ctx, ch.ref, func(live *unstructured.Unstructured) []metav1.ManagedFieldsEntry {
+		all := live.GetManagedFields()
+		kept := slices.DeleteFunc(slices.Clone(all), func(f metav1.ManagedFieldsEntry) bool { return f.Subresource == "scale" })
+		if len(kept) == len(all) {
 			return nil
 		}
-		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
-			"managedFields": kept, "resourceVersion": live.GetResourceVersion(),
-		}})
-		if err != nil {
-			return err
-		}
-		_, err = r.Patch(ctx, ch.ref.Name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: w.c.owner.Manager()})
-		return err
-	}
-	for range 10 {
-		// A controller may write its status between the two.
-		if err = w.retry(ctx, once); !apierrors.IsConflict(err) {
-			break
-		}
-	}
-	return err
+		return kept
+	})
 }
 
 // unscale deletes what scales the workloads whose replicas come back: it would
