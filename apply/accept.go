@@ -30,6 +30,13 @@ func (c *Client) accept(units []Unit) ([]target, error) {
 			if o.GetNamespace() == "" && (c.kinds.namespaced(o.GroupVersionKind()) || definitions[o.GroupVersionKind().GroupKind()]) {
 				o.SetNamespace(c.owner.Namespace)
 			}
+			if u.Name == AppUnit && c.isOwnNamespace(refOf(o)) {
+				if t.namespace != nil {
+					return nil, fmt.Errorf("%s is in %s twice", refOf(o), u.Name)
+				}
+				t.namespace = ofNamespace(o)
+				continue
+			}
 			ref := refOf(o)
 			if other, ok := seen[ref]; ok {
 				return nil, fmt.Errorf("%s is in %s and in %s", ref, other, u.Name)

@@ -19,7 +19,7 @@ const retryFor = 30 * time.Second
 
 // The phases of writes.
 const (
-	phaseKinds     = iota // what defines kinds
+	phaseKinds     = iota // what defines kinds, and namespaces
 	phaseFirst            // what pods need
 	phaseBindings         // of roles, which must be there
 	phaseWorkloads        // the pods' workloads
@@ -29,7 +29,7 @@ const (
 
 func phase(ref Ref) int {
 	switch {
-	case isDefinition(ref):
+	case isDefinition(ref), ref.Kind == namespaceKind.Kind && ref.APIVersion == namespaceKind.APIVersion:
 		return phaseKinds
 	case hasTemplate(kindRef{ref.APIVersion, ref.Kind}):
 		return phaseWorkloads

@@ -168,7 +168,11 @@ func (d *deleter) remove(ctx context.Context) error {
 	} else {
 		tellKept(d.em, claims)
 	}
-	_ = newWriter(d.c, d.em, d.lock).delete(ctx, p.changes) // every error is in its change
+	writer := newWriter(d.c, d.em, d.lock)
+	if err := writer.apply(ctx, ctx, p.changes); err != nil { // of the namespace, which stays
+		return err
+	}
+	_ = writer.delete(ctx, p.changes) // every error is in its change
 	return d.awaitUnits(ctx, w, p)
 }
 

@@ -36,6 +36,9 @@ func (m *mover) removeUnits(ctx, waits context.Context, units []string) map[stri
 	for i, unit := range units {
 		changes[i] = m.c.plan([]target{{unit: unit, removed: true}}, m.live).changes
 		g.Go(func() error {
+			if errs[i] = w.leaveNamespace(ctx, unit, m.live); errs[i] != nil {
+				return nil
+			}
 			if errs[i] = w.delete(ctx, changes[i]); errs[i] == nil {
 				errs[i] = m.c.awaitGone(waits, m.watcher, unit, changes[i])
 			}

@@ -154,6 +154,9 @@ func (m *mover) look(ctx context.Context) error {
 		if err == nil && !exists {
 			err = m.c.createNamespace(ctx, m.em)
 			m.madeNamespace = err == nil
+			if err == nil {
+				err = m.labelNamespace(ctx)
+			}
 		}
 		if err != nil {
 			return err

@@ -27,16 +27,6 @@ const (
 	managedByShipit = "shipit"
 )
 
-// unitOf tells the unit of an object that carries the app's labels.
-func unitOf(o metav1.Object) string {
-	for _, label := range []string{labelName, labelTaskOf} {
-		if name := o.GetLabels()[label]; name != "" {
-			return name
-		}
-	}
-	return AppUnit
-}
-
 // inFlight bounds the requests that one call has under way.
 const inFlight = 48
 
@@ -54,6 +44,7 @@ type change struct {
 	undefined bool                       // its kind is one that this deploy defines
 	redefined bool                       // the definition of its kind changes in this deploy
 	force     bool                       // fields of other managers are taken
+	shared    bool                       // it is the app's namespace, which others have too
 	binds     bool                       // it is a binding of a Role that this deploy has
 	hook      string                     // the phase of a hook
 	intruders []otherField               // what other managers put beside what is applied, or in its place
@@ -70,12 +61,13 @@ func (ch *change) result() ObjectResult {
 
 // target is where one unit is to go. No objects removes it.
 type target struct {
-	unit     string
-	objects  []*unstructured.Unstructured
-	keep     []Ref         // objects that must be there, of which no values are known
-	needs    []string      // units that must be healthy first
-	calls    []Call        // services that must be there
-	deadline time.Duration // to become healthy; 0 is computed from the probes
+	unit      string
+	objects   []*unstructured.Unstructured
+	keep      []Ref                      // objects that must be there, of which no values are known
+	namespace *unstructured.Unstructured // what it says of the app's namespace; nil is nothing
+	needs     []string                   // units that must be healthy first
+	calls     []Call                     // services that must be there
+	deadline  time.Duration              // to become healthy; 0 is computed from the probes
 	// retained are objects of other releases that the history may return to: not
 	// wanted, and not deleted either.
 	retained []Ref
@@ -130,6 +122,11 @@ func (c *Client) live(ctx context.Context, kinds []kindRef) (map[Ref]*unstructur
 	g.SetLimit(inFlight)
 	for i, k := range kinds {
 		g.Go(func() error {
+			if k == namespaceKind {
+				var err error
+				lists[i], err = c.liveNamespaces(ctx)
+				return err
+			}
 			ref := Ref{APIVersion: k.APIVersion, Kind: k.Kind, Namespace: c.owner.Namespace}
 			if c.kinds.unknown(ref.GVK()) {
 				return nil // it may be about to be defined; an object of it is refused otherwise
@@ -165,7 +162,7 @@ func (c *Client) live(ctx context.Context, kinds []kindRef) (map[Ref]*unstructur
 func kindsOf(targets []target, more []kindRef) []kindRef {
 	out := slices.Clone(more)
 	for _, t := range targets {
-		for _, o := range t.objects {
+		for _, o := range t.withNamespace() {
 			out = append(out, kindRef{APIVersion: o.GetAPIVersion(), Kind: o.GetKind()})
 		}
 	}
@@ -181,6 +178,9 @@ func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured)
 	definitions, roles := defined(targets), rolesOf(targets)
 	scaled := c.scaledBy(targets, live)
 	for _, t := range targets {
+		if ch := c.planNamespace(t, live); ch != nil {
+			p.changes = append(p.changes, ch)
+		}
 		wanted := map[Ref]bool{}
 		for _, o := range t.objects {
 			if hookPhase(o) != "" {
@@ -223,8 +223,11 @@ func (c *Client) decide(ch *change) {
 	}
 	ch.action = ActionUpdate
 	owned, ok := ownedFields(ch.live, c.owner.Manager())
-	if !ok {
+	if !ok && !ch.shared {
 		return // not ours: refine refuses it
+	}
+	if !ok {
+		owned = &fieldpath.Set{}
 	}
 	if ch.hand = c.handOf(ch, owned); ch.scaled {
 		ch.desired = withoutReplicas(ch.desired)
@@ -333,7 +336,7 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		}
 	}
 	if ch.live != nil {
-		if err := c.ours(ch.live); err != nil {
+		if err := c.ours(ch.live); err != nil && !ch.shared {
 			return err
 		}
 		if ch.live.GetDeletionTimestamp() != nil {

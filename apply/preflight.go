@@ -56,6 +56,7 @@ type preflight struct {
 	classes   map[string]bool // priority classes that are not there yet
 	promised  map[string]bool // Secrets that a controller makes of what this deploy makes
 	unfilled  bool            // the Secrets of this deploy have no values
+	relabels  bool            // what is demanded of pods in the namespace changes
 
 	mu     sync.Mutex
 	held   map[string]held // by kind and name: what references point to
@@ -80,7 +81,7 @@ type podTemplate struct {
 
 // newPreflight takes what it needs from the plan before the dry runs write to it.
 func (c *Client) newPreflight(p *plan) *preflight {
-	f := &preflight{c: c, made: map[string]*unstructured.Unstructured{}, held: map[string]held{}, accounts: map[string]bool{}, classes: map[string]bool{}, promised: map[string]bool{}}
+	f := &preflight{c: c, made: map[string]*unstructured.Unstructured{}, held: map[string]held{}, accounts: map[string]bool{}, classes: map[string]bool{}, promised: map[string]bool{}, relabels: p.relabelled()}
 	for _, ch := range p.changes {
 		if name := secretOf(ch.desired); name != "" {
 			f.promised["Secret/"+name] = true
@@ -268,6 +269,8 @@ func (f *preflight) refused(ctx context.Context, t *podTemplate, err error) {
 		if len(f.quotas) == 0 {
 			f.warned = append(f.warned, Event{Kind: EventWarning, Unit: t.unit, Message: fmt.Sprintf("%s: there is no room for another pod now: %s", t.unit, health.Denial(err.Error()))})
 		}
+	case isDenied(typed) && f.relabels:
+		f.warned = append(f.warned, skipped("whether pods of "+t.unit+" would be admitted, as the labels of the namespace change", typed))
 	case isDenied(typed), apierrors.IsInvalid(err):
 		f.found = append(f.found, f.about(t, health.Denied(err.Error(), t.ref)))
 	default:

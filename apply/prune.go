@@ -20,7 +20,7 @@ func (c *Client) unwanted(t target, wanted map[Ref]bool, live map[Ref]*unstructu
 		switch {
 		case unitOf(o) != t.unit, wanted[ref], o.GetDeletionTimestamp() != nil && !t.removed:
 		case entry(o, c.owner.Manager()) == nil:
-		case keepsData(ref) && !t.claims:
+		case keepsData(ref) && !t.claims, c.isOwnNamespace(ref):
 		case isHashed(o) && slices.Contains(t.retained, ref):
 		default:
 			out = append(out, &change{unit: t.unit, ref: ref, action: ActionDelete, live: o, done: o.GetDeletionTimestamp() != nil})
@@ -30,9 +30,21 @@ func (c *Client) unwanted(t target, wanted map[Ref]bool, live map[Ref]*unstructu
 	return out
 }
 
+// unitOf returns the unit of an object that carries the app's labels.
+func unitOf(o metav1.Object) string {
+	for _, label := range []string{labelName, labelTaskOf} {
+		if name := o.GetLabels()[label]; name != "" {
+			return name
+		}
+	}
+	return AppUnit
+}
+
 // keepsData reports whether data goes with the object: with a definition every
-// object of its kind goes, whoever made it.
-func keepsData(ref Ref) bool { return isClaim(ref) || isDefinition(ref) }
+// object of its kind goes, and with a namespace all that is in it, whoever made it.
+func keepsData(ref Ref) bool {
+	return isClaim(ref) || isDefinition(ref) || ref.Kind == namespaceKind.Kind && ref.APIVersion == namespaceKind.APIVersion
+}
 
 func isClaim(ref Ref) bool { return ref.Kind == "PersistentVolumeClaim" && ref.APIVersion == "v1" }
 

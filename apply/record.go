@@ -97,7 +97,7 @@ func (m *mover) intent() *intent {
 			DeadlineSeconds: int64((t.deadline + time.Second - 1) / time.Second), Found: m.refsOf(t.unit),
 		}
 		if m.releases == nil {
-			iu.Objects = recorded(t.objects)
+			iu.Objects = recorded(t.withNamespace())
 		} else {
 			iu.Release = m.releases[t.unit]
 			iu.Record = u.release(iu.Release).Deploy
@@ -211,6 +211,10 @@ func (s store) recordedTarget(ctx context.Context, intents map[string]*intent, u
 		}
 		if isSecret(o) {
 			t.keep = append(t.keep, refOf(o))
+			continue
+		}
+		if unit == AppUnit && s.c.isOwnNamespace(refOf(o)) {
+			t.namespace = o
 			continue
 		}
 		t.objects = append(t.objects, o)

@@ -30,10 +30,13 @@ func appLabels(app *schema.App) map[string]string {
 	return labels
 }
 
-// appObjects are those of AppUnit: definitions of kinds first, and then what
-// may be of those kinds.
+// appObjects are those of AppUnit: the namespace and definitions of kinds first, and
+// then what may be of those kinds.
 func appObjects(app *schema.App) ([]*unstructured.Unstructured, error) {
 	objects, others := rawObjects(app)
+	if ns := ownNamespace(app, app.NamespaceLabels, app.NamespaceAnnotations); ns != nil {
+		objects = append([]*unstructured.Unstructured{ns}, objects...)
+	}
 	for _, part := range []func(*schema.App) (any, error){quota, limitRange} {
 		typed, err := part(app)
 		if err != nil {
@@ -56,6 +59,23 @@ func appObjects(app *schema.App) ([]*unstructured.Unstructured, error) {
 		objects = append(objects, o)
 	}
 	return append(objects, others...), nil
+}
+
+// ownNamespace is the namespace that the app is in, with what the project says of
+// it and nothing else: other apps may be there, so it has none of the app's labels.
+// It is nil when the project says nothing of it.
+func ownNamespace(app *schema.App, labels, annotations map[string]string) *unstructured.Unstructured {
+	if len(labels)+len(annotations) == 0 {
+		return nil
+	}
+	o := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": namespace(app)}}}
+	if len(labels) > 0 {
+		o.SetLabels(labels)
+	}
+	if len(annotations) > 0 {
+		o.SetAnnotations(annotations)
+	}
+	return o
 }
 
 func quota(app *schema.App) (any, error) {

@@ -2,6 +2,7 @@ package render
 
 import (
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -24,6 +25,12 @@ func rawObjects(app *schema.App) (definitions, others []*unstructured.Unstructur
 	for _, raw := range sorted(app.Objects, func(o schema.Object) string { return o.Path }) {
 		o := &unstructured.Unstructured{Object: runtime.DeepCopyJSON(raw.Object)}
 		delete(o.Object, "status")
+		if isOwnNamespace(app, o) {
+			if ns := ownNamespace(app, foreignKeys(o.GetLabels()), foreignKeys(o.GetAnnotations())); ns != nil {
+				definitions = append([]*unstructured.Unstructured{ns}, definitions...)
+			}
+			continue
+		}
 		labels := appLabels(app)
 		for key, value := range o.GetLabels() {
 			if key != LabelPartOf && key != LabelManagedBy && key != LabelName {
@@ -43,6 +50,25 @@ func rawObjects(app *schema.App) (definitions, others []*unstructured.Unstructur
 		}
 	}
 	return definitions, others
+}
+
+// isOwnNamespace reports whether a raw object is the namespace that the app is in.
+// Of it only labels and annotations are applied, as namespaceLabels are.
+func isOwnNamespace(app *schema.App, o *unstructured.Unstructured) bool {
+	return o.GroupVersionKind().GroupKind() == kinds.GroupKind{Kind: "Namespace"} && o.GetName() == namespace(app)
+}
+
+// foreignKeys are the labels or annotations that are not shipit's own.
+func foreignKeys(all map[string]string) map[string]string {
+	out := map[string]string{}
+	for key, value := range all {
+		switch {
+		case key == LabelName, key == LabelPartOf, key == LabelManagedBy, strings.HasPrefix(key, "shipit.dev/"):
+		default:
+			out[key] = value
+		}
+	}
+	return out
 }
 
 var definitionKind = kinds.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}

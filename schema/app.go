@@ -47,16 +47,19 @@ type App struct {
 	Registry    string            // where builds are pushed, host[:port][/path]; may be empty
 	Labels      map[string]string // on every object and pod, beside shipit's own
 	Annotations map[string]string // on the workload and the pods of every service; the service's own win
-	Quota       map[string]string // hard limits of the namespace by ResourceQuota name ("requests.cpu", "pods"); nil has none
-	Limits      *Limits           // a LimitRange of the namespace; nil has none
-	Monitoring  string            // what watches the services: Annotations (default) or Operator
-	Network     Network
-	Gateways    []Gateway
-	Objects     []Object // raw Kubernetes objects, by Path; they belong to no service
-	CRDs        []Object // CustomResourceDefinitions that the cluster has: known, but not applied
-	Services    []*Service
-	Warnings    []*Error  // what is not wrong, but should be known
-	Ignored     []Ignored // what `// shipit:ignore RULE reason` silences
+	// Of the namespace itself, beside those that others gave it.
+	NamespaceLabels, NamespaceAnnotations map[string]string
+
+	Quota      map[string]string // hard limits of the namespace by ResourceQuota name ("requests.cpu", "pods"); nil has none
+	Limits     *Limits           // a LimitRange of the namespace; nil has none
+	Monitoring string            // what watches the services: Annotations (default) or Operator
+	Network    Network
+	Gateways   []Gateway
+	Objects    []Object // raw Kubernetes objects, by Path; they belong to no service
+	CRDs       []Object // CustomResourceDefinitions that the cluster has: known, but not applied
+	Services   []*Service
+	Warnings   []*Error  // what is not wrong, but should be known
+	Ignored    []Ignored // what `// shipit:ignore RULE reason` silences
 
 	positions map[string]Pos
 	policies  *policies

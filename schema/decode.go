@@ -67,15 +67,19 @@ func (d *decoder) app(n *node) *App {
 		Labels:      d.labels(n.get("labels")),
 		Annotations: d.annotations(n.get("annotations")),
 		Quota:       d.quota(n.get("quota")),
-		Monitoring:  cmp.Or(n.get("monitoring").str(), Annotations),
-		TTL:         d.ttl(n.get("ttl")),
-		Kubernetes:  n.get("kubernetes").str(),
-		Limits:      d.limits(n.get("limits")),
-		Objects:     d.rawObjects(n.get("objects")),
-		CRDs:        d.crds(n.get("crds")),
-		policies:    d.policies(n.get("policy")),
-		Network:     d.network(n.get("network")),
-		Gateways:    d.gateways(n.get("gateways")),
+
+		NamespaceLabels:      d.labels(n.get("namespaceLabels")),
+		NamespaceAnnotations: d.annotations(n.get("namespaceAnnotations")),
+
+		Monitoring: cmp.Or(n.get("monitoring").str(), Annotations),
+		TTL:        d.ttl(n.get("ttl")),
+		Kubernetes: n.get("kubernetes").str(),
+		Limits:     d.limits(n.get("limits")),
+		Objects:    d.rawObjects(n.get("objects")),
+		CRDs:       d.crds(n.get("crds")),
+		policies:   d.policies(n.get("policy")),
+		Network:    d.network(n.get("network")),
+		Gateways:   d.gateways(n.get("gateways")),
 	}
 	if a.Environment != "" {
 		env := n.get("environments").get(a.Environment)

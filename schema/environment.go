@@ -57,6 +57,8 @@ var fills = []struct {
 	{"registry", cue.StringKind},
 	{"labels", cue.StructKind},
 	{"annotations", cue.StructKind},
+	{"namespaceLabels", cue.StructKind},
+	{"namespaceAnnotations", cue.StructKind},
 	{"quota", cue.StructKind},
 	{"monitoring", cue.StringKind},
 	{"kubernetes", cue.StringKind},

@@ -253,6 +253,10 @@ func (d *decoder) checkObjects(a *App, taken map[object]owner) {
 		}
 		k := key{group, kind, namespace, name}
 		at := &node{path: o.Path, pos: o.Pos}
+		if group == "" && kind == "Namespace" && name == a.Namespace && len(a.NamespaceLabels)+len(a.NamespaceAnnotations) > 0 {
+			d.wrong(at, rule.SameObject, fmt.Sprintf("%s is the app's own namespace, and namespaceLabels or namespaceAnnotations are of it too", o.Path),
+				"", "write all of them there, and remove the object")
+		}
 		if other, ok := known[k]; ok {
 			d.against(at, &node{pos: other.Pos}, rule.SameObject, fmt.Sprintf("%s and %s are both the %s %q", other.Path, o.Path, kind, name), "", "remove one of them")
 		} else if other, ok := taken[object{kind, name}]; ok && namespace == "" {

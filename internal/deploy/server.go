@@ -151,7 +151,7 @@ func placeOf(app *schema.App, unit string, object apply.Ref, field string) (stri
 		return o.Path, o.Pos
 	}
 	if unit == render.AppUnit {
-		path := map[string]string{"ResourceQuota": "quota", "LimitRange": "limits", "Gateway": "gateways." + object.Name}[object.Kind]
+		path := map[string]string{"Namespace": "namespaceLabels", "ResourceQuota": "quota", "LimitRange": "limits", "Gateway": "gateways." + object.Name}[object.Kind]
 		return cmp.Or(path, "objects"), app.Position(cmp.Or(path, "objects"))
 	}
 	return "", schema.Pos{}

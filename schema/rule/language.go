@@ -145,7 +145,7 @@ var languageRules = []Rule{
 		Name: ReservedLabel, Summary: "A label or an annotation is set by shipit itself, or by Kubernetes",
 		Explanation: "shipit finds its objects by some labels and annotations, those of shipit.dev/ among them, and monitor writes those of prometheus.io/.",
 		Example:     "annotations: \"linkerd.io/inject\": \"enabled\"",
-		Fields:      []string{"labels", "annotations", "services.labels", "services.annotations"},
+		Fields:      []string{"labels", "annotations", "namespaceLabels", "namespaceAnnotations", "services.labels", "services.annotations"},
 	},
 	{
 		Name: PatchConflict, Kind: Conflict, Summary: "A patch contradicts the object that it is for",
