@@ -185,8 +185,8 @@ func (w *writer) writeOnce(ctx context.Context, ch *change, desired *unstructure
 		if roleMissing(ch.ref, err) {
 			return &unseenRoleError{err}
 		}
-		if ch.redefined && isOfOldDefinition(err) && time.Since(start) < relearning {
-			return &relearningError{err}
+		if ch.redefined && isOfOldDefinition(err) {
+			return ch.relearned(err, time.Since(start))
 		}
 		return err
 	})

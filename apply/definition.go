@@ -76,13 +76,22 @@ func isOfOldDefinition(err error) bool {
 }
 
 // relearning is how long the server may take to go by a definition that changed.
-const relearning = 10 * time.Second
+const relearning = 5 * time.Second
 
 // relearningError is a refusal that may pass, as the definition of the kind was changed
 // a moment ago.
 type relearningError struct{ error }
 
 func (e *relearningError) Unwrap() error { return e.error }
+
+// relearned returns what a refusal by the old definition, or by the new one, comes to
+// after a time: at last it is the object that is wrong, whatever the status code.
+func (ch *change) relearned(err error, after time.Duration) error {
+	if after < relearning {
+		return &relearningError{err}
+	}
+	return &InvalidError{Object: ch.ref, Err: errors.New(err.Error())}
+}
 
 // oursAlready looks for an object whose version is yet to be defined in one that
 // the server knows: it may be there, and somebody else's.

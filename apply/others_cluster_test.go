@@ -186,7 +186,7 @@ func TestEditedListOnTheWayBack(t *testing.T) {
 	broken := e.broken("web")
 	done := false
 	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{broken}}, func(ev apply.Event) {
-		if ev.Kind == apply.EventFailed && !done {
+		if ev.Kind == apply.EventWaiting && !done {
 			done = true
 			e.patches(services, "web", "somebody", `[{"op":"replace","path":"/spec/ports/0/port","value":8083}]`)
 		}

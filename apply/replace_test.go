@@ -70,8 +70,8 @@ func TestImmutableFields(t *testing.T) {
 		"template of a Job": {func(_, job, _ apply.Unit) {
 			set(of(job, "Job"), "OnFailure", "spec", "template", "spec", "restartPolicy")
 		}, "spec.template", "give it another name"},
-		"address of a Service": {func(_, _, web apply.Unit) {
-			set(of(web, "Service"), "None", "spec", "clusterIP")
+		"address of a Service that has one already": {func(_, _, web apply.Unit) {
+			set(of(web, "Service"), "10.96.111.222", "spec", "clusterIP")
 		}, "spec.clusterIP", "give it another name"},
 		"access of a claim": {func(_, _, web apply.Unit) {
 			set(of(web, "PersistentVolumeClaim"), []any{"ReadWriteMany"}, "spec", "accessModes")

@@ -70,7 +70,7 @@ func (w *writer) clear(ctx context.Context, ch *change, err error) bool {
 // other managers have in the object: then they are what it has where the server
 // sees something wrong, and the change alone is good.
 func (c *Client) collisions(ctx context.Context, r dynamic.ResourceInterface, ch *change, err error) []otherField {
-	if ch.live == nil || !apierrors.IsInvalid(err) {
+	if ch.live == nil || !apierrors.IsInvalid(err) || isImmutable(c.typed(err, ch.ref, ch.live)) {
 		return nil
 	}
 	wrong := causeFields(err)
@@ -120,12 +120,19 @@ func causeFields(err error) [][]string {
 	return out
 }
 
+func isImmutable(err error) bool {
+	var invalid *InvalidError
+	return errors.As(err, &invalid) && invalid.Immutable
+}
+
 // isNear reports whether what the server finds wrong is in the same list or struct
 // as f.
 func isNear(f otherField, wrong []string) bool {
 	in := fieldNames(f.path)
 	if !f.element() {
-		in = in[:len(in)-1]
+		if in = in[:len(in)-1]; len(in) < 2 {
+			return false // all of spec is near to everything
+		}
 	}
 	return len(wrong) >= len(in) && slices.Equal(wrong[:len(in)], in)
 }
