@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -32,6 +33,12 @@ func (e *UnheededError) Error() string {
 		s += fmt.Sprintf(": it stays %v", e.Kept)
 	}
 	return s
+}
+
+// Unwrap returns what it comes to: a field that cannot be changed, or a value that is
+// not valid.
+func (e *UnheededError) Unwrap() error {
+	return &InvalidError{Object: e.Object, Field: strings.TrimPrefix(e.Field, "."), Immutable: !e.Dropped, Err: errors.New("it is dropped")}
 }
 
 // Hint returns what to do about it.
