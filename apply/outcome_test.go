@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -85,13 +86,12 @@ func TestWayBackFails(t *testing.T) {
 	first := e.stateful(service{config: "theirs"})
 	_, err := e.client().Deploy(e.ctx, apply.Request{Units: []apply.Unit{e.podless("api", "1")}}, nil) // makes the namespace
 	check(t, err)
-	_, err = e.dyn.Resource(configMaps).Namespace(e.ns).Create(e.ctx, &unstructured.Unstructured{Object: map[string]any{
-		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": "theirs"}, "data": map[string]any{"k": "v"},
-	}}, metav1.CreateOptions{})
-	check(t, err)
+	e.createConfig("theirs")
 	e.mustDeployOnly(first)
 	deleted := false
-	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.stateful(service{env: map[string]string{"EXIT": "1"}})}, Only: []string{"web"}}, func(ev apply.Event) {
+	// api changes and returns, and late is never begun: they are not called failed.
+	late := e.podless("late", "1", "web")
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.stateful(service{env: map[string]string{"EXIT": "1"}}), e.podless("api", "2"), late}}, func(ev apply.Event) {
 		if ev.Kind == apply.EventFailed && !deleted {
 			deleted = true
 			check(t, e.dyn.Resource(configMaps).Namespace(e.ns).Delete(e.ctx, "theirs", metav1.DeleteOptions{}))
@@ -105,9 +105,35 @@ func TestWayBackFails(t *testing.T) {
 		t.Errorf("it says %q", text)
 	}
 	e.ended(res)
-	if s := e.status("web"); s.State != apply.StateFailed || s.Healthy != 1 {
+	if s := e.status("web"); s.State != apply.StateFailed || s.Healthy != 1 || s.Release != 2 {
 		t.Errorf("status %+v", s)
 	}
+	if s := e.status("api"); s.State != apply.StateDeployed || s.Release != 1 {
+		t.Errorf("status %+v", s)
+	}
+	for name, want := range map[string]apply.UnitResult{
+		"web": {Outcome: apply.Failed, Release: 2}, "api": {Outcome: apply.RolledBack, Release: 1}, "late": {Outcome: apply.Refused},
+	} {
+		i := slices.IndexFunc(res.Units, func(u apply.UnitResult) bool { return u.Name == name })
+		if u := res.Units[i]; u.Outcome != want.Outcome || u.Release != want.Release {
+			t.Errorf("%s: %s at release %d", name, u.Outcome, u.Release)
+		}
+	}
+	// All that it moved goes to the last healthy release when it is asked for again.
+	e.createConfig("theirs")
+	res, err = e.client().Rollback(e.ctx, apply.RollbackRequest{}, e.log)
+	if err != nil || res.Outcome != apply.Deployed {
+		t.Fatalf("outcome %s, error %v", res.Outcome, err)
+	}
+	e.areAt(map[string]int{"api": 1, "web": 1})
+}
+
+func (e *env) createConfig(name string) {
+	e.Helper()
+	_, err := e.dyn.Resource(configMaps).Namespace(e.ns).Create(e.ctx, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": map[string]any{"name": name}, "data": map[string]any{"k": "v"},
+	}}, metav1.CreateOptions{})
+	check(e.T, err)
 }
 
 // Two projects deploy their services of one app at once, each with its own
