@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"cmp"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -32,8 +33,10 @@ func TestChaos(t *testing.T) {
 	c := theCluster(t)
 	until := time.Now().Add(24 * time.Hour)
 	var cases []chosen
-	counts := c.counts(t)
-	switch name, all := os.Getenv("SHIPIT_CHAOS_CASE"), os.Getenv("SHIPIT_CHAOS_TIME"); {
+	name, all := os.Getenv("SHIPIT_CHAOS_CASE"), os.Getenv("SHIPIT_CHAOS_TIME")
+	scenario, _, _ := strings.Cut(cmp.Or(name, "*"), "/")
+	counts := c.counts(t, scenario)
+	switch {
 	case name != "":
 		for _, one := range every(counts) {
 			matches, err := path.Match(name, one.String())
@@ -55,18 +58,21 @@ func TestChaos(t *testing.T) {
 	}
 	rs := &results{}
 	c.run(t, cases, until, rs)
-	if os.Getenv("SHIPIT_CHAOS_TIME") != "" {
+	if all != "" {
 		check(t, rs.write("../../docs/reliability.md"))
 	}
 }
 
-// counts runs each scenario without a fault, and returns how many requests it sends, by
-// scenario and fault.
-func (c *cluster) counts(t *testing.T) map[string]int {
+// counts runs each scenario that matches without a fault, and returns how many requests
+// it sends, by scenario and fault.
+func (c *cluster) counts(t *testing.T, pattern string) map[string]int {
 	t.Helper()
 	counts := map[string]int{}
 	l := c.lane(t)
 	for _, s := range scenarios() {
+		if matches, err := path.Match(pattern, s.name); err != nil || !matches {
+			continue
+		}
 		a := l.ready(t, s, fault{})
 		r := l.shipit(t, nil, s.args...)
 		if what, found := a.judge(t, r); what != asAsked {
