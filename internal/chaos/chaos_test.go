@@ -85,19 +85,25 @@ func (c *cluster) counts(t *testing.T, pattern string) map[string]int {
 	return counts
 }
 
-// every returns all cases, in an order that is the same each time and mixes them.
+// every returns all cases, in an order that is the same each time: one of each scenario
+// and fault, then another one, and so on.
 func every(counts map[string]int) []chosen {
-	var out []chosen
+	order := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
+	var rounds [][]chosen
 	for _, s := range scenarios() {
 		for _, f := range faults() {
-			for n := 1; n <= counts[s.name+"/"+f.name]; n++ {
-				out = append(out, chosen{s, f, n})
+			for round, n := range order.Perm(counts[s.name+"/"+f.name]) {
+				if round == len(rounds) {
+					rounds = append(rounds, nil)
+				}
+				rounds[round] = append(rounds[round], chosen{s, f, n + 1})
 			}
 		}
 	}
-	order := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same each time
-	order.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
-	return out
+	for _, r := range rounds {
+		order.Shuffle(len(r), func(i, j int) { r[i], r[j] = r[j], r[i] })
+	}
+	return slices.Concat(rounds...)
 }
 
 // sample takes two scenarios for each fault, each scenario as often as the others, and a
