@@ -17,6 +17,9 @@ import (
 // lanes is how many cases run at a time: most of them wait.
 const lanes = 6
 
+// sampleTime is enough for the sample on two cores that do nothing else.
+const sampleTime = 3 * time.Minute
+
 // chosen is one case.
 type chosen struct {
 	s scenario
@@ -31,7 +34,7 @@ func (c chosen) String() string { return fmt.Sprintf("%s/%s/%d", c.s.name, c.f.n
 func TestChaos(t *testing.T) {
 	t.Parallel()
 	c := theCluster(t)
-	until := time.Now().Add(24 * time.Hour)
+	until := time.Now().Add(24 * time.Hour) // after which no case is begun
 	var cases []chosen
 	name, all := os.Getenv("SHIPIT_CHAOS_CASE"), os.Getenv("SHIPIT_CHAOS_TIME")
 	scenario, _, _ := strings.Cut(cmp.Or(name, "*"), "/")
@@ -54,10 +57,11 @@ func TestChaos(t *testing.T) {
 		until = time.Now().Add(d)
 		cases = every(counts)
 	default:
-		cases = sample(counts)
+		cases, until = sample(counts), time.Now().Add(sampleTime)
 	}
 	rs := &results{}
 	c.run(t, cases, until, rs)
+	t.Logf("%d of %d cases were tried", len(rs.cases), len(cases))
 	if all != "" {
 		check(t, rs.write("../../docs/reliability.md"))
 	}
