@@ -136,7 +136,7 @@ v1.#App & {
 // controller may be a moment behind.
 func (l *lane) look(t *testing.T, wrong func(s *invariant.State) []string) (*invariant.State, []string) {
 	t.Helper()
-	const patience = 10 * time.Second
+	const patience = 30 * time.Second
 	for start := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		s, err := invariant.Look(t.Context(), l.dyn, l.namespace, "chaos")
 		check(t, err)
