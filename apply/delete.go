@@ -165,15 +165,20 @@ func (d *deleter) remove(ctx context.Context) error {
 	}
 	if d.req.Claims {
 		p.changes = append(p.changes, d.c.lostClaims(p, claims)...)
-	} else {
-		tellKept(d.em, claims)
 	}
 	writer := newWriter(d.c, d.em, d.lock)
 	if err := writer.apply(ctx, ctx, p.changes); err != nil { // of the namespace, which stays
 		return err
 	}
 	_ = writer.delete(ctx, p.changes) // every error is in its change
-	return d.awaitUnits(ctx, w, p)
+	err = d.awaitUnits(ctx, w, p)
+	if err == nil && !d.req.Claims {
+		claims = writer.dropUnbound(ctx, claims)
+	}
+	if !d.req.Claims {
+		tellKept(d.em, claims)
+	}
+	return err
 }
 
 // awaitUnits waits until what was deleted of the units is gone, and notes how each

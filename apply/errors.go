@@ -140,6 +140,7 @@ type InvalidError struct {
 	Object    Ref
 	Field     string // "" when the server names none
 	Immutable bool
+	Empty     bool // it is a claim that was never bound, and holds nothing
 	Err       error
 }
 
@@ -166,6 +167,9 @@ func (e *InvalidError) Hint() string {
 			return hint
 		}
 	case "PersistentVolumeClaim":
+		if e.Empty {
+			return "it was never bound, so nothing is in it: delete it, and deploy again: " + remove
+		}
 		return "give the volume another name, and move what is in it; or delete it with what is in it, and deploy again: " + remove
 	}
 	return "give it another name, or delete it and deploy again, with nothing there in between: " + remove

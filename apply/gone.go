@@ -22,11 +22,7 @@ import (
 // is: a DeletingError of what will go by itself, or is kept by a finalizer. The end
 // of waits ends only the waiting.
 func (m *mover) removeUnits(ctx, waits context.Context, units []string) map[string]error {
-	timeout := m.timeout
-	if timeout == 0 {
-		timeout = deleteTimeout
-	}
-	waits, cancel := context.WithTimeout(waits, timeout)
+	waits, cancel := context.WithTimeout(waits, m.deletionTimeout())
 	defer cancel()
 	w := newWriter(m.c, m.em, m.lock)
 	errs := make([]error, len(units))
@@ -57,6 +53,14 @@ func (m *mover) removeUnits(ctx, waits context.Context, units []string) map[stri
 		}
 	}
 	return out
+}
+
+// deletionTimeout is how long what is deleted may take to go.
+func (m *mover) deletionTimeout() time.Duration {
+	if m.timeout > 0 {
+		return m.timeout
+	}
+	return deleteTimeout
 }
 
 // graceFinalizer is how long a deploy waits for what it deleted of a unit that

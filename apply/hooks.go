@@ -168,11 +168,7 @@ func (m *mover) startHook(ctx, going context.Context, w *writer, ch *change) err
 
 // awaitOther waits until the Job that was removed is gone.
 func (m *mover) awaitOther(ctx context.Context, ch *change) error {
-	timeout := deleteTimeout
-	if m.timeout > 0 {
-		timeout = min(timeout, m.timeout)
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(ctx, m.deletionTimeout())
 	defer cancel()
 	ch.err = m.c.objectGone(ctx, m.em, ch.unit, ch.ref, ch.live)
 	return ch.err

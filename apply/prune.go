@@ -108,12 +108,13 @@ func tellKept(em *emitter, claims []*unstructured.Unstructured) {
 	}
 }
 
-// keptClaims says which claims of units that are gone stay behind.
+// keptClaims says which claims of units that are gone stay behind. Those that were
+// never bound go with them.
 func (m *mover) keptClaims(ctx context.Context, units []string) {
 	if len(units) == 0 {
 		return
 	}
 	if claims, err := m.c.claims(ctx, units); err == nil {
-		tellKept(m.em, claims)
+		tellKept(m.em, newWriter(m.c, m.em, m.lock).dropUnbound(ctx, claims))
 	}
 }

@@ -71,7 +71,11 @@ func (w *writer) replace(ctx context.Context, ch *change) error {
 // what can be.
 func (ch *change) named(err error) error {
 	var invalid *InvalidError
-	if !errors.As(err, &invalid) || !invalid.Immutable || ch.ref.Kind != "StatefulSet" {
+	if !errors.As(err, &invalid) || !invalid.Immutable {
+		return err
+	}
+	invalid.Empty = ch.live != nil && neverBound(ch.live)
+	if ch.ref.Kind != "StatefulSet" {
 		return err
 	}
 	var fields []string

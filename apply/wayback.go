@@ -155,7 +155,7 @@ func (r *returning) clear(ctx context.Context, targets []target) {
 			continue
 		}
 		g.Go(func() error {
-			ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
+			ctx, cancel := context.WithTimeout(ctx, r.deletionTimeout())
 			defer cancel()
 			if err := r.c.awaitGone(ctx, r.watcher, t.unit, r.plan.of(t.unit)); err != nil {
 				r.em.emit(Event{Kind: EventWarning, Unit: t.unit, Message: "not everything of it is gone yet", Err: err})
@@ -199,6 +199,28 @@ func (r *returning) tellStaying(ctx context.Context) {
 		}
 	}
 	r.keptClaims(ctx, removed)
+	r.dropClaims(ctx)
+}
+
+// dropClaims deletes what the failed releases of units that are back claimed and never
+// got.
+func (r *returning) dropClaims(ctx context.Context) {
+	var back []string
+	for _, unit := range r.begun {
+		if _, stays := r.left[unit]; !stays && r.homes[unit].release > 0 && r.claimed(unit) {
+			back = append(back, unit)
+		}
+	}
+	if len(back) == 0 {
+		return
+	}
+	claims, err := r.c.claims(ctx, back)
+	if err != nil {
+		return // they stay, as those do that hold something
+	}
+	for _, unit := range back {
+		r.w.dropUnbound(ctx, r.unboundOf(unit, claims))
+	}
 }
 
 // awaitHome waits until the units that have a release are healthy at it, each for
