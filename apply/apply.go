@@ -50,8 +50,11 @@ type writer struct {
 	// resolve answers a conflict over fields with the object to apply by force,
 	// or nil to let the conflict stand. Without it, conflicts stand.
 	resolve func(ch *change, fields []string) *unstructured.Unstructured
-	action  Action // reported instead of the planned one, if set
-	onward  bool   // what fails does not keep the next phase from being written
+	// anew reports whether an object that cannot be changed to what is wanted may be
+	// deleted and made. Without it, none may.
+	anew   func(ctx context.Context, ch *change) bool
+	action Action // reported instead of the planned one, if set
+	onward bool   // what fails does not keep the next phase from being written
 }
 
 func newWriter(c *Client, em *emitter, l *lock) *writer {
@@ -149,6 +152,9 @@ func (w *writer) one(ctx context.Context, ch *change) {
 	}
 	if err == nil {
 		err = w.write(ctx, ch, ch.desired)
+	}
+	if w.anew != nil && refusesChange(err) && w.anew(ctx, ch) {
+		err = w.makeAnew(ctx, ch)
 	}
 	if err == nil {
 		err = w.handed(ctx, ch)

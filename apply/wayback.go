@@ -37,6 +37,7 @@ func (r *returning) stays(unit string, err error) {
 // all of them: the lock is lost, or the server did not answer until the end.
 func (m *mover) undo(ctx context.Context) (map[string]error, error) {
 	r := &returning{mover: m, w: newWriter(m.c, m.em, m.lock), left: map[string]error{}}
+	r.w.anew = m.anew
 	r.w.resolve, r.w.action, r.w.onward = m.resolve, ActionRestore, true
 	var targets []target
 	for _, unit := range m.begun {
