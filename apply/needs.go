@@ -156,7 +156,7 @@ func (m *mover) missing(unit string) string {
 	if pods, healthy := podsNow(objects); !healthy {
 		return fmt.Sprintf("is not healthy now (%d of %d pods ready)", pods.Ready, pods.Wanted)
 	}
-	if r := u.release(u.Release); r != nil && len(r.Images) > 0 && !r.Finished && !slices.ContainsFunc(objects, runs) {
+	if r := u.release(u.Release); r != nil && len(r.Images) > 0 && !r.finished() && !slices.ContainsFunc(objects, runs) {
 		return "has lost its workloads"
 	}
 	return ""

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -14,7 +15,10 @@ import (
 // it has run to its end is remembered with each release that has it, by its name and
 // what it runs: then it is not missed, and not run again, unless it changes. Any other
 // Job stays for as long as it is wanted: one that somebody deletes is made, and runs,
-// again. An older shipit forgets what it has run, and runs it once more.
+// again.
+//
+// It is kept among the hashed objects, where an older shipit leaves it alone: no
+// object has such a name.
 
 // runsOnce reports whether o is such a Job, and no hook: of those all are remembered.
 func runsOnce(o *unstructured.Unstructured) bool {
@@ -34,6 +38,15 @@ func onceKey(o *unstructured.Unstructured) string {
 	return o.GetName() + "@" + hex.EncodeToString(sum[:8])
 }
 
+// onceRef is how a key is kept.
+func onceRef(key string) Ref { return Ref{APIVersion: "batch/v1", Kind: "Job", Name: key} }
+
+// onceAll is kept of a release that runs nothing but such Jobs, all of which have run.
+const onceAll = "@"
+
+// finished reports whether no workload of a release need be there.
+func (r *releaseState) finished() bool { return slices.Contains(r.Hashed, onceRef(onceAll)) }
+
 // once are the Jobs that the history knows to have run.
 func (u *unitState) once() map[string]bool {
 	out := map[string]bool{}
@@ -41,8 +54,10 @@ func (u *unitState) once() map[string]bool {
 		return out
 	}
 	for _, r := range u.Releases {
-		for _, key := range r.Ran {
-			out[key] = true
+		for _, ref := range r.Hashed {
+			if ref == onceRef(ref.Name) && strings.Contains(ref.Name, "@") {
+				out[ref.Name] = true
+			}
 		}
 	}
 	return out
@@ -61,19 +76,26 @@ func (t *target) over(o, live *unstructured.Unstructured) bool {
 // rememberOnce writes into a release which of its Jobs have run, and whether that is
 // all that it runs.
 func (m *mover) rememberOnce(t target, r *releaseState) {
-	left := false
+	left, keys := false, []string(nil)
 	for _, o := range t.objects {
 		if !hasTemplate(kindRef{o.GetAPIVersion(), o.GetKind()}) || hookPhase(o) != "" {
 			continue
 		}
 		key := onceKey(o)
 		done := runsOnce(o) && (t.once[key] || m.completedNow(refOf(o)))
-		if done && !slices.Contains(r.Ran, key) {
-			r.Ran = append(slices.Clone(r.Ran), key)
+		if done {
+			keys = append(keys, key)
 		}
 		left = left || !done
 	}
-	r.Finished = len(r.Ran) > 0 && !left
+	if len(keys) > 0 && !left {
+		keys = append(keys, onceAll)
+	}
+	for _, key := range keys {
+		if !slices.Contains(r.Hashed, onceRef(key)) {
+			r.Hashed = append(slices.Clone(r.Hashed), onceRef(key))
+		}
+	}
 }
 
 // completedNow reports whether the Job that was applied, or found unchanged, has run

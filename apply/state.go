@@ -89,12 +89,9 @@ type releaseState struct {
 	At      time.Time `json:"at"`
 	By      string    `json:"by,omitempty"`
 	Images  []string  `json:"images,omitempty"`
-	Hashed  []Ref     `json:"hashed,omitempty"` // its objects that are named by their content; of its hooks those that have run
-	Ran     []string  `json:"ran,omitempty"`    // its Jobs that have run and remove themselves, by onceKey
-	// Finished says that it runs nothing but such Jobs: no workload of it need be there.
-	Finished bool   `json:"finished,omitempty"`
-	Code     Code   `json:"code,omitempty"`
-	Cause    string `json:"cause,omitempty"`
+	Hashed  []Ref     `json:"hashed,omitempty"` // its objects that are named by their content; of its hooks those that have run; of its Jobs that remove themselves what onceRef says
+	Code    Code      `json:"code,omitempty"`
+	Cause   string    `json:"cause,omitempty"`
 }
 
 func (u *unitState) release(number int) *releaseState {

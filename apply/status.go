@@ -259,7 +259,7 @@ func (c *Client) unitStatus(ctx context.Context, name string, u *unitState, all 
 			s.Diagnosis = c.wrong(ctx, name, w, v)
 		}
 	}
-	if r := u.release(u.Release); !found && r != nil && len(r.Images) > 0 && r.Finished {
+	if r := u.release(u.Release); !found && r != nil && len(r.Images) > 0 && r.finished() {
 		s.Message = "its Jobs have run to their end, and were removed as they say"
 	} else if !found && r != nil && len(r.Images) > 0 {
 		s.Ready, s.Message = false, "its workloads are gone"
