@@ -177,7 +177,7 @@ func (w *writer) write(ctx context.Context, ch *change, desired *unstructured.Un
 func (w *writer) writeOnce(ctx context.Context, ch *change, desired *unstructured.Unstructured) error {
 	start := time.Now()
 	return w.retry(ctx, func(ctx context.Context) error {
-		got, err := w.send(ctx, ch.ref, desired, ch.force)
+		got, err := w.first(ctx, ch, desired)
 		if fields := conflictFields(err); ch.onlyReplicas(err) {
 			got, err = w.send(ctx, ch.ref, desired, true)
 		} else if len(fields) > 0 && w.resolve != nil {

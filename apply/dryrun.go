@@ -17,7 +17,7 @@ import (
 func (c *Client) dryRun(ctx context.Context, r dynamic.ResourceInterface, ch *change) (*unstructured.Unstructured, error) {
 	for range 3 {
 		dry, err := c.tryOnce(ctx, r, ch)
-		if err != nil || ch.live == nil || dry.GetResourceVersion() == ch.live.GetResourceVersion() {
+		if err != nil || dry.GetResourceVersion() == ch.live.GetResourceVersion() {
 			return dry, err
 		}
 		live, err := r.Get(ctx, ch.ref.Name, metav1.GetOptions{})

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -326,22 +325,15 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		ctx = context.WithValue(ctx, askKey{}, nil) // that its fields are not known yet is no reason to ask again
 	}
 	if ch.live == nil {
-		live, err := r.Get(ctx, ch.ref.Name, metav1.GetOptions{})
-		if err != nil && !apierrors.IsNotFound(err) {
-			return c.typed(err, ch.ref, nil)
-		}
-		if err == nil {
-			ch.live = live
-			c.decide(ch)
-		}
-	}
-	if ch.live != nil {
-		if err := c.ours(ch.live); err != nil && !ch.shared {
+		if err := c.tryNew(ctx, r, ch); err != nil || ch.live == nil {
 			return err
 		}
-		if ch.live.GetDeletionTimestamp() != nil {
-			return c.deleting(ctx, ch.ref, ch.live, nil)
-		}
+	}
+	if err := c.ours(ch.live); err != nil && !ch.shared {
+		return err
+	}
+	if ch.live.GetDeletionTimestamp() != nil {
+		return c.deleting(ctx, ch.ref, ch.live, nil)
 	}
 	if ch.action == ActionUnchanged {
 		return nil
@@ -350,9 +342,6 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		return c.refineReplaced(ctx, r, ch)
 	}
 	dry, err := c.dryRun(ctx, r, ch)
-	if ch.binds && ch.live == nil && roleMissing(ch.ref, err) {
-		return nil // a dry run of the Role makes none
-	}
 	if ch.redefined && isOfOldDefinition(err) {
 		return nil // it is asked again when the definition is there
 	}
@@ -365,7 +354,7 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 	if err != nil {
 		return ch.named(c.typed(err, ch.ref, ch.live))
 	}
-	if err := c.unheeded(ctx, r, ch, ch.asked(), dry); err != nil || ch.live == nil {
+	if err := c.unheeded(ctx, r, ch, ch.asked(), dry); err != nil {
 		return err
 	}
 	if ch.hand == handStays && sameObject(dry, ch.live, c.owner.Manager()) {
