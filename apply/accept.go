@@ -11,7 +11,7 @@ import (
 // owner's namespace, and labelled so that it is found again.
 func (c *Client) accept(units []Unit) ([]target, error) {
 	var out []target
-	seen := map[Ref]string{}
+	seen := map[objectKey]string{}
 	var given []target
 	for _, u := range units {
 		given = append(given, target{objects: u.Objects})
@@ -38,10 +38,10 @@ func (c *Client) accept(units []Unit) ([]target, error) {
 				continue
 			}
 			ref := refOf(o)
-			if other, ok := seen[ref]; ok {
+			if other, ok := seen[keyOf(ref)]; ok {
 				return nil, fmt.Errorf("%s is in %s and in %s", ref, other, u.Name)
 			}
-			seen[ref] = u.Name
+			seen[keyOf(ref)] = u.Name
 			if err := c.labelled(u.Name, o); err != nil {
 				return nil, err
 			}

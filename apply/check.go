@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -119,9 +120,9 @@ func (k *checker) run(ctx context.Context, units []Unit) error {
 }
 
 // live is what is there, kind by kind: who may not list one kind may another.
-func (k *checker) live(ctx context.Context, kinds []kindRef) (map[Ref]*unstructured.Unstructured, error) {
-	out := map[Ref]*unstructured.Unstructured{}
-	found := make([]map[Ref]*unstructured.Unstructured, len(kinds))
+func (k *checker) live(ctx context.Context, kinds []kindRef) (map[objectKey]*unstructured.Unstructured, error) {
+	out := map[objectKey]*unstructured.Unstructured{}
+	found := make([]map[objectKey]*unstructured.Unstructured, len(kinds))
 	errs := make([]error, len(kinds))
 	g := &errgroup.Group{}
 	g.SetLimit(inFlight)
@@ -138,9 +139,7 @@ func (k *checker) live(ctx context.Context, kinds []kindRef) (map[Ref]*unstructu
 				return nil, err
 			}
 		}
-		for ref, o := range found[i] {
-			out[ref] = o
-		}
+		maps.Copy(out, found[i])
 	}
 	return out, nil
 }

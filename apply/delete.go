@@ -39,7 +39,7 @@ type deleter struct {
 	req    DeleteRequest
 	units  []string
 	snap   *snapshot
-	live   map[Ref]*unstructured.Unstructured
+	live   map[objectKey]*unstructured.Unstructured
 	lock   *lock
 	result *Result
 }

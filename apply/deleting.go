@@ -163,20 +163,20 @@ func usesClaim(p *corev1.Pod, name string) bool {
 // warnDeleting says which of this app's objects were deleted before, are not wanted
 // any more, and are still there.
 func (m *mover) warnDeleting() {
-	planned := map[Ref]bool{}
+	planned := map[objectKey]bool{}
 	for _, ch := range m.plan.changes {
-		planned[ch.ref] = true
+		planned[keyOf(ch.ref)] = true
 	}
 	var left []Ref
-	for ref, o := range m.live {
+	for key, o := range m.live {
 		u := m.snap.Units[unitOf(o)]
-		if o.GetDeletionTimestamp() != nil && !planned[ref] && entry(o, m.c.owner.Manager()) != nil && (u == nil || u.Source == m.c.owner.Source) {
-			left = append(left, ref)
+		if o.GetDeletionTimestamp() != nil && !planned[key] && entry(o, m.c.owner.Manager()) != nil && (u == nil || u.Source == m.c.owner.Source) {
+			left = append(left, refOf(o))
 		}
 	}
 	slices.SortFunc(left, compareRefs)
 	for _, ref := range left {
-		o := m.live[ref]
+		o := m.live[keyOf(ref)]
 		m.em.emit(Event{Kind: EventWarning, Unit: unitOf(o), Object: &ref, Message: "something that was deleted before is not gone", Err: deletingError(ref, o, nil)})
 	}
 }

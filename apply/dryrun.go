@@ -41,8 +41,11 @@ func (c *Client) tryOnce(ctx context.Context, r dynamic.ResourceInterface, ch *c
 }
 
 // sameObject reports whether a dry run's answer is what is there already: equal
-// but for what every write may touch, and owned alike.
+// but for what every write may touch, and owned alike, in the same version.
 func sameObject(dry, live *unstructured.Unstructured, manager string) bool {
+	if a, b := entry(dry, manager), entry(live, manager); a != nil && b != nil && a.APIVersion != b.APIVersion {
+		return false
+	}
 	a, okA := ownedFields(dry, manager)
 	b, okB := ownedFields(live, manager)
 	if okA != okB || okA && !a.Equals(b) {

@@ -40,40 +40,38 @@ func (c *Client) Drift(ctx context.Context, unit string, release int) ([]string,
 	if u.Release != release {
 		out = append(out, fmt.Sprintf("the index says release %d", u.Release))
 	}
-	wanted := map[Ref]bool{}
 	scaled := c.scaledBy([]target{t}, live)
 	for _, o := range t.objects {
 		ref := refOf(o)
-		wanted[ref] = true
 		if scaled[kindName{ref.Kind, ref.Name}] {
 			o = withoutReplicas(o)
 		}
 		if hookPhase(o) != "" {
 			continue // it ran, and may be gone
 		}
-		if t.over(o, live[ref]) {
+		now := live[keyOf(ref)]
+		if t.over(o, now) {
 			continue
 		}
-		if live[ref] == nil {
+		if now == nil {
 			out = append(out, ref.String()+" is missing")
 			continue
 		}
-		owned, ok := ownedFields(live[ref], c.owner.Manager())
+		owned, ok := ownedFields(now, c.owner.Manager())
 		if !ok {
 			out = append(out, ref.String()+" is not ours")
 			continue
 		}
-		for _, p := range compare(o, live[ref], owned) {
+		for _, p := range compare(o, now, owned) {
 			out = append(out, ref.String()+" "+p.String())
 		}
 	}
 	for _, ref := range t.keep {
-		wanted[ref] = true
-		if live[ref] == nil {
+		if live[keyOf(ref)] == nil {
 			out = append(out, ref.String()+" is missing")
 		}
 	}
-	for _, ch := range c.unwanted(t, wanted, live) {
+	for _, ch := range c.unwanted(t, wantedBy([]target{t}), live) {
 		out = append(out, ch.ref.String()+" is too many")
 	}
 	slices.Sort(out)

@@ -30,7 +30,7 @@ func (m *mover) removeUnits(ctx, waits context.Context, units []string) map[stri
 	g.SetLimit(inFlight)
 	changes := make([][]*change, len(units))
 	for i, unit := range units {
-		changes[i] = m.c.plan([]target{{unit: unit, removed: true}}, m.live).changes
+		changes[i] = m.c.unwanted(target{unit: unit, removed: true}, m.plan.wants, m.live)
 		g.Go(func() error {
 			if errs[i] = w.leaveNamespace(ctx, unit, m.live); errs[i] != nil {
 				return nil

@@ -52,15 +52,15 @@ func checkHook(o *unstructured.Unstructured) error {
 }
 
 // ran are the hooks that the history knows to have run.
-func (u *unitState) ran() map[Ref]bool {
-	out := map[Ref]bool{}
+func (u *unitState) ran() map[objectKey]bool {
+	out := map[objectKey]bool{}
 	if u == nil {
 		return out
 	}
 	for _, r := range u.Releases {
 		for _, ref := range r.Hashed {
 			if ref.Kind == "Job" {
-				out[ref] = true
+				out[keyOf(ref)] = true
 			}
 		}
 	}
@@ -79,7 +79,7 @@ func planHook(t target, o, live *unstructured.Unstructured) *change {
 		return nil
 	}
 	ch := &change{unit: t.unit, ref: refOf(o), desired: o, live: live, hook: hookPhase(o), action: ActionUnchanged}
-	done := t.ran[ch.ref] || completedJob(live)
+	done := t.ran[keyOf(ch.ref)] || completedJob(live)
 	switch {
 	case done && o.GetAnnotations()[annotationRun] != runEvery:
 		return nil
@@ -192,10 +192,10 @@ func (m *mover) remember(ix *index) {
 		}
 		for _, o := range t.objects {
 			ref := refOf(o)
-			if hookPhase(o) == "" || slices.Contains(r.Hashed, ref) {
+			if hookPhase(o) == "" || contains(r.Hashed, ref) {
 				continue
 			}
-			if t.ran[ref] || slices.Contains(m.ran[t.unit], ref) || completedJob(m.live[ref]) {
+			if t.ran[keyOf(ref)] || contains(m.ran[t.unit], ref) || completedJob(m.live[keyOf(ref)]) {
 				r.Hashed = append(slices.Clone(r.Hashed), ref)
 			}
 		}

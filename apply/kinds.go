@@ -79,6 +79,23 @@ func (k *kinds) undefined(gvk schema.GroupVersionKind) bool {
 	return meta.IsNoMatchError(err) || errors.As(err, &silent)
 }
 
+// served returns the kind in its version if the server has that, else in another one
+// that it has, by which the same objects are found.
+func (k *kinds) served(kind kindRef) kindRef {
+	gvk := schema.FromAPIVersionAndKind(kind.APIVersion, kind.Kind)
+	if !k.unknown(gvk) {
+		return kind
+	}
+	m, err := k.builtin.RESTMapping(gvk.GroupKind())
+	if err != nil {
+		m, err = k.discovered.RESTMapping(gvk.GroupKind())
+	}
+	if err != nil {
+		return kind
+	}
+	return kindRef{APIVersion: m.GroupVersionKind.GroupVersion().String(), Kind: kind.Kind}
+}
+
 // all lists every namespaced resource that somebody could have made, each in the
 // server's preferred version, and the groups that do not answer, which may have
 // more.

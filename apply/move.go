@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +37,7 @@ type mover struct {
 	secretsKey   []byte // under which the names of the targets' Secrets were made; nil when there are none
 
 	snap          *snapshot
-	live          map[Ref]*unstructured.Unstructured
+	live          map[objectKey]*unstructured.Unstructured
 	plan          *plan
 	lock          *lock
 	watcher       *watcher
@@ -120,7 +121,7 @@ func (m *mover) steps(ctx context.Context) error {
 // missing namespace, without which nothing can be asked.
 func (m *mover) look(ctx context.Context) error {
 	kinds := kindsOf(m.targets, nil)
-	var live map[Ref]*unstructured.Unstructured
+	var live map[objectKey]*unstructured.Unstructured
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		m.snap, err = store{m.c}.read(gctx)
@@ -238,17 +239,15 @@ func (m *mover) abandoned() []string {
 }
 
 // listMore lists the kinds that the app had before and has no more.
-func (m *mover) listMore(ctx context.Context, listed []kindRef, live map[Ref]*unstructured.Unstructured) error {
+func (m *mover) listMore(ctx context.Context, listed []kindRef, live map[objectKey]*unstructured.Unstructured) error {
 	var more []kindRef
 	for _, k := range m.snap.Kinds {
-		if !slices.Contains(listed, k) {
+		if !slices.ContainsFunc(listed, func(l kindRef) bool { return l.groupKind() == k.groupKind() }) {
 			more = append(more, k)
 		}
 	}
 	old, err := m.c.live(ctx, more)
-	for ref, o := range old {
-		live[ref] = o
-	}
+	maps.Copy(live, old)
 	return err
 }
 

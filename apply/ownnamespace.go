@@ -75,9 +75,9 @@ func (c *Client) liveNamespaces(ctx context.Context) ([]unstructured.Unstructure
 
 // planNamespace is the change of the app's namespace that takes a unit to its
 // target; nil when neither it nor what is there says anything of it.
-func (c *Client) planNamespace(t target, live map[Ref]*unstructured.Unstructured) *change {
+func (c *Client) planNamespace(t target, live map[objectKey]*unstructured.Unstructured) *change {
 	ref := c.namespaceRef()
-	now := live[ref]
+	now := live[keyOf(ref)]
 	desired := t.namespace
 	if desired == nil {
 		if t.unit != AppUnit || now == nil || entry(now, c.owner.Manager()) == nil {
@@ -93,7 +93,7 @@ func (c *Client) planNamespace(t target, live map[Ref]*unstructured.Unstructured
 }
 
 // leaveNamespace takes from the namespace what a unit that goes said of it.
-func (w *writer) leaveNamespace(ctx context.Context, unit string, live map[Ref]*unstructured.Unstructured) error {
+func (w *writer) leaveNamespace(ctx context.Context, unit string, live map[objectKey]*unstructured.Unstructured) error {
 	if ch := w.c.planNamespace(target{unit: unit}, live); ch != nil {
 		return w.apply(ctx, ctx, []*change{ch})
 	}

@@ -70,16 +70,17 @@ type target struct {
 	// retained are objects of other releases that the history may return to: not
 	// wanted, and not deleted either.
 	retained []Ref
-	claims   bool            // delete even claims
-	removed  bool            // it goes: what is being deleted already is waited for, too
-	ran      map[Ref]bool    // hooks that need not run again
-	once     map[string]bool // Jobs that have run and removed themselves, by onceKey
-	past     bool            // a recorded release: returning to it runs no hooks
+	claims   bool               // delete even claims
+	removed  bool               // it goes: what is being deleted already is waited for, too
+	ran      map[objectKey]bool // hooks that need not run again
+	once     map[string]bool    // Jobs that have run and removed themselves, by onceKey
+	past     bool               // a recorded release: returning to it runs no hooks
 }
 
 // plan is the way there from what is live, in the order of targets.
 type plan struct {
 	changes []*change
+	wants   map[objectKey]string // the unit that each object is of, by the targets
 }
 
 func (p *plan) of(unit string) []*change {
@@ -114,8 +115,9 @@ func (c *Client) selector() string {
 }
 
 // live lists what carries the app's labels, of every kind, in parallel: one
-// request per kind.
-func (c *Client) live(ctx context.Context, kinds []kindRef) (map[Ref]*unstructured.Unstructured, error) {
+// request per kind, in a version that the server has.
+func (c *Client) live(ctx context.Context, kinds []kindRef) (map[objectKey]*unstructured.Unstructured, error) {
+	kinds = slices.Clone(kinds)
 	lists := make([][]unstructured.Unstructured, len(kinds))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inFlight)
@@ -126,6 +128,8 @@ func (c *Client) live(ctx context.Context, kinds []kindRef) (map[Ref]*unstructur
 				lists[i], err = c.liveNamespaces(ctx)
 				return err
 			}
+			k = c.kinds.served(k)
+			kinds[i] = k
 			ref := Ref{APIVersion: k.APIVersion, Kind: k.Kind, Namespace: c.owner.Namespace}
 			if c.kinds.unknown(ref.GVK()) {
 				return nil // it may be about to be defined; an object of it is refused otherwise
@@ -145,71 +149,54 @@ func (c *Client) live(ctx context.Context, kinds []kindRef) (map[Ref]*unstructur
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	out := map[Ref]*unstructured.Unstructured{}
+	out := map[objectKey]*unstructured.Unstructured{}
 	for i, items := range lists {
 		for j := range items {
 			o := &items[j]
 			o.SetAPIVersion(kinds[i].APIVersion)
 			o.SetKind(kinds[i].Kind)
-			out[refOf(o)] = o
+			out[keyOfObject(o)] = o
 		}
 	}
 	return out, nil
 }
 
-// kindsOf returns the kinds of objects and those of more, each once, in order.
-func kindsOf(targets []target, more []kindRef) []kindRef {
-	out := slices.Clone(more)
-	for _, t := range targets {
-		for _, o := range t.withNamespace() {
-			out = append(out, kindRef{APIVersion: o.GetAPIVersion(), Kind: o.GetKind()})
-		}
-	}
-	slices.SortFunc(out, func(a, b kindRef) int {
-		return compareRefs(Ref{Kind: a.Kind, Name: a.APIVersion}, Ref{Kind: b.Kind, Name: b.APIVersion})
-	})
-	return slices.Compact(out)
-}
-
 // plan compares targets with what is live.
-func (c *Client) plan(targets []target, live map[Ref]*unstructured.Unstructured) *plan {
-	p := &plan{}
+func (c *Client) plan(targets []target, live map[objectKey]*unstructured.Unstructured) *plan {
+	p := &plan{wants: wantedBy(targets)}
 	definitions, roles := defined(targets), rolesOf(targets)
 	scaled := c.scaledBy(targets, live)
 	for _, t := range targets {
 		if ch := c.planNamespace(t, live); ch != nil {
 			p.changes = append(p.changes, ch)
 		}
-		wanted := map[Ref]bool{}
 		for _, o := range t.objects {
+			now := live[keyOfObject(o)]
 			if hookPhase(o) != "" {
-				wanted[refOf(o)] = true
-				if ch := planHook(t, o, live[refOf(o)]); ch != nil {
+				if ch := planHook(t, o, now); ch != nil {
 					p.changes = append(p.changes, ch)
 				}
 				continue
 			}
-			if t.over(o, live[refOf(o)]) {
+			if t.over(o, now) {
 				continue
 			}
-			ch := &change{unit: t.unit, ref: refOf(o), desired: o, live: live[refOf(o)]}
+			ch := &change{unit: t.unit, ref: refOf(o), desired: o, live: now}
 			ch.scaled = isWorkload(kindRef{ch.ref.APIVersion, ch.ref.Kind}) && scaled[kindName{ch.ref.Kind, ch.ref.Name}]
 			_, soon := definitions[ch.ref.GVK().GroupKind()]
 			ch.undefined = soon && c.kinds.undefined(ch.ref.GVK())
 			ch.binds = bindsOne(o, roles)
-			wanted[ch.ref] = true
 			c.decide(ch)
 			p.changes = append(p.changes, ch)
 		}
 		for _, ref := range t.keep {
-			ch := &change{unit: t.unit, ref: ref, action: ActionUnchanged, live: live[ref]}
+			ch := &change{unit: t.unit, ref: ref, action: ActionUnchanged, live: live[keyOf(ref)]}
 			if ch.live == nil {
 				ch.err = &GoneError{Object: ref}
 			}
-			wanted[ref] = true
 			p.changes = append(p.changes, ch)
 		}
-		p.changes = append(p.changes, c.unwanted(t, wanted, live)...)
+		p.changes = append(p.changes, c.unwanted(t, p.wants, live)...)
 	}
 	return p
 }
@@ -234,6 +221,9 @@ func (c *Client) decide(ch *change) {
 	ch.maybe = compare(ch.desired, ch.live, owned)
 	ch.take = husks(removedPaths(ch.maybe, ch.desired, ch.live), ch.live, c.owner.Manager())
 	ch.intruders = intruders(ch.desired, ch.live, c.owner.Manager())
+	if ch.rewritten(c.owner.Manager()) {
+		ch.maybe, ch.take, ch.intruders = append(ch.maybe, versionPath), nil, nil
+	}
 	switch {
 	case ch.live.GetDeletionTimestamp() != nil:
 	case changesAddress(ch.desired, ch.live):
@@ -328,6 +318,11 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		if err := c.tryNew(ctx, r, ch); err != nil || ch.live == nil {
 			return err
 		}
+	} else if ch.live.GetAPIVersion() != ch.desired.GetAPIVersion() {
+		if ch.live, err = r.Get(ctx, ch.ref.Name, metav1.GetOptions{}); err != nil {
+			return c.typed(err, ch.ref, nil)
+		}
+		c.decide(ch)
 	}
 	if err := c.ours(ch.live); err != nil && !ch.shared {
 		return err
@@ -362,6 +357,10 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		return nil
 	}
 	ch.fields = changedFields(ch.maybe, dry, ch.live)
+	if ch.rewritten(c.owner.Manager()) {
+		ch.fields = append(ch.fields, versionPath.String())
+		slices.Sort(ch.fields)
+	}
 	if ch.hand != handStays && !slices.Contains(ch.fields, replicasField) {
 		ch.fields = append(ch.fields, replicasField)
 		slices.Sort(ch.fields)

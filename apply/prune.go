@@ -11,17 +11,18 @@ import (
 )
 
 // unwanted are the deletions that take a unit's objects to its target: what this
-// app made and the target does not have. What a retained release refers to is
-// left for the day somebody returns there, and a claim is data: it goes only on
-// request.
-func (c *Client) unwanted(t target, wanted map[Ref]bool, live map[Ref]*unstructured.Unstructured) []*change {
+// app made and neither the target nor another one has. What a retained release
+// refers to is left for the day somebody returns there, and a claim is data: it
+// goes only on request.
+func (c *Client) unwanted(t target, wants map[objectKey]string, live map[objectKey]*unstructured.Unstructured) []*change {
 	var out []*change
-	for ref, o := range live {
+	for key, o := range live {
+		ref := refOf(o)
 		switch {
-		case unitOf(o) != t.unit, wanted[ref], o.GetDeletionTimestamp() != nil && !t.removed:
+		case unitOf(o) != t.unit, wants[key] != "", o.GetDeletionTimestamp() != nil && !t.removed:
 		case entry(o, c.owner.Manager()) == nil:
 		case keepsData(ref) && !t.claims, c.isOwnNamespace(ref):
-		case isHashed(o) && slices.Contains(t.retained, ref):
+		case isHashed(o) && contains(t.retained, ref):
 		default:
 			out = append(out, &change{unit: t.unit, ref: ref, action: ActionDelete, live: o, done: o.GetDeletionTimestamp() != nil})
 		}
@@ -84,7 +85,7 @@ func (c *Client) lostClaims(p *plan, claims []*unstructured.Unstructured) []*cha
 	var out []*change
 	for _, o := range claims {
 		ref := refOf(o)
-		if !slices.ContainsFunc(p.changes, func(ch *change) bool { return ch.ref == ref }) {
+		if !slices.ContainsFunc(p.changes, func(ch *change) bool { return keyOf(ch.ref) == keyOf(ref) }) {
 			out = append(out, &change{unit: unitOf(o), ref: ref, action: ActionDelete, live: o})
 		}
 	}

@@ -17,12 +17,12 @@ import (
 func isBinding(kind string) bool { return kind == "RoleBinding" || kind == "ClusterRoleBinding" }
 
 // rolesOf are the Roles and ClusterRoles that targets make.
-func rolesOf(targets []target) map[Ref]bool {
-	out := map[Ref]bool{}
+func rolesOf(targets []target) map[objectKey]bool {
+	out := map[objectKey]bool{}
 	for _, t := range targets {
 		for _, o := range t.objects {
 			if kind := o.GetKind(); kind == "Role" || kind == "ClusterRole" {
-				out[refOf(o)] = true
+				out[keyOfObject(o)] = true
 			}
 		}
 	}
@@ -30,17 +30,13 @@ func rolesOf(targets []target) map[Ref]bool {
 }
 
 // bindsOne reports whether o is a binding of one of roles.
-func bindsOne(o *unstructured.Unstructured, roles map[Ref]bool) bool {
+func bindsOne(o *unstructured.Unstructured, roles map[objectKey]bool) bool {
 	if !isBinding(o.GetKind()) {
 		return false
 	}
 	kind, _, _ := unstructured.NestedString(o.Object, "roleRef", "kind")
 	name, _, _ := unstructured.NestedString(o.Object, "roleRef", "name")
-	role := Ref{APIVersion: rbacv1.SchemeGroupVersion.String(), Kind: kind, Name: name}
-	if kind == "Role" {
-		role.Namespace = o.GetNamespace()
-	}
-	return roles[role]
+	return roles[objectKey{group: rbacv1.GroupName, kind: kind, name: name}]
 }
 
 // roleMissing reports whether err is the answer to a binding whose Role is not

@@ -51,12 +51,11 @@ func (m *mover) record(ctx context.Context) error {
 
 // mark writes into the index that the units are on their way.
 func (m *mover) mark(ctx context.Context, s store) error {
-	kinds := kindsOf(m.targets, nil)
 	snap, err := s.swap(ctx, m.snap, func(ix *index) error {
 		if err := m.lock.owns(ix); err != nil {
 			return err
 		}
-		ix.Kinds = kindsOf(nil, slices.Concat(ix.Kinds, kinds))
+		ix.Kinds = kindsOf(m.targets, ix.Kinds)
 		for _, t := range m.targets {
 			number, ok := m.tried[t.unit]
 			if !ok {
@@ -110,9 +109,9 @@ func (m *mover) intent() *intent {
 // refsOf lists what a unit is made of now.
 func (m *mover) refsOf(unit string) []Ref {
 	var out []Ref
-	for ref, o := range m.live {
+	for _, o := range m.live {
 		if unitOf(o) == unit && entry(o, m.c.owner.Manager()) != nil {
-			out = append(out, ref)
+			out = append(out, refOf(o))
 		}
 	}
 	slices.SortFunc(out, compareRefs)
@@ -157,7 +156,7 @@ func (m *mover) findHomes(ctx context.Context) (map[string]home, error) {
 				return nil, fmt.Errorf("the way back of %s to release %d: %w", unit, u.Healthy, err)
 			}
 			for _, ref := range h.target.keep {
-				if m.live[ref] == nil {
+				if m.live[keyOf(ref)] == nil {
 					h.err = errors.Join(h.err, &GoneError{Object: ref})
 				}
 			}

@@ -34,7 +34,7 @@ const (
 
 // scaledBy lists the workloads whose replicas belong to an object of the targets,
 // or to one of this app's other units that is there.
-func (c *Client) scaledBy(targets []target, live map[Ref]*unstructured.Unstructured) map[kindName]bool {
+func (c *Client) scaledBy(targets []target, live map[objectKey]*unstructured.Unstructured) map[kindName]bool {
 	out := map[kindName]bool{}
 	add := func(o *unstructured.Unstructured) {
 		if k, ok := scales(o); ok {
@@ -48,8 +48,9 @@ func (c *Client) scaledBy(targets []target, live map[Ref]*unstructured.Unstructu
 			add(o)
 		}
 	}
-	for _, o := range live {
-		if !moves[unitOf(o)] && entry(o, c.owner.Manager()) != nil && o.GetDeletionTimestamp() == nil {
+	wants := wantedBy(targets)
+	for key, o := range live {
+		if wants[key] == "" && !moves[unitOf(o)] && entry(o, c.owner.Manager()) != nil && o.GetDeletionTimestamp() == nil {
 			add(o)
 		}
 	}

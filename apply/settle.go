@@ -89,14 +89,12 @@ func (m *mover) clean(ctx context.Context, w *writer) error {
 		u.arrived(m.releases == nil)
 		u.trim()
 		t.retained = u.retained()
-		known := map[Ref]bool{}
-		for _, ch := range m.plan.of(t.unit) {
-			known[ch.ref] = true
+		planned := m.plan.of(t.unit)
+		for _, ch := range m.c.unwanted(t, m.plan.wants, m.live) {
+			if !slices.ContainsFunc(planned, func(p *change) bool { return keyOf(p.ref) == keyOf(ch.ref) }) {
+				m.plan.changes = append(m.plan.changes, ch)
+			}
 		}
-		for _, o := range t.objects {
-			known[refOf(o)] = true // hooks that did not run again
-		}
-		m.plan.changes = append(m.plan.changes, m.c.unwanted(t, known, m.live)...)
 	}
 	m.cleaned = true
 	return w.delete(ctx, m.movedChanges())

@@ -151,15 +151,15 @@ func (c *Client) workloads(ctx context.Context, kinds []kindRef) ([]*health.Work
 	kinds = slices.DeleteFunc(slices.Clone(kinds), func(k kindRef) bool { return !hasTemplate(k) })
 	opts := metav1.ListOptions{LabelSelector: c.selector()}
 	ns := c.owner.Namespace
-	var live map[Ref]*health.Workload
+	var live map[objectKey]*health.Workload
 	var pods []*corev1.Pod
 	var sets []*appsv1.ReplicaSet
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		objects, err := c.live(gctx, kinds)
-		live = map[Ref]*health.Workload{}
-		for ref, o := range objects {
-			live[ref] = &health.Workload{Object: o}
+		live = map[objectKey]*health.Workload{}
+		for key, o := range objects {
+			live[key] = &health.Workload{Object: o}
 		}
 		return err
 	})

@@ -47,9 +47,9 @@ func (m *mover) undo(ctx context.Context) (map[string]error, error) {
 			targets = append(targets, h.target)
 		}
 	}
-	var live map[Ref]*unstructured.Unstructured
+	var live map[objectKey]*unstructured.Unstructured
 	err := repeat(ctx, func(bool) (err error) {
-		live, err = m.c.live(ctx, m.snap.Kinds)
+		live, err = m.c.live(ctx, kindsOf(targets, m.snap.Kinds))
 		return err
 	})
 	if err != nil {
@@ -283,7 +283,7 @@ func (r *returning) awaitHome(ctx context.Context, targets []target) {
 func (m *mover) resolve(ch *change, fields []string) *unstructured.Unstructured {
 	var forward *unstructured.Unstructured
 	for _, f := range m.plan.changes {
-		if f.ref == ch.ref && f.applied != nil {
+		if keyOf(f.ref) == keyOf(ch.ref) && f.applied != nil {
 			forward = f.desired
 		}
 	}
