@@ -57,7 +57,7 @@ func wantedBy(targets []target) map[objectKey]string {
 		for _, o := range t.objects {
 			out[keyOfObject(o)] = t.unit
 		}
-		for _, ref := range t.keep {
+		for _, ref := range slices.Concat(t.keep, t.left) {
 			out[keyOf(ref)] = t.unit
 		}
 	}

@@ -75,6 +75,7 @@ type target struct {
 	ran      map[objectKey]bool // hooks that need not run again
 	once     map[string]bool    // Jobs that have run and removed themselves, by onceKey
 	past     bool               // a recorded release: returning to it runs no hooks
+	left     []Ref              // objects that stay as they are
 }
 
 // plan is the way there from what is live, in the order of targets.
@@ -99,7 +100,11 @@ func (c *Client) resource(ref Ref) (dynamic.ResourceInterface, error) {
 	m, err := c.kinds.mapping(ref.GVK())
 	if err != nil {
 		if meta.IsNoMatchError(err) {
-			return nil, &InvalidError{Object: ref, Err: fmt.Errorf("the cluster has no kind %s in %s", ref.Kind, ref.APIVersion)}
+			e := &InvalidError{Object: ref, Err: fmt.Errorf("the cluster has no kind %s in %s", ref.Kind, ref.APIVersion)}
+			if other := c.kinds.served(kindRef{ref.APIVersion, ref.Kind}); other.APIVersion != ref.APIVersion {
+				e.Err = fmt.Errorf("the cluster has no kind %s in %s: write it in %s", ref.Kind, ref.APIVersion, other.APIVersion)
+			}
+			return nil, e
 		}
 		return nil, c.typed(err, ref, nil)
 	}

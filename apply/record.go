@@ -56,6 +56,9 @@ func (m *mover) mark(ctx context.Context, s store) error {
 			return err
 		}
 		ix.Kinds = kindsOf(m.targets, ix.Kinds)
+		for i, k := range ix.Kinds {
+			ix.Kinds[i] = m.c.kinds.served(k)
+		}
 		for _, t := range m.targets {
 			number, ok := m.tried[t.unit]
 			if !ok {
@@ -150,6 +153,9 @@ func (m *mover) findHomes(ctx context.Context) (map[string]home, error) {
 			h.release = u.Healthy
 			err := repeat(ctx, func(bool) error {
 				h.target, h.err = store{m.c}.recordedTarget(ctx, intents, unit, u, u.Healthy)
+				if h.err == nil {
+					h.target, h.err = m.leaveUnserved(ctx, h.target, u.Healthy)
+				}
 				return h.err
 			})
 			if err != nil && !isNoRecord(err) {

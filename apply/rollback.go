@@ -102,7 +102,7 @@ func (c *Client) past(ctx context.Context, em *emitter, req RollbackRequest) (*d
 	}
 	switch {
 	case len(b.targets) > 0:
-		return b, nil
+		return b, c.rewrite(ctx, b)
 	case len(b.drops) > 0:
 		return nil, &NoReleaseError{Unit: b.drops[0]}
 	case none == nil:
