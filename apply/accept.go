@@ -11,7 +11,6 @@ import (
 // owner's namespace, and labelled so that it is found again.
 func (c *Client) accept(units []Unit) ([]target, error) {
 	var out []target
-	seen := map[objectKey]string{}
 	var given []target
 	for _, u := range units {
 		given = append(given, target{objects: u.Objects})
@@ -37,11 +36,6 @@ func (c *Client) accept(units []Unit) ([]target, error) {
 				t.namespace = ofNamespace(o)
 				continue
 			}
-			ref := refOf(o)
-			if other, ok := seen[keyOf(ref)]; ok {
-				return nil, fmt.Errorf("%s is in %s and in %s", ref, other, u.Name)
-			}
-			seen[keyOf(ref)] = u.Name
 			if err := c.labelled(u.Name, o); err != nil {
 				return nil, err
 			}
@@ -52,7 +46,7 @@ func (c *Client) accept(units []Unit) ([]target, error) {
 		}
 		out = append(out, t)
 	}
-	return out, nil
+	return out, disputed(out, nil)
 }
 
 func (c *Client) labelled(unit string, o *unstructured.Unstructured) error {

@@ -116,6 +116,9 @@ func (k *checker) run(ctx context.Context, units []Unit) error {
 	if err := k.tell(ctx, changes, pre); err != nil {
 		return err
 	}
+	if err := k.owners(ctx, p); err != nil {
+		return err
+	}
 	return k.rest(ctx)
 }
 
@@ -166,6 +169,20 @@ func (k *checker) tell(ctx context.Context, changes []*change, pre *preflight) e
 		k.found = append(k.found, Finding{Unit: d.Unit, Object: d.Object, Message: d.Message, Diagnosis: d})
 	}
 	return ctx.Err()
+}
+
+// owners finds objects that belong to what is not deployed here.
+func (k *checker) owners(ctx context.Context, p *plan) error {
+	k.m.plan, k.m.removals = p, k.m.abandoned()
+	err := k.m.owners(ctx)
+	var owned *OwnedError
+	if errors.As(err, &owned) {
+		return k.note(owned.Unit, owned.Object, err)
+	}
+	if err != nil {
+		return k.note("", Ref{}, err)
+	}
+	return nil
 }
 
 // rest is what needs no namespace.

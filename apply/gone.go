@@ -17,6 +17,20 @@ import (
 	"k8s.io/client-go/dynamic"
 )
 
+// leaving are the units that go once the others are healthy.
+func (m *mover) leaving() []string {
+	var out []string
+	if m.prune {
+		out = m.abandoned()
+	}
+	for _, name := range m.drops {
+		if u := m.snap.Units[name]; u != nil && u.unsettled() {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // removeUnits deletes every object of the units that this app applied, and waits
 // until they and their pods are gone. What it returns by unit is why not all of it
 // is: a DeletingError of what will go by itself, or is kept by a finalizer. The end

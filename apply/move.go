@@ -43,7 +43,8 @@ type mover struct {
 	watcher       *watcher
 	moved         []string              // the targets' units that are not where they should be
 	removals      []string              // the units to remove
-	before        map[string]*unitState // what the index said of moved and removals, nil if nothing
+	losers        map[string][]Ref      // the units from which the plan takes objects, and which
+	before        map[string]*unitState // what the index said of the units that are locked, nil if nothing
 	edges         map[string][]string   // what each unit of the way forward waits for
 	ran           map[string][]Ref      // the hooks of each unit that were run
 	begun         []string              // the moved units of which something may have been written
@@ -186,14 +187,9 @@ func (m *mover) look(ctx context.Context) error {
 	if err := m.c.refine(ctx, m.plan); err != nil {
 		return err
 	}
-	m.removals = nil
-	if m.prune {
-		m.removals = m.abandoned()
-	}
-	for _, name := range m.drops {
-		if u := m.snap.Units[name]; u != nil && u.unsettled() {
-			m.removals = append(m.removals, name)
-		}
+	m.removals = m.leaving()
+	if err := m.owners(ctx); err != nil {
+		return err
 	}
 	m.moved = nil
 	for _, t := range m.targets {
@@ -254,7 +250,7 @@ func (m *mover) listMore(ctx context.Context, listed []kindRef, live map[objectK
 // moves reports whether a unit is not yet, or not surely, where it should be.
 func (m *mover) moves(unit string) bool {
 	u := m.snap.Units[unit]
-	if !u.settled(m.id) || m.releases == nil && u.Source != m.c.owner.Source || m.releases != nil && u.Release != m.releases[unit] {
+	if len(m.losers[unit]) > 0 || !u.settled(m.id) || m.releases == nil && u.Source != m.c.owner.Source || m.releases != nil && u.Release != m.releases[unit] {
 		return true
 	}
 	return slices.ContainsFunc(m.plan.of(unit), func(ch *change) bool { return ch.action != ActionUnchanged })
@@ -263,7 +259,7 @@ func (m *mover) moves(unit string) bool {
 // enter takes the lock of what moves. It reports false when the index changed
 // since look so that other units move now: then it holds nothing.
 func (m *mover) enter(ctx context.Context) (bool, error) {
-	units := slices.Concat(m.moved, m.removals)
+	units := m.locked()
 	looked := m.snap.version
 	l, snap, err := m.c.acquire(ctx, m.em, m.snap, m.id, units, m.lockWait, m.firstWrite)
 	if err != nil {
@@ -274,7 +270,7 @@ func (m *mover) enter(ctx context.Context) (bool, error) {
 		// Somebody was there between: look again, inside the lock.
 		err = m.look(ctx)
 		missing := func(u string) bool { return !slices.Contains(units, u) }
-		if err == nil && !slices.ContainsFunc(slices.Concat(m.moved, m.removals), missing) {
+		if err == nil && !slices.ContainsFunc(m.locked(), missing) {
 			return true, nil
 		}
 		if released := l.release(context.WithoutCancel(ctx)); err == nil {
@@ -306,12 +302,13 @@ func (m *mover) firstWrite(ix *index) error {
 // deploy that the next one finds.
 func (m *mover) begin(ctx context.Context) error {
 	m.before = map[string]*unitState{}
-	for _, name := range slices.Concat(m.moved, m.removals) {
+	for _, name := range m.locked() {
 		if u := m.snap.Units[name]; u != nil {
 			m.before[name] = u
 		}
 	}
 	m.warn()
+	m.warnTaken()
 	m.tellFinishes()
 	var err error
 	if m.homes, err = m.findHomes(ctx); err != nil {

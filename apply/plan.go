@@ -76,6 +76,7 @@ type target struct {
 	once     map[string]bool    // Jobs that have run and removed themselves, by onceKey
 	past     bool               // a recorded release: returning to it runs no hooks
 	left     []Ref              // objects that stay as they are
+	part     bool               // only some objects of the unit: the others stay as they are
 }
 
 // plan is the way there from what is live, in the order of targets.
@@ -172,7 +173,7 @@ func (c *Client) plan(targets []target, live map[objectKey]*unstructured.Unstruc
 	definitions, roles := defined(targets), rolesOf(targets)
 	scaled := c.scaledBy(targets, live)
 	for _, t := range targets {
-		if ch := c.planNamespace(t, live); ch != nil {
+		if ch := c.planNamespace(t, live); ch != nil && !t.part {
 			p.changes = append(p.changes, ch)
 		}
 		for _, o := range t.objects {
@@ -201,7 +202,9 @@ func (c *Client) plan(targets []target, live map[objectKey]*unstructured.Unstruc
 			}
 			p.changes = append(p.changes, ch)
 		}
-		p.changes = append(p.changes, c.unwanted(t, p.wants, live)...)
+		if !t.part {
+			p.changes = append(p.changes, c.unwanted(t, p.wants, live)...)
+		}
 	}
 	return p
 }

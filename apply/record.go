@@ -138,14 +138,14 @@ type home struct {
 	err     error // why there is no way back
 }
 
-// findHomes reads the recorded objects that each moved unit would go back to,
+// findHomes reads the recorded objects that each unit would go back to,
 // and looks whether what no record could bring back is there. A record that is gone
 // or damaged is said, and no way back. One that cannot be read now is an error:
 // nothing is written yet, and without its way back nothing should be.
 func (m *mover) findHomes(ctx context.Context) (map[string]home, error) {
 	homes := map[string]home{}
 	intents := map[string]*intent{}
-	for _, unit := range m.moved {
+	for _, unit := range m.homeward() {
 		h := home{target: target{unit: unit}}
 		u := m.before[unit]
 		switch {

@@ -102,6 +102,9 @@ func (c *Client) past(ctx context.Context, em *emitter, req RollbackRequest) (*d
 	}
 	switch {
 	case len(b.targets) > 0:
+		if err := disputed(b.targets, b.releases); err != nil {
+			return nil, err
+		}
 		return b, c.rewrite(ctx, b)
 	case len(b.drops) > 0:
 		return nil, &NoReleaseError{Unit: b.drops[0]}

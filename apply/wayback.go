@@ -58,6 +58,8 @@ func (m *mover) undo(ctx context.Context) (map[string]error, error) {
 		}
 		return r.left, r.over(ctx)
 	}
+	targets = append(targets, m.givenBack(live)...)
+	m.leaveToOwners(ctx, targets, live)
 	r.plan = m.c.plan(targets, live)
 	// The objects' record replaces what going forward planned: it is what was
 	// last done to them.
@@ -104,7 +106,9 @@ func (r *returning) putBack(ctx context.Context, units []string) {
 	for _, level := range slices.Backward(levels(units, r.edges)) {
 		var written sync.WaitGroup
 		for _, unit := range level {
-			r.em.emit(Event{Kind: EventRollback, Unit: unit, Release: r.homes[unit].release})
+			if slices.Contains(r.begun, unit) {
+				r.em.emit(Event{Kind: EventRollback, Unit: unit, Release: r.homes[unit].release})
+			}
 			written.Add(1)
 			all.Go(func() error {
 				defer written.Done()
@@ -229,7 +233,7 @@ func (r *returning) dropClaims(ctx context.Context) {
 func (r *returning) awaitHome(ctx context.Context, targets []target) {
 	var goals []goal
 	for _, t := range targets {
-		if _, stays := r.left[t.unit]; stays || r.homes[t.unit].release == 0 {
+		if _, stays := r.left[t.unit]; stays || t.part || r.homes[t.unit].release == 0 {
 			continue
 		}
 		var objects []*unstructured.Unstructured
