@@ -261,6 +261,7 @@ func TestUnheeded(t *testing.T) {
 		u.Objects = append(u.Objects, e.made("web", "v1", "PersistentVolumeClaim", "web-data", map[string]any{"spec": all}))
 		return u
 	}
+	e.mustDeploy(e.podless("web", "1")) // so that the namespace stays
 	_, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{claim(map[string]any{"dataSource": map[string]any{"kind": "ConfigMap", "name": "x"}})}}, nil)
 	var unheeded *apply.UnheededError
 	if !errors.As(err, &unheeded) || !unheeded.Dropped || unheeded.Field != ".spec.dataSource" {
