@@ -10,6 +10,7 @@ import (
 
 	"github.com/shipit-dev/shipit/sandbox/components"
 	"github.com/shipit-dev/shipit/sandbox/internal/cli"
+	"github.com/shipit-dev/shipit/sandbox/internal/cluster"
 	"github.com/shipit-dev/shipit/sandbox/internal/forward"
 	"github.com/shipit-dev/shipit/sandbox/internal/layout"
 	"github.com/shipit-dev/shipit/sandbox/internal/provision"
@@ -23,8 +24,10 @@ func run(args []string) int {
 	if len(args) > 1 && args[0] == "component" {
 		return runComponent(args[1], args[2:])
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// A terminal that is closed is an interrupt: what a start had begun is ended again. A reader that goes away is none.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return cli.Execute(ctx, args, cli.IO{
 		Out: os.Stdout, Err: os.Stderr,
 		Path: os.Getenv("PATH"),
@@ -45,6 +48,8 @@ func runComponent(name string, args []string) int {
 		return forward.Main(args, os.Stderr)
 	case "provisioner":
 		return provision.Main(args, os.Stderr)
+	case "supervisor":
+		return cluster.SuperviseMain(args, os.Getenv("PATH"), os.Stderr)
 	}
 	if main, ok := components.All()[name]; ok {
 		return main(args)

@@ -130,6 +130,8 @@ type status struct {
 		PID     int
 		Healthy bool
 		Problem string
+
+		Restarts int
 	}
 }
 

@@ -56,7 +56,7 @@ func printStatus(w io.Writer, s cluster.Status) error {
 	}
 	fmt.Fprintf(w, "sandbox %s is %s\nAPI server %s, registry %s, node %s\n\n", s.Name, state, s.API, s.Registry, node)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "COMPONENT\tPID\tSTATE")
+	fmt.Fprintln(table, "COMPONENT\tPID\tRESTARTS\tSTATE")
 	for _, c := range s.Components {
 		pid, health := "-", "healthy"
 		if c.PID != 0 {
@@ -65,10 +65,10 @@ func printStatus(w io.Writer, s cluster.Status) error {
 		if !c.Healthy {
 			health = c.Problem
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", c.Name, pid, health)
+		fmt.Fprintf(table, "%s\t%s\t%d\t%s\n", c.Name, pid, c.Restarts, health)
 	}
 	for _, o := range s.Open {
-		fmt.Fprintf(table, "open %s\t\t%s\n", o.Service, o.URL)
+		fmt.Fprintf(table, "open %s\t\t\t%s\n", o.Service, o.URL)
 	}
 	return table.Flush()
 }

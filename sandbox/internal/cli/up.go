@@ -14,7 +14,10 @@ func newUp(streams IO) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "up [NAME]",
 		Short: "Start a sandbox, or repair a running one",
-		Args:  cobra.MaximumNArgs(1),
+		Long: `Start a sandbox, or repair a running one. What ends of it later is started again by its
+supervisor, whose log says so (logs NAME supervisor) and which status counts; a
+component that ends eight times at its start is left until the next up.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			l, err := place(streams, args)
 			if err != nil {

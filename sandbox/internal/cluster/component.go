@@ -46,16 +46,17 @@ const (
 	dnsName               = "coredns"
 	provisionerName       = "provisioner"
 	metricsName           = "metrics-server"
+	supervisorName        = "supervisor"
 )
 
 // components returns what the sandbox consists of, in the order in which they depend on each other.
 func (c *Cluster) components() []component {
 	all := []component{c.etcd(), c.registry(), c.apiServer(), c.controllerManager(), c.scheduler()}
 	if !c.settings.Node {
-		return all
+		return append(all, c.supervisor())
 	}
 	all = append([]component{c.holder()}, all...)
-	return append(all, c.forwarder(), c.containerd(), c.kubelet(), c.proxy(), c.dns(), c.provisioner(), c.metrics())
+	return append(all, c.forwarder(), c.containerd(), c.kubelet(), c.proxy(), c.dns(), c.provisioner(), c.metrics(), c.supervisor())
 }
 
 // httpHealth asks a URL, inside the sandbox's network, for a 2xx answer.

@@ -73,6 +73,11 @@ func (c *Cluster) spawn(comp component) error {
 		return err
 	}
 	defer log.Close()
+	return c.spawnWith(comp, log)
+}
+
+// spawnWith is spawn with a log that is open.
+func (c *Cluster) spawnWith(comp component, log *os.File) error {
 	program, args := comp.program, comp.args
 	if program == "" {
 		program, args = "/proc/self/exe", append([]string{"component", comp.name}, args...)

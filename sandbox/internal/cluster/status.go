@@ -33,6 +33,8 @@ type ComponentStatus struct {
 	PID     int    `json:"pid,omitempty"` // 0: it does not run
 	Healthy bool   `json:"healthy"`
 	Problem string `json:"problem,omitempty"`
+	// Restarts counts how often it ended by itself and was started again since the sandbox is up.
+	Restarts int `json:"restarts,omitempty"`
 }
 
 // Opened is a Service that can be reached on the host.
@@ -51,9 +53,10 @@ func (c *Cluster) Status(ctx context.Context) (Status, error) {
 		API: c.hostURL(), Registry: c.Registry(),
 		Components: make([]ComponentStatus, len(components)),
 	}
+	kept := readKept(c.keptFile())
 	var wg sync.WaitGroup
 	for i, comp := range components {
-		wg.Go(func() { s.Components[i] = c.componentStatus(ctx, comp) })
+		wg.Go(func() { s.Components[i] = c.componentStatus(ctx, comp, kept[comp.name]) })
 	}
 	if s.Node && c.api != nil && c.ns != nil {
 		wg.Go(func() { s.NodeReady = c.nodeReady(ctx) == nil })
@@ -72,12 +75,12 @@ func (c *Cluster) Status(ctx context.Context) (Status, error) {
 	return s, err
 }
 
-func (c *Cluster) componentStatus(ctx context.Context, comp component) ComponentStatus {
+func (c *Cluster) componentStatus(ctx context.Context, comp component, k kept) ComponentStatus {
 	process, err := c.running(comp.name)
 	if err != nil {
-		return ComponentStatus{Name: comp.name, Problem: "not running"}
+		return ComponentStatus{Name: comp.name, Problem: k.absent(), Restarts: k.Restarts}
 	}
-	status := ComponentStatus{Name: comp.name, PID: process.PID, Healthy: true}
+	status := ComponentStatus{Name: comp.name, PID: process.PID, Healthy: true, Restarts: k.Restarts}
 	if err := comp.healthy(ctx); err != nil {
 		status.Healthy, status.Problem = false, err.Error()
 	}

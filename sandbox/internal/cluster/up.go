@@ -165,7 +165,7 @@ func (c *Cluster) bringUpControlPlane(ctx context.Context, say func(string, ...a
 		return err
 	}
 	say("starting controller manager and scheduler")
-	if err := c.ensure(ctx, c.controllerManager(), c.scheduler()); err != nil {
+	if err := c.ensure(ctx, c.controllerManager(), c.scheduler(), c.supervisor()); err != nil {
 		return err
 	}
 	return c.awaitUsable(ctx)
@@ -197,7 +197,7 @@ func (c *Cluster) bringUpNode(ctx context.Context, say func(string, ...any)) err
 		return err
 	}
 	say("starting DNS, volumes and metrics")
-	if err := c.ensure(ctx, c.dns(), c.provisioner(), c.metrics()); err != nil {
+	if err := c.ensure(ctx, c.dns(), c.provisioner(), c.metrics(), c.supervisor()); err != nil {
 		return err
 	}
 	say("waiting for the node")

@@ -109,16 +109,29 @@ func Kill(ctx context.Context, processes ...Process) error {
 		}
 	}
 	for p, fd := range killed {
-		if err := waitExit(ctx, fd); err != nil {
+		if err := waitExit(ctx, fd, 100*time.Millisecond); err != nil {
 			return fmt.Errorf("waiting for killed process %d: %w", p.PID, err)
 		}
 	}
 	return nil
 }
 
+// Wait returns when the process has exited, or nearly a second after the context ended. The process may be anybody's child.
+func (p Process) Wait(ctx context.Context) error {
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if err != nil {
+		return nil // it is gone
+	}
+	defer unix.Close(fd)
+	if !p.Alive() { // asked after the descriptor was opened: from here on it cannot mean another process
+		return nil
+	}
+	return waitExit(ctx, fd, time.Second)
+}
+
 // waitExit waits until a process descriptor is readable, which it becomes when its process has exited (pidfd_open(2)).
-func waitExit(ctx context.Context, fd int) error {
-	const step = 100 * time.Millisecond // how late a cancelled context may be noticed
+// step is how late a cancelled context may be noticed.
+func waitExit(ctx context.Context, fd int, step time.Duration) error {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(step/time.Millisecond))
 		if n > 0 {
