@@ -136,7 +136,7 @@ func (m *mover) look(ctx context.Context) error {
 		return err
 	}
 	if m.lock == nil && m.snap.refersTo(m.id) {
-		return fmt.Errorf("deploy id %q: there was a deploy of that name", m.id)
+		return fmt.Errorf("deploy ID %q has been used before", m.id)
 	}
 	if err := m.suits(&m.snap.index); err != nil {
 		return err

@@ -135,8 +135,8 @@ func newRollbackCommand(s streams) *cobra.Command {
 		SuggestFor: []string{"undo", "revert"},
 		Short:      "Return to an earlier healthy release",
 		Long: `Return the services named, or those that the last deploy moved, to the healthy release
-before their current one; or to the one that --to names, or to those that a deploy gave
-them: without names, all of this project. shipit history lists both.`,
+before their current one; or to the one that --to names, or to the releases that a deploy
+created; without names, every service of this project. shipit history lists both.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err
@@ -254,9 +254,9 @@ func (s streams) missing(app *schema.App, gone []string) {
 		for _, name := range gone {
 			switch {
 			case slices.Contains(stays.Needs, name):
-				s.warn("%s stays, and needs %s: it cannot be deployed without", stays.Name, name)
+				s.warn("%s still needs %s and cannot be deployed again without it", stays.Name, name)
 			case calls(name):
-				s.warn("%s stays, and calls %s", stays.Name, name)
+				s.warn("%s still calls %s", stays.Name, name)
 			}
 		}
 	}
