@@ -71,7 +71,7 @@ func (l *lane) ready(t *testing.T, s scenario, f fault) *attempt {
 	switch {
 	case s.empty && now.Index != nil:
 		do(0, "delete", "--yes")
-	case !s.empty && (len(versions) == 0 || s.args[0] == "rollback" && previous(now, versions["db"]) == ""):
+	case !s.empty && (len(versions) == 0 || s.args[0] == "rollback" && previous(now) == ""):
 		for range 2 {
 			l.version++
 			l.write(t, l.version, false)
@@ -95,7 +95,7 @@ func (l *lane) ready(t *testing.T, s scenario, f fault) *attempt {
 	switch {
 	case s.gone:
 	case s.args[0] == "rollback":
-		a.new = previous(a.before, a.old)
+		a.new = previous(a.before)
 	default:
 		l.version++
 		l.write(t, l.version, s.bad)
@@ -106,12 +106,15 @@ func (l *lane) ready(t *testing.T, s scenario, f fault) *attempt {
 	return a
 }
 
-// previous is the version that rollback returns to: of db's newest healthy release
-// before its current one.
-func previous(s *invariant.State, _ string) string {
-	u := s.Index.Units["db"]
+// previous is the version that rollback returns to: of the healthy release that db's
+// current one replaced, or, when a rollback brought it there, of the newest one before it.
+func previous(s *invariant.State) string {
+	u, from := s.Index.Units["db"], 0
+	if in := s.Intents[u.Deploy]; in != nil && in.Units["db"].Release == u.Release && in.Units["db"].Record == "" {
+		from = in.Units["db"].From
+	}
 	for _, r := range u.Releases {
-		if r.Number < u.Release && r.Outcome == "deployed" && s.Intents[r.Deploy] != nil {
+		if r.Outcome == "deployed" && (r.Number == from || from == 0 && r.Number < u.Release) {
 			return s.VersionOf("db", r)
 		}
 	}

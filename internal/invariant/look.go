@@ -71,6 +71,7 @@ type Release struct {
 type Intent struct {
 	Units map[string]struct {
 		Release int              `json:"release"`
+		From    int              `json:"from"`
 		Record  string           `json:"record"`
 		Objects []map[string]any `json:"objects"`
 	} `json:"units"`
