@@ -200,21 +200,31 @@ func (c *Client) established(ctx context.Context, ref Ref) error {
 		case err != nil:
 			return c.typed(err, ref, nil)
 		}
+		// The watch ended, or said nothing.
+		if o, err := r.Get(ctx, ref.Name, metav1.GetOptions{}); err == nil {
+			if done, err := isEstablished(o); done || err != nil {
+				return err
+			}
+		}
 	}
 }
 
-// awaitEstablished watches the definition until it is established, cannot be, or
-// the watch ends.
+// awaitEstablished watches the definition until it is established, cannot be, the watch
+// ends, or says nothing.
 func (c *Client) awaitEstablished(ctx context.Context, ref Ref, start func(metav1.ListOptions) (watch.Interface, error)) (bool, error) {
 	w, err := start(metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", ref.Name).String()})
 	if err != nil {
 		return false, err
 	}
 	defer w.Stop()
+	quiet := time.NewTimer(quietDead) // the first it brings is what is there
+	defer quiet.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
+		case <-quiet.C:
+			return false, nil
 		case ev, open := <-w.ResultChan():
 			if !open {
 				return false, nil

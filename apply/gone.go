@@ -165,7 +165,8 @@ func (c *Client) objectGone(ctx context.Context, em *emitter, unit string, ref R
 }
 
 // objectMoves returns when the object o, which may be nil, changed since it was read,
-// after a pause where it cannot be watched, or when time is up.
+// after a pause where it cannot be watched, when its watch says nothing, or when time is
+// up.
 func (c *Client) objectMoves(ctx context.Context, r dynamic.ResourceInterface, o *unstructured.Unstructured, name string, atMost time.Duration) {
 	ctx, cancel := context.WithTimeout(ctx, max(atMost, time.Millisecond))
 	defer cancel()
@@ -179,8 +180,11 @@ func (c *Client) objectMoves(ctx context.Context, r dynamic.ResourceInterface, o
 		return
 	}
 	defer w.Stop()
+	quiet := time.NewTimer(quietAfter) // it may be dead
+	defer quiet.Stop()
 	select {
 	case <-w.ResultChan():
+	case <-quiet.C:
 	case <-ctx.Done():
 	}
 }

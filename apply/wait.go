@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -41,6 +40,7 @@ type goal struct {
 type awaited struct {
 	ref        Ref
 	uid        types.UID
+	applied    *unstructured.Unstructured // as the server answered, or as it was found
 	generation int64
 	deadline   time.Duration
 	settle     time.Duration
@@ -56,7 +56,7 @@ func newGoal(unit string, objects []*unstructured.Unstructured, moved bool) goal
 		if !isWorkload(kindRef{ref.APIVersion, ref.Kind}) {
 			continue
 		}
-		a := awaited{ref: ref, uid: o.GetUID(), generation: o.GetGeneration(), deadline: health.Deadline(o)}
+		a := awaited{ref: ref, uid: o.GetUID(), applied: o, generation: o.GetGeneration(), deadline: health.Deadline(o)}
 		minReady, _, _ := unstructured.NestedInt64(o.Object, "spec", "minReadySeconds")
 		if moved && minReady == 0 && ref.Kind != "Job" && !probesReadiness(o) {
 			a.settle = settle
@@ -128,6 +128,7 @@ type waiter struct {
 	start   time.Time
 	timeout time.Duration
 	told    time.Time // when it was last said what a unit waits for
+	absence
 }
 
 type unitWait struct {
@@ -155,16 +156,16 @@ func (t *waiter) run(ctx context.Context) error {
 		case <-news:
 		case <-timer.C:
 		}
-		failed, offline := t.w.state()
-		if failed != nil {
-			return failed
+		next, err := t.notice(ctx)
+		if err != nil {
+			return err
 		}
-		next, done, bad := time.Hour, true, false
+		done, bad := true, false
 		for _, u := range t.units {
 			if u.healthy {
 				continue
 			}
-			again := t.look(ctx, u, offline)
+			again := t.look(ctx, u)
 			bad = bad || u.diagnosis != nil
 			done = done && u.healthy
 			next = min(next, again)
@@ -174,7 +175,7 @@ func (t *waiter) run(ctx context.Context) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			return errNotHealthy
+			return t.c.whyEnded(ctx, errNotHealthy)
 		case done:
 			return nil
 		}
@@ -195,91 +196,6 @@ func (t *waiter) first(ctx context.Context) error {
 		return err
 	}
 	return nil
-}
-
-// look judges one unit, and returns after which time to look again even if
-// nothing changes.
-func (t *waiter) look(ctx context.Context, u *unitWait, offline bool) time.Duration {
-	now := time.Now()
-	limit := t.start.Add(u.deadline(t.timeout))
-	next := time.Until(limit)
-	healthy, pods, message := true, Pods{}, ""
-	var worst, waits *finding
-	lasting := map[string]time.Time{}
-	for _, a := range u.workloads {
-		wl := t.w.awaited(a)
-		v := health.Evaluate(wl, a.generation)
-		pods.Wanted += v.Pods.Wanted
-		pods.Updated += v.Pods.Updated
-		pods.Ready += v.Pods.Ready
-		if v.Healthy {
-			if rest := u.settling(a, now); rest > 0 {
-				healthy, message, next = false, "checking that it stays up", min(next, rest)
-			}
-			continue
-		}
-		delete(u.settled, a.ref)
-		healthy, message = false, v.Message
-		for _, pr := range v.Problems {
-			key := a.ref.String() + "/" + pr.Key
-			first, known := u.since[key]
-			if !known {
-				first = now
-			}
-			lasting[key] = first
-			if waits == nil && !offline {
-				waits = &finding{wl, pr, first}
-			}
-			if pr.Slow && t.timeout > 0 {
-				continue
-			}
-			left := pr.Grace - now.Sub(first)
-			switch {
-			case left > 0:
-				next = min(next, left)
-			case offline:
-			case !pr.Unsure:
-				if worst == nil {
-					worst = &finding{wl, pr, first}
-				}
-			case now.Sub(u.checked) >= recheck:
-				u.checked = now
-				if d, certain := t.c.diagnose(ctx, u.unit, wl, pr, now.Sub(first)); certain {
-					u.diagnosis = d
-				}
-				next = min(next, recheck)
-			default:
-				next = min(next, recheck-now.Sub(u.checked))
-			}
-		}
-		if worst == nil && !now.Before(limit) {
-			worst = &finding{w: wl, pr: t.late(a, v, offline), since: t.start}
-			if first, known := lasting[a.ref.String()+"/"+worst.pr.Key]; known {
-				worst.since = first
-			}
-		}
-	}
-	u.since = lasting
-	t.progress(u, pods, message)
-	switch {
-	case healthy:
-		u.healthy, u.took = true, now.Sub(t.start)
-		if len(u.workloads) > 0 && !u.hook {
-			t.em.emit(Event{Kind: EventHealthy, Unit: u.unit, Pods: pods})
-		}
-		return time.Hour
-	case u.diagnosis == nil && worst != nil:
-		u.diagnosis, _ = t.c.diagnose(ctx, u.unit, worst.w, worst.pr, now.Sub(worst.since))
-		if u.diagnosis.Object == (Ref{}) && len(u.workloads) > 0 {
-			u.diagnosis.Object = u.workloads[0].ref
-		}
-	}
-	if u.diagnosis != nil {
-		u.took = now.Sub(t.start)
-		t.em.emit(Event{Kind: EventFailed, Unit: u.unit, Pods: pods, Diagnosis: u.diagnosis})
-		return next
-	}
-	return min(next, t.tell(ctx, u, waits))
 }
 
 // finding is a problem of a workload, and when it was first seen.
@@ -310,33 +226,6 @@ func (t *waiter) tell(ctx context.Context, u *unitWait, waits *finding) time.Dur
 	}
 	t.em.emit(e)
 	return tellEvery
-}
-
-// late is what ends the wait at the deadline: the worst problem there is, or
-// only that it is late.
-func (t *waiter) late(a awaited, v health.Verdict, offline bool) health.Problem {
-	if offline {
-		return health.Problem{Diagnosis: Diagnosis{Code: CodeDeadlineExceeded, Object: a.ref, Message: "the API server did not answer until the deadline"}}
-	}
-	if len(v.Problems) > 0 {
-		return v.Problems[0]
-	}
-	return health.Problem{Diagnosis: Diagnosis{Code: CodeDeadlineExceeded, Object: a.ref, Message: fmt.Sprintf("not rolled out in time: %s", v.Message)}}
-}
-
-// settling returns how long a workload that is healthy must still stay so.
-func (u *unitWait) settling(a awaited, now time.Time) time.Duration {
-	if a.settle == 0 {
-		return 0
-	}
-	if u.settled == nil {
-		u.settled = map[Ref]time.Time{}
-	}
-	first, ok := u.settled[a.ref]
-	if !ok {
-		u.settled[a.ref], first = now, now
-	}
-	return a.settle - now.Sub(first)
 }
 
 func (t *waiter) progress(u *unitWait, pods Pods, message string) {

@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
@@ -35,6 +34,7 @@ type watcher struct {
 
 	mu      sync.Mutex
 	offline bool
+	lost    time.Time                  // when the server last stopped answering
 	failed  error                      // no use to go on watching
 	news    map[chan struct{}]struct{} // of those who listen; each holds one token when there is something new
 }
@@ -80,6 +80,7 @@ func (c *Client) watch(ctx context.Context, em *emitter, kinds []kindRef) *watch
 		w.workloads[k] = w.run(ctx, example,
 			func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return r.List(ctx, o) }, r.Watch)
 	}
+	w.running.Go(func() { w.keepFresh(ctx) })
 	return w
 }
 
@@ -90,6 +91,7 @@ func (c *Client) watchPods(ctx context.Context) *watcher {
 	pods := c.core.Pods(c.owner.Namespace)
 	w.pods = w.run(ctx, &corev1.Pod{},
 		func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) { return pods.List(ctx, o) }, pods.Watch)
+	w.running.Go(func() { w.keepFresh(ctx) })
 	return w
 }
 
@@ -104,12 +106,15 @@ func (w *watcher) run(ctx context.Context, example runtime.Object,
 	list func(context.Context, metav1.ListOptions) (runtime.Object, error),
 	watch func(context.Context, metav1.ListOptions) (watch.Interface, error),
 ) *watched {
-	s := &watched{Store: cache.NewStore(cache.MetaNamespaceKeyFunc), notify: w.notify, synced: make(chan struct{}), ended: map[types.UID]*unstructured.Unstructured{}}
 	selector := w.c.selector()
+	ours := func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
+		o.LabelSelector = selector
+		return list(ctx, o)
+	}
+	s := newWatched(w.notify, ours)
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, o metav1.ListOptions) (runtime.Object, error) {
-			o.LabelSelector = selector
-			l, err := list(ctx, o)
+			l, err := ours(ctx, o)
 			w.heard(ctx, s, err)
 			return l, err
 		},
@@ -152,8 +157,10 @@ func (w *watcher) heard(ctx context.Context, s *watched, err error) {
 	switch {
 	case err == nil:
 		w.offline, s.refused = false, time.Time{}
-	case errors.As(typed, &unreachable):
-		w.offline = true
+	case errors.As(typed, &unreachable), isTransient(err) && !errors.As(typed, &unauthorized):
+		if !w.offline {
+			w.offline, w.lost = true, time.Now()
+		}
 	case errors.As(typed, &forbidden), errors.As(typed, &unauthorized):
 		if s.refused.IsZero() {
 			s.refused = time.Now()
@@ -211,18 +218,18 @@ func (w *watcher) state() (failed error, offline bool) {
 	return w.failed, w.offline
 }
 
+// lostAt is when the server last stopped answering; zero when it never did.
+func (w *watcher) lostAt() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost
+}
+
 // synced returns when everything was listed once.
 func (w *watcher) synced(ctx context.Context) error {
 	news, stop := w.listen()
 	defer stop()
-	stores := []*watched{w.pods}
-	if w.replicaSets != nil {
-		stores = append(stores, w.replicaSets)
-	}
-	for _, s := range w.workloads {
-		stores = append(stores, s)
-	}
-	for _, s := range stores {
+	for _, s := range w.stores() {
 		for done := false; !done; {
 			select {
 			case <-s.synced:
@@ -277,39 +284,4 @@ func (w *watcher) awaited(a awaited) *health.Workload {
 		return health.NewWorkload(o, nil, nil)
 	}
 	return nil
-}
-
-// watched is a store that tells of changes.
-type watched struct {
-	cache.Store
-	notify func()
-	synced chan struct{}
-	once   sync.Once
-
-	refused time.Time // since when; zero when it is not; guarded by the watcher's mu
-
-	mu    sync.Mutex
-	ended map[types.UID]*unstructured.Unstructured // Jobs that ended and were removed
-}
-
-// bury keeps what is left to know of a Job that is gone.
-func (s *watched) bury(o any) {
-	if job, ok := o.(*unstructured.Unstructured); ok && job.GetKind() == "Job" && (completedJob(job) || health.JobFailed(job)) {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.ended[job.GetUID()] = job
-	}
-}
-
-func (s *watched) told(err error) error { s.notify(); return err }
-
-func (s *watched) Add(o any) error    { return s.told(s.Store.Add(o)) }
-func (s *watched) Update(o any) error { return s.told(s.Store.Update(o)) }
-func (s *watched) Delete(o any) error { s.bury(o); return s.told(s.Store.Delete(o)) }
-func (s *watched) Replace(l []any, v string) error {
-	for _, o := range s.List() {
-		s.bury(o) // it may be gone
-	}
-	defer s.once.Do(func() { close(s.synced) })
-	return s.told(s.Store.Replace(l, v))
 }

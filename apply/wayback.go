@@ -297,7 +297,7 @@ func (m *mover) resolve(ch *change, fields []string) *unstructured.Unstructured 
 		if i < 0 {
 			return nil
 		}
-		if p := ch.maybe[i]; forward == nil || !differs(forward, ch.desired, p) {
+		if p := ch.maybe[i]; !isIdentity(p) && (forward == nil || !differs(forward, ch.desired, p)) {
 			if !removeAt(o.Object, p) {
 				return nil
 			}
