@@ -123,7 +123,12 @@ func (m *mover) steps(ctx context.Context) error {
 func (m *mover) look(ctx context.Context) error {
 	kinds := kindsOf(m.targets, nil)
 	var live map[objectKey]*unstructured.Unstructured
+	var exists bool
 	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		exists, err = m.c.namespaceExists(gctx) // one that is being deleted holds nothing for long
+		return err
+	})
 	g.Go(func() (err error) {
 		m.snap, err = store{m.c}.read(gctx)
 		return err
@@ -152,16 +157,14 @@ func (m *mover) look(ctx context.Context) error {
 		if err := m.checkCalls(ctx, unitsOf(m.targets)); err != nil {
 			return err
 		}
-		exists, err := m.c.namespaceExists(ctx)
-		if err == nil && !exists {
-			err = m.c.createNamespace(ctx, m.em)
-			m.madeNamespace = err == nil
-			if err == nil {
-				err = m.labelNamespace(ctx)
+		if !exists {
+			if err := m.c.createNamespace(ctx, m.em); err != nil {
+				return err
 			}
-		}
-		if err != nil {
-			return err
+			m.madeNamespace = true
+			if err := m.labelNamespace(ctx); err != nil {
+				return err
+			}
 		}
 	}
 	if err := m.listMore(ctx, kinds, live); err != nil {

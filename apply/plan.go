@@ -2,7 +2,6 @@ package apply
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -266,18 +265,7 @@ func (c *Client) refine(ctx context.Context, p *plan) error {
 // ask asks everything at once.
 func (c *Client) ask(ctx context.Context, p *plan, changes []*change) error {
 	pre := c.newPreflight(p)
-	var namespace error
-	g := &errgroup.Group{}
-	g.Go(func() error {
-		_, namespace = c.namespaceExists(ctx)
-		return nil
-	})
 	c.examine(ctx, pre, changes)
-	_ = g.Wait()
-	var terminating *TerminatingError
-	if errors.As(namespace, &terminating) {
-		return terminating
-	}
 	for _, ch := range p.changes {
 		if ch.err != nil && !isDenied(ch.err) {
 			return ch.err

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -16,9 +17,10 @@ import (
 
 // AppStatus is what is there, unit by unit in order of name.
 type AppStatus struct {
-	App       string       `json:"app"`
-	Namespace string       `json:"namespace"`
-	Units     []UnitStatus `json:"services"`
+	App         string       `json:"app"`
+	Namespace   string       `json:"namespace"`
+	Terminating bool         `json:"terminating,omitempty"` // the namespace is being deleted, with all that is in it
+	Units       []UnitStatus `json:"services"`
 }
 
 // UnitStatus is one unit as the cluster has it now.
@@ -108,6 +110,9 @@ func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
 		return nil, err
 	}
 	out := &AppStatus{App: c.owner.App, Namespace: c.owner.Namespace}
+	var terminating *TerminatingError
+	_, err = c.namespaceExists(ctx)
+	out.Terminating = errors.As(err, &terminating)
 	gone, err := c.stopped(ctx, &snap)
 	if err != nil {
 		return nil, err

@@ -47,6 +47,10 @@ func newStatusCommand(s streams) *cobra.Command {
 
 // status prints a table on stdout, and what is wrong on stderr.
 func (s streams) status(app *schema.App, status *apply.AppStatus) error {
+	if status.Terminating {
+		err := &apply.TerminatingError{Namespace: status.Namespace}
+		s.warn("%s, with all that is in it: %s", err, err.Hint())
+	}
 	if len(status.Units) == 0 {
 		s.nothing(status.App, status.Namespace)
 		return nil
