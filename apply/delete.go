@@ -75,7 +75,7 @@ func (d *deleter) run(ctx context.Context) error {
 		}
 		d.result.Interrupted = ctx.Err() != nil
 		d.release(ctx)
-		return err
+		return d.c.whyEnded(ctx, err)
 	}
 	if err := d.forget(ctx); err != nil {
 		return err

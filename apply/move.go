@@ -110,7 +110,7 @@ func (m *mover) steps(ctx context.Context) error {
 	err := m.forward(held)
 	stop()
 	if _, lost := m.lock.age(); err != nil && lost != nil {
-		err = lost // whatever failed, failed of that
+		err = m.c.whyEnded(ctx, lost) // whatever failed, failed of that
 	}
 	if err != nil {
 		return m.backward(ctx, err)

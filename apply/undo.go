@@ -18,9 +18,12 @@ func (m *mover) backward(ctx context.Context, cause error) error {
 		return cause // somebody else decides now
 	}
 	m.blame(cause)
+	var terminating *TerminatingError
 	switch {
 	case len(m.begun) == 0:
 		return m.untouched(ctx, cause)
+	case errors.As(cause, &terminating):
+		return m.doomed(ctx, terminating)
 	case m.noRollback && m.result.Interrupted:
 		m.letGo(ctx)
 		return cause

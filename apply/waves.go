@@ -73,6 +73,9 @@ func (m *mover) forward(ctx context.Context) error {
 			m.begun = append(m.begun, n.target.unit)
 		}
 	}
+	if err == nil {
+		err = m.lastLook(ctx)
+	}
 	if err != nil {
 		return err
 	}
