@@ -43,10 +43,11 @@ func phase(ref Ref) int {
 
 // writer applies and deletes under a lock.
 type writer struct {
-	c     *Client
-	em    *emitter
-	lock  *lock
-	slots chan struct{} // bounds the requests under way
+	c        *Client
+	em       *emitter
+	lock     *lock
+	slots    chan struct{} // bounds the requests under way
+	patience func(error) time.Duration
 	// resolve answers a conflict over fields with the object to apply by force,
 	// or nil to let the conflict stand. Without it, conflicts stand.
 	resolve func(ch *change, fields []string) *unstructured.Unstructured
@@ -58,7 +59,7 @@ type writer struct {
 }
 
 func newWriter(c *Client, em *emitter, l *lock) *writer {
-	return &writer{c: c, em: em, lock: l, slots: make(chan struct{}, inFlight)}
+	return &writer{c: c, em: em, lock: l, slots: make(chan struct{}, inFlight), patience: usual}
 }
 
 // apply writes creates and updates, phase after phase, everything of a phase in
@@ -230,7 +231,7 @@ func (w *writer) remove(ctx context.Context, ch *change) error {
 func (w *writer) retry(ctx context.Context, do func(context.Context) error) error {
 	w.slots <- struct{}{}
 	defer func() { <-w.slots }()
-	return repeat(ctx, func(bool) error {
+	return repeatFor(ctx, w.patience, func(bool) error {
 		for {
 			err := w.lock.hold(ctx)
 			if err == nil {
@@ -246,10 +247,18 @@ func (w *writer) retry(ctx context.Context, do func(context.Context) error) erro
 // repeat does one write again while its failure may pass. It says when it is again:
 // the write before may have been done, and only its answer not have arrived.
 func repeat(ctx context.Context, do func(again bool) error) error {
-	again, deadline := false, giveUpAt(ctx, retryFor)
+	return repeatFor(ctx, usual, do)
+}
+
+func usual(error) time.Duration { return retryFor }
+
+// repeatFor is repeat with a patience of its own for each error; on the way back it has
+// that of the way back.
+func repeatFor(ctx context.Context, patience func(error) time.Duration, do func(again bool) error) error {
+	again, start, until := false, time.Now(), giveUpAt(ctx, 0)
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := do(again)
-		if !isPassing(err) || ctx.Err() != nil || time.Now().After(deadline) {
+		if !isPassing(err) || ctx.Err() != nil || time.Since(start) > patience(err) && time.Now().After(until) {
 			return err
 		}
 		if !pause(ctx, wait) {

@@ -126,7 +126,7 @@ func (l *lock) create(ctx context.Context) error {
 	defer cancel()
 	asked := time.Now()
 	var got *coordinationv1.Lease
-	err := repeat(ctx, func(again bool) (err error) {
+	err := repeatFor(ctx, l.c.beforeChange(ctx), func(again bool) (err error) {
 		got, err = l.c.leases.Create(whole, lease, metav1.CreateOptions{FieldManager: l.c.owner.Manager()})
 		if again && apierrors.IsAlreadyExists(err) {
 			if there, _ := l.c.leases.Get(whole, lease.Name, metav1.GetOptions{}); there != nil && maps.Equal(there.Annotations, lease.Annotations) {
@@ -140,7 +140,8 @@ func (l *lock) create(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return l.c.typed(err, leaseRef(l.c, lease.Name), nil)
+		ref := leaseRef(l.c, lease.Name)
+		return notTaken(ref, l.c.typed(err, ref, nil))
 	}
 	l.lease, l.renewed = got, asked
 	return nil

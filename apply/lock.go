@@ -24,6 +24,9 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 	start := time.Now()
 	deadline := start.Add(wait)
 	gone := map[string]bool{} // deploys whose Lease does not exist
+	renewable := l.renewable(ctx)
+	defer renewable() // until it has ended
+	patience := c.beforeChange(ctx)
 	for {
 		var held *LockedError
 		var takeovers []Event
@@ -40,9 +43,12 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 		if errors.Is(err, errStale) {
 			continue
 		}
-		if err != nil && isPassing(err) && time.Since(start) < retryFor && pause(ctx, again) {
+		if err != nil && isPassing(err) && time.Since(start) < patience(err) && pause(ctx, again) {
 			snap = nil // it may have been written
 			continue
+		}
+		if err == nil {
+			err = renewable()
 		}
 		if err == nil {
 			err = ctx.Err() // asked to stop while the lock was written
@@ -64,7 +70,7 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 			}
 		}
 		l.giveUp(ctx, held == nil)
-		return nil, nil, err
+		return nil, nil, notTaken(store{c}.ref(store{c}.indexName()), err)
 	}
 }
 

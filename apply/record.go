@@ -40,13 +40,14 @@ func (m *mover) record(ctx context.Context) error {
 		m.tried[unit] = iu.Release
 	}
 	w := newWriter(m.c, m.em, m.lock)
+	w.patience = m.c.beforeChange(ctx)
 	err := w.retry(ctx, func(ctx context.Context) error {
-		return s.put(ctx, intentType, s.intentName(m.id), "intent", m.id, in)
+		return s.put(ctx, intentType, s.intentName(m.id), "intent", m.id, in, w.patience)
 	})
 	if err != nil {
-		return err
+		return notTaken(s.ref(s.intentName(m.id)), err)
 	}
-	return w.retry(ctx, func(ctx context.Context) error { return m.mark(ctx, s) })
+	return w.retry(ctx, func(ctx context.Context) error { return m.mark(ctx) })
 }
 
 // mark writes into the index that the units are on their way.

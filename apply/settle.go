@@ -180,7 +180,7 @@ func (m *mover) putOutcome(ctx context.Context, res *Result, failure error) {
 	r := m.c.outcomeRecord(res, failure)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
 	defer cancel()
-	if err := s.put(ctx, outcomeType, s.outcomeName(res.DeployID), "outcome", res.DeployID, r); err != nil {
+	if err := s.put(ctx, outcomeType, s.outcomeName(res.DeployID), "outcome", res.DeployID, r, usual); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: "how this ended is recorded, but its details could not be", Err: err})
 	}
 }

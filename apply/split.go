@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +38,8 @@ func split(data []byte, size int) [][]byte {
 
 // put writes a record that never changes, over as many Secrets as it needs. The
 // first is written last: where it is, the record is whole.
-func (s store) put(ctx context.Context, kind corev1.SecretType, name, state, deploy string, record any) error {
+// patience is that of repeatFor.
+func (s store) put(ctx context.Context, kind corev1.SecretType, name, state, deploy string, record any, patience func(error) time.Duration) error {
 	ctx, cancel := finishing(ctx)
 	defer cancel()
 	data, err := encode(record)
@@ -56,7 +58,7 @@ func (s store) put(ctx context.Context, kind corev1.SecretType, name, state, dep
 		if i == 0 && len(parts) > 1 {
 			secret.Data[partsKey] = []byte(strconv.Itoa(len(parts)))
 		}
-		err := repeat(ctx, func(again bool) error {
+		err := repeatFor(ctx, patience, func(again bool) error {
 			_, err := s.c.core.Secrets(ref.Namespace).Create(ctx, secret, metav1.CreateOptions{FieldManager: s.c.owner.Manager()})
 			if again && apierrors.IsAlreadyExists(err) {
 				return nil
