@@ -137,10 +137,7 @@ func (d *deleter) remove(ctx context.Context) error {
 	var err error
 	snap := d.snap
 	err = repeat(ctx, func(bool) (err error) {
-		d.snap, err = store{d.c}.swap(ctx, snap, func(ix *index) error {
-			if err := d.lock.owns(ix); err != nil {
-				return err
-			}
+		d.snap, err = d.lock.swap(ctx, d.em, snap, snap, func(ix *index) error {
 			for _, name := range d.units {
 				ix.Units[name].State = StateDeploying
 			}
@@ -228,13 +225,14 @@ func (d *deleter) forget(ctx context.Context) error {
 	}
 	var snap *snapshot
 	err = repeat(ctx, func(again bool) (err error) {
-		snap, err = s.swap(ctx, d.snap, func(ix *index) error {
-			if again && !slices.ContainsFunc(d.units, func(name string) bool { return ix.Units[name] != nil }) {
+		if again {
+			// The answer to the first attempt did not arrive.
+			snap, err = s.read(ctx)
+			if err == nil && snap.version != "" && !slices.ContainsFunc(d.units, func(name string) bool { return snap.Units[name] != nil }) {
 				return nil
 			}
-			if err := d.lock.owns(ix); err != nil {
-				return err
-			}
+		}
+		snap, err = d.lock.swap(ctx, d.em, d.snap, d.snap, func(ix *index) error {
 			for _, name := range d.units {
 				delete(ix.Units, name)
 			}

@@ -94,7 +94,7 @@ func (c *Client) standing(ctx context.Context, changes []*change) ([]stands, err
 			kinds = append(kinds, kindRef{ch.ref.APIVersion, ch.ref.Kind})
 		}
 	}
-	var live map[Ref]*unstructured.Unstructured
+	var live map[objectKey]*unstructured.Unstructured
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		_, err := c.namespaceExists(gctx)
@@ -116,7 +116,7 @@ func (c *Client) standing(ctx context.Context, changes []*change) ([]stands, err
 			continue
 		}
 		g.Go(func() (err error) {
-			now := live[ch.ref]
+			now := live[keyOf(ch.ref)]
 			if now == nil {
 				if now, err = c.get(ctx, ch.ref); err != nil {
 					return err

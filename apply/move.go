@@ -48,6 +48,7 @@ type mover struct {
 	edges         map[string][]string   // what each unit of the way forward waits for
 	ran           map[string][]Ref      // the hooks of each unit that were run
 	begun         []string              // the moved units of which something may have been written
+	wanted        *intent               // as it was recorded
 	tried         map[string]int        // the release that each moved unit was to get
 	homes         map[string]home       // where each moved unit goes back to
 	madeNamespace bool
@@ -357,18 +358,6 @@ func (m *mover) leave(ctx context.Context) {
 	if err := m.settle(ctx, m.restore); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: lockKept, Err: err})
 	}
-}
-
-// letGo gives the lock back and leaves everything as it is, half-way: the index
-// says so.
-func (m *mover) letGo(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	if err := m.lock.release(ctx); err != nil {
-		m.em.emit(Event{Kind: EventWarning, Message: lockKept, Err: err})
-		return
-	}
-	m.recorded = true
 }
 
 func (m *mover) movedChanges() []*change {

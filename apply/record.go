@@ -35,6 +35,7 @@ func now() time.Time { return time.Now().UTC().Truncate(time.Second) }
 func (m *mover) record(ctx context.Context) error {
 	s := store{m.c}
 	in := m.intent()
+	m.wanted = in
 	m.tried = map[string]int{}
 	for unit, iu := range in.Units {
 		m.tried[unit] = iu.Release
@@ -51,11 +52,8 @@ func (m *mover) record(ctx context.Context) error {
 }
 
 // mark writes into the index that the units are on their way.
-func (m *mover) mark(ctx context.Context, s store) error {
-	snap, err := s.swap(ctx, m.snap, func(ix *index) error {
-		if err := m.lock.owns(ix); err != nil {
-			return err
-		}
+func (m *mover) mark(ctx context.Context) error {
+	snap, err := m.lock.swap(ctx, m.em, m.snap, m.snap, func(ix *index) error {
 		ix.Kinds = kindsOf(m.targets, ix.Kinds)
 		for i, k := range ix.Kinds {
 			ix.Kinds[i] = m.c.kinds.served(k)

@@ -112,21 +112,17 @@ func (m *mover) settle(ctx context.Context, change func(*index)) error {
 		if listed, err = s.records(ctx); err != nil {
 			return err
 		}
-		if again {
-			// The answer to the first attempt did not arrive.
-			if snap, err = s.read(ctx); err != nil || m.lock.free(&snap.index) {
-				return err
-			}
-		}
 		from := m.snap
 		if again {
-			from = snap
+			// The answer to the first attempt did not arrive.
+			if snap, err = s.read(ctx); err == nil && snap.version != "" && m.lock.free(&snap.index) {
+				return nil
+			}
+			from = nil
 		}
 		again = true
-		snap, err = s.swap(ctx, from, func(ix *index) error {
-			if err := m.lock.owns(ix); err != nil {
-				return err
-			}
+		m.rewrite(ctx, listed)
+		snap, err = m.lock.swap(ctx, m.em, m.snap, from, func(ix *index) error {
 			change(ix)
 			m.remember(ix)
 			m.lock.unlock(ix)
