@@ -150,8 +150,6 @@ func (d *deleter) remove(ctx context.Context) error {
 	}
 	w := d.c.watch(ctx, d.em, d.snap.Kinds)
 	defer w.close()
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
 	p := &plan{}
 	for _, name := range d.units {
 		p.changes = append(p.changes, d.c.plan([]target{{unit: name, claims: d.req.Claims, removed: true}}, d.live).changes...)
@@ -168,7 +166,9 @@ func (d *deleter) remove(ctx context.Context) error {
 		return err
 	}
 	_ = writer.delete(ctx, p.changes) // every error is in its change
-	err = d.awaitUnits(ctx, w, p)
+	waits, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err = d.awaitUnits(waits, w, p)
 	if err == nil && !d.req.Claims {
 		claims = writer.dropUnbound(ctx, claims)
 	}

@@ -153,6 +153,18 @@ func (c *Client) objectGone(ctx context.Context, em *emitter, unit string, ref R
 			c.objectMoves(ctx, r, o, ref.Name, time.Until(due))
 		}
 		switch {
+		case ctx.Err() != nil && err != nil:
+			// The last answer was cut off: it may be gone.
+			once, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnoseFor)
+			o, err := r.Get(once, ref.Name, metav1.GetOptions{})
+			cancel()
+			if apierrors.IsNotFound(err) || err == nil && o.GetUID() != deleted.GetUID() {
+				return nil
+			}
+			if err == nil {
+				last = o
+			}
+			return c.deleting(ctx, ref, last, context.Cause(ctx))
 		case ctx.Err() != nil:
 			return c.deleting(ctx, ref, last, context.Cause(ctx))
 		case !time.Now().Before(due):
