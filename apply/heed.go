@@ -127,8 +127,8 @@ func (ch *change) doubtful(asked, answer *unstructured.Unstructured, manager str
 			kept = append(kept, p.Copy())
 		}
 	}
-	if ch.live == nil {
-		return kept, dropped
+	if ch.live == nil || ch.rewritten(manager) {
+		return kept, dropped // the fields that are owned are named by another version
 	}
 	for _, p := range removedPaths(ch.maybe, asked, ch.live) {
 		got, there := valueAt(answer.Object, p)
