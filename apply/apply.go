@@ -178,6 +178,11 @@ func (w *writer) write(ctx context.Context, ch *change, desired *unstructured.Un
 func (w *writer) writeOnce(ctx context.Context, ch *change, desired *unstructured.Unstructured) error {
 	start := time.Now()
 	return w.retry(ctx, func(ctx context.Context) error {
+		if ch.lost {
+			if err := w.regain(ctx, ch); err != nil {
+				return err
+			}
+		}
 		got, err := w.first(ctx, ch, desired)
 		if fields := conflictFields(err); ch.onlyReplicas(err) {
 			got, err = w.send(ctx, ch.ref, desired, true)

@@ -101,6 +101,9 @@ func (k *checker) run(ctx context.Context, units []Unit) error {
 	if err != nil {
 		return err
 	}
+	if _, err := k.c.recall(ctx, &k.m.snap.index, live); err != nil {
+		return err
+	}
 	for i := range targets {
 		t := &targets[i]
 		u := k.m.snap.Units[t.unit]

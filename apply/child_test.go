@@ -33,6 +33,7 @@ type childDeploy struct {
 	Owner      apply.Owner
 	Units      []apply.Unit
 	Rollback   *childRollback // instead of a deploy
+	Delete     bool           // all, instead of a deploy
 	Lease      time.Duration  // 0 is the usual
 	StopAt     int            // before its n-th writing request the process says so, and waits for SIGCONT
 }
@@ -46,6 +47,9 @@ type childRollback struct {
 func (d childDeploy) run(c *apply.Client, sink func(apply.Event)) (*apply.Result, error) {
 	if r := d.Rollback; r != nil {
 		return c.Rollback(context.Background(), apply.RollbackRequest{Units: r.Units, To: r.To, DeployID: r.DeployID}, sink)
+	}
+	if d.Delete {
+		return c.Delete(context.Background(), apply.DeleteRequest{}, sink)
 	}
 	return c.Deploy(context.Background(), apply.Request{Units: d.Units}, sink)
 }

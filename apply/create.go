@@ -61,7 +61,7 @@ func (c *Client) tryNew(ctx context.Context, r dynamic.ResourceInterface, ch *ch
 // attempt before this one made is applied as any other.
 func (w *writer) first(ctx context.Context, ch *change, desired *unstructured.Unstructured) (*unstructured.Unstructured, error) {
 	if ch.action != ActionCreate || ch.applied != nil {
-		return w.send(ctx, ch.ref, desired, ch.force)
+		return w.send(ctx, ch.ref, desired, ch.force || ch.lost)
 	}
 	got, err := w.send(ctx, ch.ref, onlyNew(desired), false)
 	if !apierrors.IsConflict(err) {

@@ -39,7 +39,9 @@ type deleter struct {
 	req    DeleteRequest
 	units  []string
 	snap   *snapshot
+	kinds  []kindRef // of the objects that are looked for
 	live   map[objectKey]*unstructured.Unstructured
+	lost   *lostObjects
 	lock   *lock
 	result *Result
 }
@@ -53,19 +55,18 @@ func (d *deleter) run(ctx context.Context) error {
 		d.result.Outcome = Unchanged
 		return nil
 	}
-	if err := d.look(ctx); err != nil {
-		return err
-	}
-	if len(d.units) == 0 && d.snap.version == "" {
-		d.result.Outcome = Unchanged
-		return nil
-	}
-	if d.lock, d.snap, err = d.c.acquire(ctx, d.em, d.snap, d.id, d.units, d.req.LockWait, d.stillOver); err != nil {
-		if errors.Is(err, errRenewed) {
+	for d.lock == nil {
+		if err := d.enter(ctx); errors.Is(err, errRenewed) {
 			d.result.Outcome = Unchanged
 			return nil
+		} else if err != nil {
+			return err
 		}
-		return err
+		if d.lock == nil {
+			if again, err := d.tidy(ctx); err != nil || !again {
+				return err
+			}
+		}
 	}
 	defer d.lock.drop(context.WithoutCancel(ctx))
 	d.result.DeployID, d.result.Outcome = d.id, Interrupted
@@ -84,48 +85,114 @@ func (d *deleter) run(ctx context.Context) error {
 	return nil
 }
 
-// look finds the units. Without a request for some, objects that carry the
-// labels of a lost index count too.
+// enter finds what is to go and takes the lock of its units. It holds none when
+// there are no units.
+func (d *deleter) enter(ctx context.Context) error {
+	for {
+		if err := d.look(ctx); err != nil {
+			return err
+		}
+		if len(d.units) == 0 && d.snap.version == "" {
+			return nil
+		}
+		units, looked := d.units, d.snap.version
+		l, snap, err := d.c.acquire(ctx, d.em, d.snap, d.id, units, d.req.LockWait, d.stillOver)
+		if err != nil {
+			return err
+		}
+		if d.lock = l; !l.outdated(snap, looked) {
+			d.snap = snap
+			return nil
+		}
+		// Somebody was there between, and what they made has to go, too.
+		err = d.look(ctx)
+		if err == nil && !slices.ContainsFunc(d.units, func(u string) bool { return !slices.Contains(units, u) }) {
+			return nil
+		}
+		d.release(ctx)
+		if d.lock = nil; err != nil {
+			return err
+		}
+	}
+}
+
+// look finds the units, and their objects. What carries the labels of the app
+// counts too, where no index tells which kinds it may be of.
 func (d *deleter) look(ctx context.Context) (err error) {
 	if d.snap, err = (store{d.c}).read(ctx); err != nil {
 		return err
 	}
-	kinds := d.snap.Kinds
-	if len(d.req.Units) > 0 {
-		if d.units, err = d.c.named(&d.snap.index, d.req.Units); err != nil {
-			return err
-		}
-	} else {
-		kinds = kindsOf(nil, slices.Concat(kinds, d.c.kinds.usual()))
+	unknown := func(name string) bool { return d.snap.Units[name] == nil }
+	everywhere := d.snap.version == "" || slices.ContainsFunc(d.req.Units, unknown)
+	d.kinds = d.snap.Kinds
+	if everywhere || len(d.req.Units) == 0 {
+		d.kinds = kindsOf(nil, slices.Concat(d.kinds, d.c.kinds.usual()))
 	}
-	if d.live, err = d.c.live(ctx, kinds); err != nil {
+	if d.live, err = d.c.live(ctx, d.kinds); err != nil {
 		return err
 	}
-	if len(d.req.Units) == 0 {
-		var others []string
-		defer func() { leftAlone(d.em, others) }()
-		for name := range d.snap.Units {
-			d.units = append(d.units, name)
+	if everywhere {
+		if err := d.c.liveOfAll(ctx, d.kinds, d.live); err != nil {
+			return err
 		}
-		for _, o := range d.live {
-			if entry(o, d.c.owner.Manager()) != nil && (d.req.Claims || !keepsData(refOf(o))) {
-				d.units = append(d.units, unitOf(o))
-			}
-		}
-		if d.req.Claims {
-			// What was deleted without its claims has none but them.
-			claims, err := d.c.claims(ctx, nil)
-			if err != nil {
-				return err
-			}
-			for _, o := range claims {
-				d.units = append(d.units, unitOf(o))
-			}
-		}
-		slices.Sort(d.units)
-		d.units, others = d.snap.ofSource(slices.Compact(d.units), d.c.owner.Source)
 	}
+	if d.lost, err = d.c.recall(ctx, &d.snap.index, d.live); err != nil {
+		return err
+	}
+	found, err := d.found(ctx)
+	if err != nil {
+		return err
+	}
+	if len(d.req.Units) > 0 {
+		d.units, err = d.named(found)
+		return err
+	}
+	for name := range d.snap.Units {
+		found = append(found, name)
+	}
+	slices.Sort(found)
+	var others []string
+	d.units, others = d.snap.ofSource(slices.Compact(found), d.c.owner.Source)
+	leftAlone(d.em, others)
 	return nil
+}
+
+// found are the units of the objects that are there and would go.
+func (d *deleter) found(ctx context.Context) ([]string, error) {
+	var out []string
+	for _, o := range d.live {
+		if entry(o, d.c.owner.Manager()) != nil && (d.req.Claims || !keepsData(refOf(o))) {
+			out = append(out, unitOf(o))
+		}
+	}
+	if d.req.Claims {
+		// What was deleted without its claims has none but them.
+		claims, err := d.c.claims(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		for _, o := range claims {
+			out = append(out, unitOf(o))
+		}
+	}
+	return out, nil
+}
+
+// named returns the units of the request. They are in the index, if only because
+// somebody is about to deploy them, or found without.
+func (d *deleter) named(found []string) ([]string, error) {
+	for _, name := range d.req.Units {
+		if d.snap.Units[name] == nil && !slices.Contains(found, name) {
+			if err := leftError(d.c.owner.App, ofUnits(d.lost.unsure, []string{name})); err != nil {
+				return nil, err
+			}
+			if _, err := d.c.named(&d.snap.index, d.req.Units); err != nil {
+				return nil, err
+			}
+		}
+	}
+	names := slices.Sorted(slices.Values(d.req.Units))
+	return slices.Compact(names), nil
 }
 
 // remove marks the units, deletes their objects and waits until all is gone.
@@ -148,8 +215,13 @@ func (d *deleter) remove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w := d.c.watch(ctx, d.em, d.snap.Kinds)
+	w := d.c.watch(ctx, d.em, d.kinds)
 	defer w.close()
+	for _, name := range d.units {
+		if err := w.outlastHooks(ctx, d.c.leftHooks(d.live, name), timeout); err != nil {
+			return err
+		}
+	}
 	p := &plan{}
 	for _, name := range d.units {
 		p.changes = append(p.changes, d.c.plan([]target{{unit: name, claims: d.req.Claims, removed: true}}, d.live).changes...)
@@ -175,7 +247,8 @@ func (d *deleter) remove(ctx context.Context) error {
 	if !d.req.Claims {
 		tellKept(d.em, claims)
 	}
-	return err
+	tellStrangers(d.em, ofUnits(d.lost.strangers, d.units))
+	return errors.Join(err, leftError(d.c.owner.App, ofUnits(d.lost.unsure, d.units)))
 }
 
 // awaitUnits waits until what was deleted of the units is gone, and notes how each
@@ -236,6 +309,7 @@ func (d *deleter) forget(ctx context.Context) error {
 			for _, name := range d.units {
 				delete(ix.Units, name)
 			}
+			d.lock.unlock(ix) // what another project took over meanwhile stays
 			maps.DeleteFunc(ix.Expires, func(source string, _ time.Time) bool { return !ix.hasAny(source) })
 			return nil
 		})
@@ -252,7 +326,7 @@ func (d *deleter) forget(ctx context.Context) error {
 	if err != nil || !gone {
 		return err
 	}
-	return d.c.removeNamespace(ctx, d.em)
+	return d.leave(ctx, d.lock.others)
 }
 
 // erase deletes all state. It reports false, and leaves all, when the index was

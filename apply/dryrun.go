@@ -31,7 +31,7 @@ func (c *Client) dryRun(ctx context.Context, r dynamic.ResourceInterface, ch *ch
 }
 
 func (c *Client) tryOnce(ctx context.Context, r dynamic.ResourceInterface, ch *change) (*unstructured.Unstructured, error) {
-	options := metav1.ApplyOptions{FieldManager: c.owner.Manager(), Force: ch.force, DryRun: []string{metav1.DryRunAll}}
+	options := metav1.ApplyOptions{FieldManager: c.owner.Manager(), Force: ch.force || ch.lost, DryRun: []string{metav1.DryRunAll}}
 	dry, err := r.Apply(ctx, ch.ref.Name, ch.asked(), options)
 	if ch.onlyReplicas(err) {
 		options.Force = true

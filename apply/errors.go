@@ -121,6 +121,9 @@ type NotOursError struct {
 	Object  Ref
 	Manager string // who manages it: a field manager, or "" when not known
 	App     string // the app its labels claim, when that is another one
+	// Labelled is of one that has all labels of this app: its managedFields may have
+	// been lost.
+	Labelled bool
 }
 
 func (e *NotOursError) Error() string {
@@ -132,6 +135,15 @@ func (e *NotOursError) Error() string {
 		s += fmt.Sprintf(": its field manager is %s", e.Manager)
 	}
 	return s
+}
+
+// Hint says how an object that lost its managedFields is taken again.
+func (e *NotOursError) Hint() string {
+	if !e.Labelled || e.Object.Namespace == "" {
+		return ""
+	}
+	return fmt.Sprintf("it has this app's labels: if it is the app's, as after a restore from a backup, say so and deploy again: kubectl -n %s patch %s %s --type=merge -p '{\"metadata\":{\"managedFields\":[{}]}}'",
+		e.Object.Namespace, kubectlKind(e.Object), e.Object.Name)
 }
 
 // InvalidError says that the API server does not accept Object: a value, or an

@@ -49,6 +49,7 @@ func (m *mover) removeUnits(ctx, waits context.Context, units []string) map[stri
 			if errs[i] = w.leaveNamespace(ctx, unit, m.live); errs[i] != nil {
 				return nil
 			}
+			_ = m.watcher.outlastHooks(waits, m.c.leftHooks(m.live, unit), m.deletionTimeout()) // their end is not needed
 			if errs[i] = w.delete(ctx, changes[i]); errs[i] == nil {
 				errs[i] = m.c.awaitGone(waits, m.watcher, unit, changes[i])
 			}

@@ -42,6 +42,7 @@ type lock struct {
 	deploy string
 	units  []string
 	dead   []string // deploys whose lock was taken over
+	waited bool     // for another holder of a unit, who may have changed anything until then
 
 	mu      sync.Mutex // guards lease, renewed and lost, and orders renewals
 	lease   *coordinationv1.Lease
@@ -56,19 +57,20 @@ type lock struct {
 }
 
 // lock makes a Lease for deploy and keeps it moving until it is dropped. Leases
-// whose process is dead go.
+// whose holders are dead go.
 func (c *Client) lock(ctx context.Context, deploy string, units []string) (*lock, error) {
 	l := &lock{c: c, deploy: deploy, units: units, done: make(chan struct{}), gone: make(chan struct{})}
-	var err error
-	if l.others, err = c.deadLeases(ctx); err != nil {
-		return nil, err
-	}
 	if err := l.create(ctx); err != nil {
 		return nil, err
 	}
 	renewing, stop := context.WithCancel(context.WithoutCancel(ctx))
 	l.stop = stop
 	go l.keep(renewing)
+	var err error
+	if l.others, err = l.deadLeases(ctx); err != nil {
+		l.drop(context.WithoutCancel(ctx))
+		return nil, err
+	}
 	return l, nil
 }
 

@@ -13,8 +13,8 @@ import (
 )
 
 // acquire takes the lock of units for deploy and returns the index as it is then.
-// snap is the index that the caller decided on; the returned one differs when
-// another deploy changed it meanwhile. also is part of the same write, and may
+// snap is the index that the caller decided on: when the lock says that it is
+// outdated, the caller has to look at everything again. also is part of the same write, and may
 // refuse it.
 func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deploy string, units []string, wait time.Duration, also func(*index) error) (*lock, *snapshot, error) {
 	l, err := c.lock(ctx, deploy, units)
@@ -63,6 +63,7 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 			return l, next, nil
 		}
 		if held != nil {
+			l.waited = true
 			if err = c.awaitHolder(ctx, em, held, deadline); err == nil {
 				gone[held.DeployID] = true
 				snap = nil
@@ -72,6 +73,13 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 		l.giveUp(ctx, held == nil)
 		return nil, nil, notTaken(store{c}.ref(store{c}.indexName()), err)
 	}
+}
+
+// outdated reports whether somebody may have changed something since the caller
+// read the index in version looked: snap is the index as the lock was taken in it.
+// A holder that was killed has changed objects, and not the index.
+func (l *lock) outdated(snap *snapshot, looked string) bool {
+	return l.waited || snap.base != looked
 }
 
 // take points the units to this lock, or names who holds one of them. The locks

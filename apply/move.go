@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -20,10 +19,11 @@ type mover struct {
 
 	id         string
 	targets    []target
-	prune      bool           // remove the units of our source that are no targets, once the targets are healthy
-	releases   map[string]int // of a rollback: the recorded release of each target; nil makes new ones
-	drops      []string       // of a rollback: the units that go once the targets are healthy
-	finishes   []finish       // of a rollback: those that were stopped and that it brings to their end
+	prune      bool                        // remove the units of our source that are no targets, once the targets are healthy
+	releases   map[string]int              // of a rollback: the recorded release of each target; nil makes new ones
+	drops      []string                    // of a rollback: the units that go once the targets are healthy
+	finishes   []finish                    // of a rollback: those that were stopped and that it brings to their end
+	revisit    func(context.Context) error // finds where a rollback goes anew
 	force      bool
 	timeout    time.Duration
 	lockWait   time.Duration
@@ -38,6 +38,7 @@ type mover struct {
 
 	snap          *snapshot
 	live          map[objectKey]*unstructured.Unstructured
+	unclaimed     *lostObjects // what of live lost its managedFields
 	plan          *plan
 	lock          *lock
 	watcher       *watcher
@@ -47,6 +48,7 @@ type mover struct {
 	before        map[string]*unitState // what the index said of the units that are locked, nil if nothing
 	edges         map[string][]string   // what each unit of the way forward waits for
 	ran           map[string][]Ref      // the hooks of each unit that were run
+	leftDone      map[string][]Ref      // the hooks of each unit that others had left running, and that ended well
 	begun         []string              // the moved units of which something may have been written
 	wanted        *intent               // as it was recorded
 	tried         map[string]int        // the release that each moved unit was to get
@@ -175,6 +177,10 @@ func (m *mover) look(ctx context.Context) error {
 		return err
 	}
 	m.live = live
+	var err error
+	if m.unclaimed, err = m.c.recall(ctx, &m.snap.index, live); err != nil {
+		return err
+	}
 	m.lost = map[string]bool{}
 	for i := range m.targets {
 		t := &m.targets[i]
@@ -183,10 +189,11 @@ func (m *mover) look(ctx context.Context) error {
 		if u == nil || u.Last == 0 {
 			m.lost[t.unit] = slices.ContainsFunc(m.refsOf(t.unit), func(r Ref) bool { return !keepsData(r) })
 		}
+		t.begins = m.lost[t.unit]
 	}
 	m.plan = m.c.plan(m.targets, live)
 	for _, ch := range m.plan.changes {
-		ch.force = m.force
+		ch.force, ch.was = m.force, m.unclaimed.recorded[ch.ref]
 	}
 	if err := m.c.refine(ctx, m.plan); err != nil {
 		return err
@@ -205,16 +212,6 @@ func (m *mover) look(ctx context.Context) error {
 		return err
 	}
 	return m.checkCalls(ctx, m.moved)
-}
-
-// takeNamespaceBack removes the namespace that was made for a deploy that was then
-// refused, unless somebody uses it already.
-func (m *mover) takeNamespaceBack(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
-	defer cancel()
-	if err := m.c.removeNamespace(ctx, m.em); err != nil {
-		m.em.emit(Event{Kind: EventWarning, Message: "namespace " + m.c.owner.Namespace + " was made for this deploy, and stays", Err: err})
-	}
 }
 
 func unitsOf(targets []target) []string {
@@ -270,9 +267,14 @@ func (m *mover) enter(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	m.lock = l
-	if snap.base != looked {
+	if l.outdated(snap, looked) {
 		// Somebody was there between: look again, inside the lock.
-		err = m.look(ctx)
+		if m.revisit != nil && snap.base != looked {
+			err = m.revisit(ctx)
+		}
+		if err == nil {
+			err = m.look(ctx)
+		}
 		missing := func(u string) bool { return !slices.Contains(units, u) }
 		if err == nil && !slices.ContainsFunc(m.locked(), missing) {
 			return true, nil
@@ -335,18 +337,13 @@ func (m *mover) begin(ctx context.Context) error {
 // warn tells what whoever deploys should know before anything is written.
 func (m *mover) warn() {
 	m.warnDeleting()
-	var lost []string
+	m.warnUnclaimed()
 	for _, t := range m.targets {
-		if m.lost[t.unit] && m.releases == nil {
-			lost = append(lost, t.unit)
-		}
 		if u := m.before[t.unit]; m.releases == nil && u != nil && u.Last > 0 && u.Source != m.c.owner.Source {
 			m.em.emit(Event{Kind: EventWarning, Unit: t.unit, Message: fmt.Sprintf("it came from %s until now, and comes from %s from here on", u.Source, m.c.owner.Source)})
 		}
 	}
-	if len(lost) > 0 {
-		m.em.emit(Event{Kind: EventWarning, Message: "no release is recorded of " + strings.Join(lost, ", ") + ", though they are there: a new history begins"})
-	}
+	m.warnUnrecorded()
 }
 
 // leave gives the lock back: nothing was changed, and the index says again what

@@ -13,7 +13,8 @@ import (
 )
 
 // annotationCreatedFor marks a namespace that shipit made, with the field manager
-// it was made for: the only kind of namespace that Delete removes.
+// it was made for: the only kind of namespace that Delete removes. The last app in
+// it need not be the first.
 const annotationCreatedFor = "shipit.dev/created-for"
 
 // rootCertificates is a ConfigMap that is in every namespace, a moment after its
@@ -61,7 +62,7 @@ func (c *Client) createNamespace(ctx context.Context, em *emitter) error {
 	return c.typed(err, c.namespaceRef(), nil)
 }
 
-// removeNamespace deletes the namespace if it was made for this app and holds
+// removeNamespace deletes the namespace if shipit made it and it holds
 // nothing that somebody could miss, and waits until it is gone.
 func (c *Client) removeNamespace(ctx context.Context, em *emitter) error {
 	ns, err := c.core.Namespaces().Get(ctx, c.owner.Namespace, metav1.GetOptions{})
@@ -71,7 +72,8 @@ func (c *Client) removeNamespace(ctx context.Context, em *emitter) error {
 	if err != nil {
 		return c.typed(err, c.namespaceRef(), nil)
 	}
-	if ns.Annotations[annotationCreatedFor] != c.owner.Manager() || ns.DeletionTimestamp != nil {
+	made := strings.HasPrefix(ns.Annotations[annotationCreatedFor], Owner{Namespace: ns.Name}.Manager())
+	if !made || ns.DeletionTimestamp != nil {
 		return nil
 	}
 	left, silent, err := c.leftIn(ctx)
@@ -108,6 +110,16 @@ func (c *Client) removeNamespace(ctx context.Context, em *emitter) error {
 	ctx, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	return c.objectGone(ctx, em, "", ref, ns)
+}
+
+// takeNamespaceBack removes the namespace that was made for a deploy that was then
+// refused, unless somebody uses it already.
+func (m *mover) takeNamespaceBack(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
+	defer cancel()
+	if err := m.c.removeNamespace(ctx, m.em); err != nil {
+		m.em.emit(Event{Kind: EventWarning, Message: "namespace " + m.c.owner.Namespace + " was made for this deploy, and stays", Err: err})
+	}
 }
 
 // leftIn lists what is in the namespace beside what Kubernetes puts there by

@@ -43,6 +43,8 @@ type change struct {
 	redefined bool                       // the definition of its kind changes in this deploy
 	force     bool                       // fields of other managers are taken
 	shared    bool                       // it is the app's namespace, which others have too
+	lost      bool                       // its managedFields were lost: all that is wanted is taken
+	was       *unstructured.Unstructured // of a lost one: as it was recorded, nil when it was not
 	binds     bool                       // it is a binding of a Role that this deploy has
 	hook      string                     // the phase of a hook
 	intruders []otherField               // what other managers put beside what is applied, or in its place
@@ -70,6 +72,7 @@ type target struct {
 	// wanted, and not deleted either.
 	retained []Ref
 	claims   bool               // delete even claims
+	begins   bool               // its history begins, and it was there before: nothing is deleted
 	removed  bool               // it goes: what is being deleted already is waited for, too
 	ran      map[objectKey]bool // hooks that need not run again
 	once     map[string]bool    // Jobs that have run and removed themselves, by onceKey
@@ -216,11 +219,13 @@ func (c *Client) decide(ch *change) {
 	}
 	ch.action = ActionUpdate
 	owned, ok := ownedFields(ch.live, c.owner.Manager())
-	if !ok && !ch.shared {
-		return // not ours: refine refuses it
-	}
-	if !ok {
+	switch {
+	case ok:
+		ch.lost = owned.Empty()
+	case ch.lost, ch.shared: // the one was read again
 		owned = &fieldpath.Set{}
+	default:
+		return // not ours: refine refuses it
 	}
 	if ch.hand = c.handOf(ch, owned); ch.scaled {
 		ch.desired = withoutReplicas(ch.desired)
@@ -228,7 +233,10 @@ func (c *Client) decide(ch *change) {
 	ch.maybe = compare(ch.desired, ch.live, owned)
 	ch.take = husks(removedPaths(ch.maybe, ch.desired, ch.live), ch.live, c.owner.Manager())
 	ch.intruders = intruders(ch.desired, ch.live, c.owner.Manager())
-	if ch.rewritten(c.owner.Manager()) {
+	switch {
+	case ch.lost:
+		ch.intruders = nil // what others have is taken
+	case ch.rewritten(c.owner.Manager()):
 		ch.maybe, ch.take, ch.intruders = append(ch.maybe, versionPath), nil, nil
 	}
 	switch {
@@ -320,7 +328,7 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		}
 		c.decide(ch)
 	}
-	if err := c.ours(ch.live); err != nil && !ch.shared {
+	if err := c.ours(ch.live); err != nil && !ch.shared && !ch.lost {
 		return err
 	}
 	if ch.live.GetDeletionTimestamp() != nil {
@@ -362,22 +370,4 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		slices.Sort(ch.fields)
 	}
 	return nil
-}
-
-// ours returns nil if this app applied o.
-func (c *Client) ours(o *unstructured.Unstructured) error {
-	if entry(o, c.owner.Manager()) != nil {
-		return nil
-	}
-	e := &NotOursError{Object: refOf(o)}
-	if app := o.GetLabels()[labelPartOf]; app != c.owner.App {
-		e.App = app
-	}
-	for _, f := range o.GetManagedFields() {
-		if f.Subresource == "" {
-			e.Manager = f.Manager
-			break
-		}
-	}
-	return e
 }

@@ -21,7 +21,7 @@ func (c *Client) unwanted(t target, wants map[objectKey]string, live map[objectK
 		switch {
 		case unitOf(o) != t.unit, wants[key] != "", o.GetDeletionTimestamp() != nil && !t.removed:
 		case entry(o, c.owner.Manager()) == nil:
-		case keepsData(ref) && !t.claims, c.isOwnNamespace(ref):
+		case t.begins, keepsData(ref) && !t.claims, c.isOwnNamespace(ref):
 		case isHashed(o) && contains(t.retained, ref):
 		default:
 			out = append(out, &change{unit: t.unit, ref: ref, action: ActionDelete, live: o, done: o.GetDeletionTimestamp() != nil})

@@ -67,7 +67,7 @@ func (m *mover) mark(ctx context.Context) error {
 			u.State, u.Release, u.Deploy, u.At, u.By = StateDeploying, number, m.id, now(), m.c.owner.By
 			if m.releases == nil && u.release(number) == nil {
 				u.Source, u.Last = m.c.owner.Source, number
-				r := releaseState{Number: number, Deploy: m.id, At: now(), By: u.By, Images: images(t.objects), Hashed: hashed(t.objects)}
+				r := releaseState{Number: number, Deploy: m.id, At: now(), By: u.By, Images: images(t.objects), Hashed: append(hashed(t.objects), m.heldBack(t)...)}
 				u.Releases = slices.Insert(u.Releases, 0, r)
 			}
 		}
@@ -167,6 +167,20 @@ func (m *mover) findHomes(ctx context.Context) (map[string]home, error) {
 			}
 		case (u == nil || u.Last == 0) && m.lost[unit]:
 			h.err = &LostHistoryError{Unit: unit}
+		case u != nil && u.Last > 0:
+			var found bool
+			err := repeat(ctx, func(bool) (err error) {
+				found, err = m.beganUnrecorded(ctx, intents, unit, u)
+				return err
+			})
+			switch {
+			case err != nil && !isNoRecord(err):
+				return nil, fmt.Errorf("the way back of %s: %w", unit, err)
+			case err != nil:
+				h.err = err
+			case found:
+				h.err = &LostHistoryError{Unit: unit}
+			}
 		}
 		h.target.history(u)
 		h.target.retained = u.returnable()

@@ -28,6 +28,7 @@ func (c *Client) Rollback(ctx context.Context, req RollbackRequest, sink func(Ev
 			c: c, em: em, id: newDeployID(), targets: b.targets, releases: b.releases, drops: b.drops, finishes: b.finishes,
 			force: req.Force, timeout: req.Timeout, lockWait: req.LockWait, abort: req.Abort,
 		}
+		m.revisit = func(ctx context.Context) error { return m.aimAnew(ctx, req) }
 		return m.run(ctx)
 	})
 }

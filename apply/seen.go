@@ -34,7 +34,7 @@ func (c *Client) isGone(ctx context.Context, deploy string) bool {
 	if err != nil {
 		return apierrors.IsNotFound(err)
 	}
-	return parseProcess(lease.Annotations[annotationProcess]).liveness() == dead
+	return c.isDead(lease)
 }
 
 // look sets the state that is seen: the index has what was true when the unit was

@@ -125,6 +125,7 @@ func (m *mover) settle(ctx context.Context, change func(*index)) error {
 		snap, err = m.lock.swap(ctx, m.em, m.snap, from, func(ix *index) error {
 			change(ix)
 			m.remember(ix)
+			m.noteLeft(ix)
 			m.lock.unlock(ix)
 			m.closeHistory(ix)
 			return nil

@@ -75,6 +75,6 @@ func (ix *index) ofSource(names []string, source string) (ours, others []string)
 // leftAlone says which units a call without names did not touch.
 func leftAlone(em *emitter, others []string) {
 	if len(others) > 0 {
-		em.emit(Event{Kind: EventWarning, Message: "left alone, since another project deployed it: " + strings.Join(others, ", ")})
+		em.once(Event{Kind: EventWarning, Message: "left alone, since another project deployed it: " + strings.Join(others, ", ")})
 	}
 }

@@ -42,6 +42,7 @@ const (
 const (
 	StateUnhealthy   State = "unhealthy"   // deployed, and not ready now
 	StateInterrupted State = "interrupted" // a deploy was moving it and is known to be gone
+	StateUnrecorded  State = "unrecorded"  // it is there, and the index was lost
 )
 
 // index is the state of an app: which release each unit is at, and who moves it.

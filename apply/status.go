@@ -21,6 +21,7 @@ type AppStatus struct {
 	Namespace   string       `json:"namespace"`
 	Terminating bool         `json:"terminating,omitempty"` // the namespace is being deleted, with all that is in it
 	Units       []UnitStatus `json:"services"`
+	Left        []Ref        `json:"left,omitempty"` // what a command that was stopped left, when there is no index: a deletion removes it
 }
 
 // UnitStatus is one unit as the cluster has it now.
@@ -118,8 +119,21 @@ func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
 		return nil, err
 	}
 	names, err := c.named(&snap.index, nil)
-	if err != nil || len(names) == 0 {
-		return out, err
+	if err != nil {
+		return nil, err
+	}
+	if snap.version == "" {
+		// Who may not look for more sees what the index has: nothing.
+		var forbidden *ForbiddenError
+		if out.Left, err = c.leftBehind(ctx); err != nil && !errors.As(err, &forbidden) {
+			return nil, err
+		}
+		if names, err = c.unrecorded(ctx, snap); err != nil && !errors.As(err, &forbidden) {
+			return nil, err
+		}
+	}
+	if len(names) == 0 {
+		return out, nil
 	}
 	all, err := c.workloads(ctx, snap.Kinds)
 	if err != nil {

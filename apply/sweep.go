@@ -69,29 +69,55 @@ type seenLease struct {
 	at    time.Time
 }
 
-// deadLeases deletes the Leases whose process is dead, and returns the others. A
-// deploy that was killed before any unit pointed to its Lease, or after none did
-// any more, leaves one that nobody waits for.
-func (c *Client) deadLeases(ctx context.Context) ([]seenLease, error) {
-	list, err := c.leases.List(ctx, metav1.ListOptions{LabelSelector: store{c}.selector()})
-	if apierrors.IsForbidden(err) {
-		return nil, nil // tidiness is not worth a permission
-	}
+// A Lease that has not moved for forgotten times its duration is of a holder that
+// is dead.
+const forgotten = 4
+
+// deadLeases deletes the Leases of others whose holders are dead, and returns the
+// rest. A deploy that was killed before any unit pointed to its Lease, or after none
+// did any more, leaves one that nobody waits for.
+func (l *lock) deadLeases(ctx context.Context) ([]seenLease, error) {
+	leases, err := l.c.listLeases(ctx)
 	if err != nil {
-		return nil, c.typed(err, leaseRef(c, ""), nil)
+		return nil, err
 	}
 	var out []seenLease
-	for i := range list.Items {
-		lease := &list.Items[i]
-		if parseProcess(lease.Annotations[annotationProcess]).liveness() != dead {
+	for i := range leases {
+		lease := &leases[i]
+		if lease.Name == l.lease.Name {
+			continue
+		}
+		if !l.c.isDead(lease) && !longStill(lease, l.lease.CreationTimestamp.Time) {
 			out = append(out, seenLease{lease: lease, at: time.Now()})
 			continue
 		}
-		if err := c.removeLease(ctx, lease); err != nil && !apierrors.IsConflict(err) && !isPassing(err) {
+		if err := l.c.removeLease(ctx, lease); err != nil && !apierrors.IsConflict(err) && !isPassing(err) {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+// isDead reports whether the holder of a Lease is known to be dead.
+func (c *Client) isDead(lease *coordinationv1.Lease) bool {
+	return parseProcess(lease.Annotations[annotationProcess]).liveness() == dead
+}
+
+// longStill reports whether a Lease was last moved long before now. Both times are
+// the API server's: it writes into managedFields when somebody wrote. What the
+// holder says of its own time counts for nothing.
+func longStill(lease *coordinationv1.Lease, now time.Time) bool {
+	moved := lease.CreationTimestamp.Time
+	known := false
+	for _, f := range lease.ManagedFields {
+		if f.Time != nil {
+			known = true
+			if f.Time.After(moved) {
+				moved = f.Time.Time
+			}
+		}
+	}
+	return known && now.Sub(moved) > forgotten*durationOf(lease)
 }
 
 // removeStill deletes those of the Leases seen at the start that have not moved for

@@ -17,6 +17,8 @@ type node struct {
 	ready   chan struct{} // closed when the unit is healthy
 	healths []unitHealth
 	ran     []Ref // its hooks that were run
+	// leftDone are hooks that others had left running, and that ended well.
+	leftDone []Ref
 }
 
 // nodes are the units of the way forward, in the order of the targets.
@@ -63,9 +65,10 @@ func (m *mover) forward(ctx context.Context) error {
 		})
 	}
 	err := g.Wait()
-	m.ran = map[string][]Ref{}
+	m.ran, m.leftDone = map[string][]Ref{}, map[string][]Ref{}
 	for _, n := range nodes {
 		m.note(n.healths)
+		m.leftDone[n.target.unit] = n.leftDone
 		if len(n.ran) > 0 {
 			m.ran[n.target.unit] = n.ran
 		}
@@ -96,6 +99,9 @@ func (m *mover) advance(ctx, going context.Context, w *writer, n *node) error {
 	}
 	changes := m.plan.of(n.target.unit)
 	if n.moves {
+		if err := m.awaitLeft(ctx, going, w, n); err != nil {
+			return err
+		}
 		n.begun = true
 		if err := m.runHooks(ctx, going, w, n, phaseBefore); err != nil {
 			return err

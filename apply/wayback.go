@@ -49,7 +49,9 @@ func (m *mover) undo(ctx context.Context) (map[string]error, error) {
 	}
 	var live map[objectKey]*unstructured.Unstructured
 	err := repeat(ctx, func(bool) (err error) {
-		live, err = m.c.live(ctx, kindsOf(targets, m.snap.Kinds))
+		if live, err = m.c.live(ctx, kindsOf(targets, m.snap.Kinds)); err == nil {
+			_, err = m.c.recall(ctx, &m.snap.index, live)
+		}
 		return err
 	})
 	if err != nil {

@@ -88,12 +88,15 @@ func (a action) resume(err error) string {
 	return a.again()
 }
 
-// way is the way out of credentials that end, or do not suffice, on the way; "" of
-// all else, of which the ending says enough.
+// way is the way out of credentials that end, or do not suffice, on the way, and of
+// what is left in place; "" of all else, of which the ending says enough.
 func way(err error) string {
 	var auth *apply.UnauthorizedError
 	var forbidden *apply.ForbiddenError
+	var left *apply.LeftError
 	switch {
+	case errors.As(err, &left):
+		return hint(left)
 	case errors.As(err, &auth):
 		return hint(auth)
 	case errors.As(err, &forbidden):

@@ -30,7 +30,7 @@ func hint(err error) string {
 		return "the credentials may have expired: log in again, or name others with --context"
 	case errors.As(err, &forbidden):
 		return "ask for a Role that allows it, or deploy as somebody else with --as or --context"
-	case errors.As(err, &notOurs):
+	case errors.As(err, &notOurs) && notOurs.Hint() == "":
 		return "give the service another name, deploy to another namespace with -n, or remove the object"
 	case errors.As(err, &locked):
 		return "wait for it with --lock-wait 5m"

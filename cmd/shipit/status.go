@@ -51,6 +51,9 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		err := &apply.TerminatingError{Namespace: status.Namespace}
 		s.warn("%s, with all that is in it: %s", err, err.Hint())
 	}
+	if len(status.Left) > 0 {
+		s.note("left by a command that was stopped: %s (%s first); shipit delete removes that", plural(len(status.Left), "object"), status.Left[0])
+	}
 	if len(status.Units) == 0 {
 		s.nothing(status.App, status.Namespace)
 		return nil
@@ -95,6 +98,9 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 	for _, u := range status.Units {
 		if u.Lock != nil {
 			s.note("%s", u.Lock)
+		}
+		if u.State == apply.StateUnrecorded {
+			s.note("%s: it is there, and no release of it is recorded; a deploy begins a new history, shipit delete %s removes it", u.Name, u.Name)
 		}
 		if u.State == apply.StateInterrupted {
 			s.note("%s", stopped(u))

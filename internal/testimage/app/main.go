@@ -4,6 +4,7 @@
 //	EXIT=3       writes two lines and exits with 3 at once
 //	WRITE=/data/x writes that file, and exits with 1 when it cannot
 //	HANGS=/data/x writes that file and does not serve, where it is not there yet
+//	ENDS=3s      ends well after that time, if it is let
 //	UNREADY=503  /readyz answers 503
 //	LISTEN=:8081  serves there
 //	SAY=100       writes so many long lines first
@@ -21,6 +22,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -28,6 +30,11 @@ func main() {
 	if code, err := strconv.Atoi(os.Getenv("EXIT")); err == nil {
 		fmt.Println("fatal: told to exit with", code)
 		os.Exit(code)
+	}
+	if d, err := time.ParseDuration(os.Getenv("ENDS")); err == nil {
+		time.Sleep(d)
+		fmt.Println("ended")
+		return
 	}
 	if file := os.Getenv("WRITE"); file != "" {
 		if err := os.WriteFile(file, []byte("written"), 0o600); err != nil {
