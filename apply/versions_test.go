@@ -39,7 +39,7 @@ func (e *env) twoVersions(kind string, properties ...string) schema.GroupVersion
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": map[string]any{"name": name},
 		"spec": map[string]any{
 			"group": group, "scope": "Namespaced", "names": map[string]any{"kind": kind, "plural": plural},
-			"versions": []any{version("v1", false, "size", "color"), version("v2", true, properties...)},
+			"versions": []any{version("v1", true, "size", "color"), version("v2", false, properties...)},
 		},
 	}}
 	_, err := e.dyn.Resource(definitions).Create(e.ctx, o, metav1.CreateOptions{})
