@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -67,11 +68,12 @@ func isLabel(p fieldpath.Path) bool {
 	return len(names) > 2 && names[0] == "metadata" && names[1] == "labels"
 }
 
-// isIdentity reports whether the field is a label by which the object is found: whoever
-// took it meant another object.
-func isIdentity(p fieldpath.Path) bool {
-	names := fieldNames(p)
-	return isLabel(p) && (names[2] == labelName || names[2] == labelPartOf || names[2] == labelManagedBy)
+// identifies reports whether the field, as server-side apply writes it, is a label by
+// which the object is found.
+func identifies(field string) bool {
+	return slices.ContainsFunc([]string{labelName, labelPartOf, labelManagedBy}, func(label string) bool {
+		return field == fieldpath.MakePathOrDie("metadata", "labels", label).String()
+	})
 }
 
 // podSpecPath is where a workload says what its pods are made of; nil when it does not.
@@ -229,7 +231,11 @@ func (c *Client) whyEnded(ctx context.Context, cause error) error {
 	var terminating *TerminatingError
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), diagnoseFor)
 	defer cancel()
-	if _, err := c.namespaceExists(ctx); errors.As(err, &terminating) {
+	exists, err := c.namespaceExists(ctx)
+	if err == nil && !exists {
+		return &TerminatingError{Namespace: c.owner.Namespace} // it is gone already
+	}
+	if errors.As(err, &terminating) {
 		return terminating
 	}
 	return cause

@@ -295,11 +295,14 @@ func (m *mover) resolve(ch *change, fields []string) *unstructured.Unstructured 
 	}
 	o := ch.desired.DeepCopy()
 	for _, field := range fields {
+		if identifies(field) {
+			continue // whoever took it meant another object
+		}
 		i := slices.IndexFunc(ch.maybe, func(p fieldpath.Path) bool { return p.String() == field })
 		if i < 0 {
 			return nil
 		}
-		if p := ch.maybe[i]; !isIdentity(p) && (forward == nil || !differs(forward, ch.desired, p)) {
+		if p := ch.maybe[i]; forward == nil || !differs(forward, ch.desired, p) {
 			if !removeAt(o.Object, p) {
 				return nil
 			}
