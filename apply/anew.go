@@ -3,7 +3,6 @@ package apply
 import (
 	"context"
 	"errors"
-	"slices"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -32,7 +31,7 @@ func (m *mover) anew(ctx context.Context, ch *change) bool {
 		return false
 	}
 	in, err := store{m.c}.intent(ctx, before.Deploy)
-	return err == nil && !in.Rollback && in.Units[ch.unit].Release == before.Release && !slices.Contains(in.Units[ch.unit].Found, ch.ref)
+	return err == nil && !in.Rollback && in.Units[ch.unit].Release == before.Release && !contains(in.Units[ch.unit].Found, ch.ref)
 }
 
 // makeAnew deletes what is there of ch and makes what is wanted.
