@@ -61,8 +61,9 @@ func TestFailuresWithoutIndexRemoveNothing(t *testing.T) {
 	e.mustDeploy(e.podless("web", "1"))
 	e.change("shipit-shop", nil)
 	before := e.left()
-	for range 2 {
-		res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.broken("web")}}, nil)
+	for _, version := range []string{"2", "3"} {
+		broken := e.unit(service{env: map[string]string{"EXIT": "1", "VERSION": version}})
+		res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{broken}}, nil)
 		var lost *apply.LostHistoryError
 		if res.Outcome != apply.Failed || !errors.As(err, &lost) {
 			t.Errorf("%s, %v", res.Outcome, err)
