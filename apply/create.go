@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"maps"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -82,4 +83,15 @@ func (w *writer) first(ctx context.Context, ch *change, desired *unstructured.Un
 		return nil, err
 	}
 	return w.send(ctx, ch.ref, desired, ch.force)
+}
+
+// forgetStrangers takes out of live what somebody else made while the deploy was to
+// make it: the record of the deploy has it, and it is not this app's all the same.
+func (m *mover) forgetStrangers(live map[objectKey]*unstructured.Unstructured) {
+	for _, ch := range m.plan.changes {
+		var notOurs *NotOursError
+		if errors.As(ch.err, &notOurs) {
+			delete(live, keyOf(ch.ref))
+		}
+	}
 }

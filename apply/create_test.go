@@ -136,6 +136,12 @@ func TestForeignObjectsAreRefused(t *testing.T) {
 		if data, _, _ := unstructured.NestedStringMap(o.Object, "data"); len(data) != 1 || data["x"] != "y" {
 			t.Errorf("%s was written over: %v", name, data)
 		}
+		// The record of the failed deploy makes it nobody else's later, either.
+		res, err = e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.small("web", e.value("web", name, "1"))}, Only: []string{"web"}, Force: force}, nil)
+		var notOurs *apply.NotOursError
+		if !errors.As(err, &notOurs) || res.Outcome != apply.Refused {
+			t.Errorf("%s, deployed again: %s, %v", name, res.Outcome, err)
+		}
 	}
 }
 

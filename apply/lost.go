@@ -71,6 +71,9 @@ func (c *Client) inRecords(ctx context.Context, ix *index, read map[string]*inte
 	slices.SortStableFunc(releases, func(a, b releaseState) int { return rank(a, u) - rank(b, u) })
 	known = true
 	for _, r := range releases {
+		if r.Outcome == RolledBack || r.Outcome == Removed {
+			continue // what it made is undone: what has its names now is others'
+		}
 		in := read[r.Deploy]
 		if in == nil {
 			in, err = store{c}.intent(ctx, r.Deploy)

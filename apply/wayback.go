@@ -50,6 +50,7 @@ func (m *mover) undo(ctx context.Context) (map[string]error, error) {
 	var live map[objectKey]*unstructured.Unstructured
 	err := repeat(ctx, func(bool) (err error) {
 		if live, err = m.c.live(ctx, kindsOf(targets, m.snap.Kinds)); err == nil {
+			m.forgetStrangers(live)
 			_, err = m.c.recall(ctx, &m.snap.index, live)
 		}
 		return err
