@@ -119,7 +119,8 @@ func intruders(desired, live *unstructured.Unstructured, manager string) []other
 func byHand(manager string) bool { return strings.HasPrefix(manager, "kubectl") }
 
 // replacesOurs reports whether the element at p of live is one of desired under
-// another key: that one is missing, and all else of it is the same.
+// another key: that one is missing, and all else of it is the same. One plain value
+// is not enough to tell: two variables may both be "true".
 func replacesOurs(desired, live *unstructured.Unstructured, p fieldpath.Path) bool {
 	key := p[len(p)-1].Key
 	list := p[:len(p)-1]
@@ -149,8 +150,15 @@ func replacesOurs(desired, live *unstructured.Unstructured, p fieldpath.Path) bo
 			*pe.Key = append(*pe.Key, value.Field{Name: f.Name, Value: value.NewValueInterface(v)})
 		}
 		live, _ := have.([]any)
-		return len(rest) > 0 && indexIn(live, pe) < 0 && covers(theirs, rest)
+		return telling(rest) && indexIn(live, pe) < 0 && covers(theirs, rest)
 	})
+}
+
+// telling reports whether the fields of an element, but for its key, are more than
+// the plain value of a variable.
+func telling(fields map[string]any) bool {
+	_, plain := fields["value"].(string)
+	return len(fields) > 1 || len(fields) == 1 && !plain
 }
 
 // covers reports whether a has all that b has.

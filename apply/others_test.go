@@ -66,9 +66,14 @@ func TestIntruders(t *testing.T) {
 			applied: deploymentOf("args: [a]"), edit: strings.Replace(deploymentOf("args: [a]"), "name: web\n        image", "name: web2\n        image", 1), by: "somebody",
 			want: []string{`.spec.template.spec.containers[name="web2"]`},
 		},
-		"a variable with another name": {
-			applied: deploymentOf("env: [{name: A, value: x}]"), edit: deploymentOf("env: [{name: B, value: x}]"), by: "somebody",
+		"a variable with another name and a reference": {
+			applied: deploymentOf("env: [{name: A, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]"),
+			edit:    deploymentOf("env: [{name: B, valueFrom: {fieldRef: {fieldPath: metadata.name}}}]"), by: "somebody",
 			want: []string{inWeb + `.env[name="B"]`},
+		},
+		"another variable with the same value": {
+			applied: deploymentOf("env: [{name: C, value: z}]"), edit: deploymentOf("env: [{name: C, value: z}, {name: B, value: x}]"), by: "reloader",
+			desired: deploymentOf("env: [{name: C, value: z}, {name: A, value: x}]"),
 		},
 		"a new variable of ours beside theirs": {
 			applied: deploymentOf("env: [{name: A, value: x}]"), edit: deploymentOf("env: [{name: A, value: x}, {name: HASH, value: z}]"), by: "reloader",
