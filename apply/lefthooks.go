@@ -103,7 +103,7 @@ func (w *watcher) awaitHook(ctx context.Context, job *unstructured.Unstructured,
 	news, stop := w.listen()
 	defer stop()
 	ref, start := refOf(job), time.Now()
-	active := start // when something of it was last seen running
+	var idle time.Time // since when nothing of it has been seen running
 	w.em.emit(Event{Kind: EventProgress, Unit: unitOf(job), Object: &ref, Message: fmt.Sprintf("waiting for the end of %s, which a deploy that was stopped had started", ref)})
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -120,16 +120,23 @@ func (w *watcher) awaitHook(ctx context.Context, job *unstructured.Unstructured,
 		}
 		now := time.Now()
 		end := w.hookEnd(job)
-		if end == hookRuns || offline {
-			active = now
+		next := atMost - now.Sub(start)
+		switch {
+		case end != hookIdle || offline:
+			idle = time.Time{}
+		case idle.IsZero():
+			idle = now
+			fallthrough
+		default:
+			next = min(next, idleFor-now.Sub(idle))
 		}
 		switch {
-		case end == hookCompleted, end == hookFailed, end == hookIdle && now.Sub(active) >= idleFor:
+		case end == hookCompleted, end == hookFailed, end == hookIdle && !idle.IsZero() && now.Sub(idle) >= idleFor:
 			return end, nil
 		case now.Sub(start) >= atMost:
 			return hookRuns, nil
 		}
-		timer.Reset(max(time.Millisecond, min(atMost-now.Sub(start), idleFor-now.Sub(active))))
+		timer.Reset(max(time.Millisecond, next))
 	}
 }
 
