@@ -105,7 +105,7 @@ func TestCheckFindsAll(t *testing.T) {
 	nobody := e.as("nobody", rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"secrets"}, Verbs: []string{"get"}})
 	severe, mild = nobody.checked(good)
 	nobody.saysAll("nobody", severe)
-	for _, want := range []string{"not checked: not allowed to get deployments.apps in namespace ", "not checked whether pods would be admitted", "a deploy by the same user would be refused: not allowed to get, create, update, delete leases.coordination.k8s.io"} {
+	for _, want := range []string{"not checked: not allowed to patch deployments.apps in namespace ", "not checked whether pods would be admitted", "a deploy by the same user would be refused: not allowed to get, create, update, delete leases.coordination.k8s.io"} {
 		if !slices.ContainsFunc(mild, func(s string) bool { return strings.Contains(s, want) }) {
 			t.Errorf("said %q, and not %q", mild, want)
 		}

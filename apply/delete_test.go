@@ -152,7 +152,7 @@ func TestDeleteWaitsForItsOwn(t *testing.T) {
 	if len(left) != 1 || !strings.HasPrefix(left[0], "by-hand-") {
 		t.Errorf("pods left: %v", left)
 	}
-	if len(warned) != 2 || !strings.HasPrefix(warned[0], "Pod "+strings.Join(left, "")+" has its labels") || !strings.Contains(warned[1], "was kept: it has ") {
+	if len(warned) != 3 || !strings.Contains(warned[0], "Pod "+strings.Join(left, "")) || !strings.Contains(warned[1], "Job by-hand") || !strings.Contains(warned[2], "was kept: it has ") {
 		t.Errorf("warned of %q", warned)
 	}
 	for _, name := range e.left() {

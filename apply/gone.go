@@ -215,7 +215,7 @@ func (w *watcher) podsGone(ctx context.Context, unit string, goes *going) error 
 		left, strangers := w.leftOf(ctx, unit, goes)
 		if len(left) == 0 {
 			if len(strangers) > 0 {
-				w.em.emit(Event{Kind: EventWarning, Unit: unit, Message: "left in place: " + strings.Join(strangers, ", ") + " has its labels but was not created by it"})
+				w.em.emit(Event{Kind: EventWarning, Unit: unit, Message: "left in place: " + strings.Join(strangers, ", ") + " has this service's labels but was not created by it"})
 			}
 			return nil
 		}
