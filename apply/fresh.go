@@ -64,7 +64,7 @@ func (s *watched) Delete(o any) error {
 
 // bury keeps what is left to know of a Job that is gone.
 func (s *watched) bury(o any) {
-	if job, ok := o.(*unstructured.Unstructured); ok && job.GetKind() == "Job" && (completedJob(job) || health.JobFailed(job)) {
+	if job, ok := o.(*unstructured.Unstructured); ok && job.GetKind() == "Job" && health.JobEnded(job) {
 		s.ended[job.GetUID()] = job
 	}
 }

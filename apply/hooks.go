@@ -150,7 +150,7 @@ func (m *mover) runHooks(ctx, going context.Context, w *writer, n *node, when st
 // any other of its name has to go first.
 func (m *mover) startHook(ctx, going context.Context, w *writer, ch *change) error {
 	if ch.live != nil {
-		if !completedJob(ch.live) && !health.JobFailed(ch.live) {
+		if !health.JobEnded(ch.live) {
 			ch.applied, ch.done = ch.live, true
 			return nil
 		}

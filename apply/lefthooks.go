@@ -87,7 +87,7 @@ const idleFor = 5 * time.Second
 func (c *Client) leftHooks(live map[objectKey]*unstructured.Unstructured, unit string) []*unstructured.Unstructured {
 	var out []*unstructured.Unstructured
 	for _, o := range live {
-		if unitOf(o) == unit && hookPhase(o) != "" && entry(o, c.owner.Manager()) != nil && !completedJob(o) && !health.JobFailed(o) {
+		if unitOf(o) == unit && hookPhase(o) != "" && entry(o, c.owner.Manager()) != nil && !health.JobEnded(o) {
 			out = append(out, o)
 		}
 	}

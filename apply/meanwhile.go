@@ -182,8 +182,10 @@ func (t *waiter) verdict(a awaited, wl *health.Workload) health.Verdict {
 		return health.Verdict{Message: "waiting for the controller"} // as it was before
 	}
 	v := health.Evaluate(wl, a.generation)
+	ours := wl.Object.GetUID() == a.applied.GetUID()
 	switch changed := changedSince(a.applied, wl.Object, t.c.owner.Manager()); {
-	case wl.Object.GetUID() != a.applied.GetUID(), wl.Object.GetDeletionTimestamp() != nil:
+	case ours && health.JobEnded(wl.Object): // its time to live removes it, which takes nothing from how it ended
+	case !ours, wl.Object.GetDeletionTimestamp() != nil:
 		v.Healthy, v.Problems = false, []health.Problem{goneProblem(a, wl.Object)}
 	case changed != nil:
 		v.Healthy, v.Problems = false, []health.Problem{{Key: "changed", Diagnosis: changed.diagnosis(a.ref)}}

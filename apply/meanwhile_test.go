@@ -6,6 +6,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"github.com/shipit-dev/shipit/apply/health"
 )
 
 func read(t *testing.T, text string) *unstructured.Unstructured {
@@ -86,6 +88,45 @@ data: {a: "1"}
 			}
 			if (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// A Job that has ended is judged by how it ended, though its time to live, or
+// somebody, removes it by then; one that runs and is removed is gone.
+func TestRemovedJob(t *testing.T) {
+	t.Parallel()
+	const job = `
+apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, uid: u1, resourceVersion: "1", deletionTimestamp: "2026-01-01T00:00:00Z", finalizers: [foregroundDeletion]}
+spec: {backoffLimit: 0}
+`
+	condition := func(kind string) string {
+		return job + "status: {conditions: [{type: " + kind + ", status: \"True\", message: it has}]}\n"
+	}
+	for _, tt := range []struct {
+		name, now string
+		healthy   bool
+		code      Code
+	}{
+		{"completed", condition("Complete"), true, ""},
+		{"failed", condition("Failed"), false, CodeJobFailed},
+		{"failing", condition("FailureTarget"), false, CodeJobFailed},
+		{"running", job, false, CodeGone},
+		{"another of its name completed", strings.ReplaceAll(condition("Complete"), "u1", "u2"), false, CodeGone},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			o := read(t, tt.now)
+			a := awaited{ref: refOf(o), applied: read(t, job)}
+			v := (&waiter{c: &Client{}}).verdict(a, health.NewWorkload(o, nil, nil))
+			code := Code("")
+			if len(v.Problems) > 0 {
+				code = v.Problems[0].Code
+			}
+			if v.Healthy != tt.healthy || code != tt.code {
+				t.Errorf("healthy %v, %q", v.Healthy, code)
 			}
 		})
 	}

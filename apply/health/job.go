@@ -97,3 +97,6 @@ func (w *Workload) lastFailure() (last *corev1.Pod, code *int32) {
 func JobFailed(o *unstructured.Unstructured) bool {
 	return slices.ContainsFunc(Evaluate(&Workload{Object: o}, 0).Problems, func(pr Problem) bool { return pr.Key == "job" })
 }
+
+// JobEnded reports whether a Job has run to its end, well or not.
+func JobEnded(o *unstructured.Unstructured) bool { return JobComplete(o) || JobFailed(o) }
