@@ -258,12 +258,13 @@ func repeat(ctx context.Context, do func(again bool) error) error {
 func usual(error) time.Duration { return retryFor }
 
 // repeatFor is repeat with a patience of its own for each error; on the way back it has
-// that of the way back.
+// that of the way back. However long one answer was waited for, there is a second try.
 func repeatFor(ctx context.Context, patience func(error) time.Duration, do func(again bool) error) error {
 	again, start, until := false, time.Now(), giveUpAt(ctx, 0)
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := do(again)
-		if !isPassing(err) || ctx.Err() != nil || time.Since(start) > patience(err) && time.Now().After(until) {
+		late := again && time.Since(start) > patience(err) && time.Now().After(until)
+		if !isPassing(err) || ctx.Err() != nil || late {
 			return err
 		}
 		if !pause(ctx, wait) {

@@ -70,14 +70,16 @@ func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !marked || !asks(req) {
 		return p.next.RoundTrip(req)
 	}
-	deadline := giveUpAt(req.Context(), askFor)
+	deadline, tried := giveUpAt(req.Context(), askFor), false // however late the first answer is, there is a second
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		res, err := p.whole(req)
 		again, after := p.busy(req.Context(), res, err)
 		wait = max(wait, after)
-		if !again || time.Now().Add(wait).After(deadline) || !pause(req.Context(), wait) {
+		late := tried && time.Now().Add(wait).After(deadline)
+		if !again || late || !pause(req.Context(), wait) {
 			return res, err
 		}
+		tried = true
 		if req = req.Clone(req.Context()); req.Body != nil {
 			if req.Body, err = req.GetBody(); err != nil {
 				return nil, err

@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -151,6 +155,49 @@ func TestTransient(t *testing.T) {
 	} {
 		if got := isPassing(tt.err); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
+}
+
+// However long the first answer was waited for, there is a second try.
+func TestSecondTry(t *testing.T) {
+	t.Parallel()
+	lost := &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}
+	tries := map[string]func(ctx context.Context, try func() error) error{
+		"a write": func(ctx context.Context, try func() error) error {
+			return repeat(ctx, func(bool) error { return try() })
+		},
+		"a read": func(ctx context.Context, try func() error) error {
+			p := &patience{next: roundTripper(func(*http.Request) (*http.Response, error) {
+				return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}, try()
+			})}
+			p.answered.Store(true)
+			req, err := http.NewRequestWithContext(patient(ctx), http.MethodGet, "http://server/api", nil)
+			must(t, err)
+			res, err := p.RoundTrip(req)
+			if err == nil {
+				_ = res.Body.Close()
+			}
+			return err
+		},
+	}
+	for name, do := range tries {
+		for lasts, want := range map[int]int{1: 2, 100: 2} { // tries that fail, tries in all
+			t.Run(fmt.Sprintf("%s, %d fail", name, lasts), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					n := 0
+					err := do(t.Context(), func() error {
+						if n++; n > lasts {
+							return nil
+						}
+						time.Sleep(answerWithin)
+						return lost
+					})
+					if n != want || (err == nil) != (lasts < want) {
+						t.Errorf("tried %d times: %v", n, err)
+					}
+				})
+			})
 		}
 	}
 }
