@@ -73,7 +73,7 @@ func TestWatchedNeverGoesBack(t *testing.T) {
 func TestLimitOfAWait(t *testing.T) {
 	t.Parallel()
 	start := time.Now().Add(-10 * time.Minute)
-	at := func(d time.Duration) time.Time { return start.Add(d) }
+	at := start.Add
 	tests := []struct {
 		name     string
 		deadline time.Duration

@@ -14,10 +14,6 @@ import (
 // says, whether the manifest names it or not.
 type objectKey struct{ group, kind, name string }
 
-func (k objectKey) groupKind() schema.GroupKind {
-	return schema.GroupKind{Group: k.group, Kind: k.kind}
-}
-
 func keyOf(ref Ref) objectKey {
 	return objectKey{group: ref.GVK().Group, kind: ref.Kind, name: ref.Name}
 }

@@ -25,7 +25,7 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 	deadline := start.Add(wait)
 	gone := map[string]bool{} // deploys whose Lease does not exist
 	renewable := l.renewable(ctx)
-	defer renewable() // until it has ended
+	defer func() { _ = renewable() }() // until it has ended
 	patience := c.beforeChange(ctx)
 	for {
 		var held *LockedError

@@ -92,7 +92,7 @@ func (p *patience) RoundTrip(req *http.Request) (*http.Response, error) {
 // answer.
 func (p *patience) whole(req *http.Request) (res *http.Response, err error) {
 	err = once(req.Context(), func(ctx context.Context) error {
-		if res, err = p.next.RoundTrip(req.WithContext(ctx)); err != nil {
+		if res, err = p.next.RoundTrip(req.WithContext(ctx)); err != nil { //nolint:bodyclose // it is closed below
 			return err
 		}
 		data, err := io.ReadAll(res.Body)

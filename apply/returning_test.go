@@ -55,7 +55,7 @@ func TestAskedOnTheWayBack(t *testing.T) {
 					ctx := patientUntil(patient(t.Context()), time.Now().Add(time.Minute))
 					req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/api/v1/pods", nil)
 					must(t, err)
-					res, err := p.RoundTrip(req)
+					res, err := p.RoundTrip(req) //nolint:bodyclose // it is read to its end
 					must(t, err)
 					got, err := io.ReadAll(res.Body)
 					must(t, err)

@@ -164,7 +164,7 @@ func lacks(want, live any, path string) []string {
 		}
 		return wrong
 	}
-	if fmt.Sprint(want) != fmt.Sprint(live) && !(live == nil && isZero(want)) {
+	if fmt.Sprint(want) != fmt.Sprint(live) && (live != nil || !isZero(want)) {
 		return []string{fmt.Sprintf("%s is %v, want %v", path, live, want)}
 	}
 	return nil

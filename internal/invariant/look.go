@@ -162,7 +162,7 @@ func (s *State) addState(o *unstructured.Unstructured, parts map[string]map[stri
 	text, _, _ := unstructured.NestedString(o.Object, "data", "state")
 	data, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
-		return fmt.Errorf("Secret %s: %w", o.GetName(), err)
+		return fmt.Errorf("%s: %w", refOf(o), err)
 	}
 	switch o.GetLabels()[labelState] {
 	case "index":

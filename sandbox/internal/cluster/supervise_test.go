@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"errors"
 	"bytes"
 	"context"
 	"os"
@@ -150,7 +151,7 @@ func TestNotStartedInNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.supervise(t, component{name: "orphan", program: "/bin/sh", args: []string{"-c", "exec sleep 1000"}})
-	if err := <-ended; err != errRemoved {
+	if err := <-ended; !errors.Is(err, errRemoved) {
 		t.Errorf("it ends for %v", err)
 	}
 	if exists(s.c.layout.Home) {

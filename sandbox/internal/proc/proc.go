@@ -122,7 +122,7 @@ func (p Process) Wait(ctx context.Context) error {
 	if err != nil {
 		return nil // it is gone
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	if !p.Alive() { // asked after the descriptor was opened: from here on it cannot mean another process
 		return nil
 	}
