@@ -185,7 +185,7 @@ func (r *returning) tellStaying(ctx context.Context) {
 		}
 	}
 	if len(again) > 0 {
-		once, cancel := context.WithTimeout(ctx, renewEvery)
+		once, cancel := context.WithTimeout(ctx, retryFor)
 		_ = r.w.delete(once, again)
 		cancel()
 	}
