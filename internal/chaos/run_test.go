@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -128,6 +129,25 @@ func (r *run) onTheWayBack() bool {
 	return false
 }
 
+// sentences are how each outcome is told at the end; of the others nothing is.
+var sentences = map[string][]string{
+	"rolled-back": {"what was there before is back and healthy"},
+	"removed":     {"what it had made is removed"},
+	"failed":      {"was left as it is", "not everything is back", "not everything was removed"},
+	"interrupted": {"was stopped half-way"},
+}
+
+// told returns the outcomes that the standard error tells of.
+func (r *run) told() []string {
+	var out []string
+	for outcome, phrases := range sentences {
+		if slices.ContainsFunc(phrases, func(phrase string) bool { return strings.Contains(r.said, phrase) }) {
+			out = append(out, outcome)
+		}
+	}
+	return out
+}
+
 // untruths are in what the run said of how it ended, compared with the releases that
 // the index has now.
 func (r *run) untruths(now map[string]int) []string {
@@ -141,6 +161,13 @@ func (r *run) untruths(now map[string]int) []string {
 	}
 	if want, ok := codes[r.json.Outcome]; !ok || r.code != want && r.code >= 0 {
 		wrong = append(wrong, "outcome "+r.json.Outcome+" with exit code "+itoa(r.code))
+	}
+	var want []string
+	if sentences[r.json.Outcome] != nil && (r.json.Outcome != "removed" || r.args[0] != "delete") {
+		want = []string{r.json.Outcome}
+	}
+	if told := r.told(); r.code >= 0 && !slices.Equal(told, want) {
+		wrong = append(wrong, fmt.Sprintf("outcome %s, and it tells of %q", r.json.Outcome, told))
 	}
 	if r.json.Outcome == "interrupted" || r.json.Outcome == "refused" {
 		return wrong

@@ -15,7 +15,7 @@ func CutBefore(_ http.ResponseWriter, req *http.Request, _ http.Handler) { cut(r
 
 // CutAfter sends the request on, waits for its answer (of a watch, its first event)
 // and ends the connection instead of giving the answer.
-func CutAfter(w http.ResponseWriter, req *http.Request, next http.Handler) {
+func CutAfter(_ http.ResponseWriter, req *http.Request, next http.Handler) {
 	next.ServeHTTP(&lost{header: http.Header{}, watch: isWatch(req), end: func() { cut(req) }}, req)
 	cut(req)
 }
@@ -35,7 +35,7 @@ func ResetBefore(http.ResponseWriter, *http.Request, http.Handler) { panic(http.
 
 // ResetAfter sends the request on, and ends its HTTP/2 stream instead of giving the
 // answer.
-func ResetAfter(w http.ResponseWriter, req *http.Request, next http.Handler) {
+func ResetAfter(_ http.ResponseWriter, req *http.Request, next http.Handler) {
 	next.ServeHTTP(&lost{header: http.Header{}, watch: isWatch(req), end: func() { panic(http.ErrAbortHandler) }}, req)
 	panic(http.ErrAbortHandler)
 }
@@ -51,12 +51,17 @@ func SilenceAfter(_ http.ResponseWriter, req *http.Request, next http.Handler) {
 
 // Delay sends the request on d later.
 func Delay(d time.Duration) Fault {
+	return AfterDelay(d, func(w http.ResponseWriter, req *http.Request, next http.Handler) { next.ServeHTTP(w, req) })
+}
+
+// AfterDelay lets the request meet the fault d later.
+func AfterDelay(d time.Duration, fault Fault) Fault {
 	return func(w http.ResponseWriter, req *http.Request, next http.Handler) {
 		t := time.NewTimer(d)
 		defer t.Stop()
 		select {
 		case <-t.C:
-			next.ServeHTTP(w, req)
+			fault(w, req, next)
 		case <-req.Context().Done():
 		}
 	}
