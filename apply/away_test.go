@@ -14,7 +14,109 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/shipit-dev/shipit/apply"
+	"github.com/shipit-dev/shipit/internal/faultproxy"
 )
+
+// A pod that becomes ready while nothing is heard of the API server is not called
+// unready for the time of which nobody heard, however long that was.
+func TestServerAway(t *testing.T) {
+	t.Parallel()
+	down := func(p *faultproxy.Proxy) func() {
+		p.Down()
+		return func() { check(t, p.Up()) }
+	}
+	lost := func(p *faultproxy.Proxy) func() {
+		p.Lose()
+		return p.Deliver
+	}
+	for _, tt := range []struct {
+		name string
+		away time.Duration // its probe may fail for two seconds, its lock lasts for 15
+		goes func(p *faultproxy.Proxy) (comes func())
+	}{
+		{"down for 5 s", 5 * time.Second, down},
+		{"down for 20 s", 20 * time.Second, down},
+		{"down for 30 s", 30 * time.Second, down},
+		{"down for 45 s", 45 * time.Second, down},
+		{"packets lost for 10 s", 10 * time.Second, lost},
+		{"packets lost for 30 s", 30 * time.Second, lost},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newEnv(t)
+			behind, p := e.behind()
+			e.mustDeploy(e.unit(service{}))
+			var outage sync.WaitGroup
+			defer outage.Wait()
+			waiting := false
+			next := e.late(6, service{env: map[string]string{"VERSION": "2"}})
+			res, err := behind.deploy(e.ctx, apply.Request{Units: []apply.Unit{next}}, func(ev apply.Event) {
+				if ev.Kind != apply.EventWaiting || waiting {
+					return
+				}
+				waiting = true
+				outage.Go(func() {
+					e.eventually(pods, func() (string, bool) { return "no new pod runs", e.runs("web", "2") })
+					comes := tt.goes(p)
+					<-time.After(tt.away)
+					comes()
+				})
+			})
+			if err != nil || res.Outcome != apply.Deployed {
+				t.Errorf("outcome %s, error %v", res.Outcome, err)
+			}
+			e.isAt("web", 2)
+		})
+	}
+}
+
+// The loss of the server, and its return, are said.
+func TestDisconnectedWhileWaiting(t *testing.T) {
+	e := newEnv(t)
+	e, p := e.behind()
+	e.mustDeploy(e.unit(service{}))
+	var lost, back bool
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"VERSION": "2"}})}}, func(ev apply.Event) {
+		switch ev.Kind {
+		case apply.EventWaiting:
+			p.Down()
+		case apply.EventDisconnected:
+			lost = true
+			check(t, p.Up())
+		case apply.EventReconnected:
+			back = true
+		}
+	})
+	if err != nil || res.Outcome != apply.Deployed || !lost || !back {
+		t.Errorf("outcome %s, lost %v, back %v, error %v", res.Outcome, lost, back, err)
+	}
+}
+
+// A server that stays away ends a deploy as its bounds say, with the lock left to whoever
+// comes next, who returns what is not healthy first.
+func TestServerGoneForGood(t *testing.T) {
+	e := newEnv(t)
+	behind, p := e.behind()
+	e.mustDeploy(e.version("web", "1"))
+	res, err := behind.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.broken("web")}, Timeout: 5 * time.Second}, func(ev apply.Event) {
+		if ev.Kind == apply.EventWaiting {
+			p.Down()
+		}
+	})
+	if d := res.Diagnoses(); res.Outcome != apply.Interrupted || len(d) != 1 || d[0].Code != apply.CodeDeadlineExceeded || res.Took > 5*time.Minute {
+		t.Errorf("outcome %s after %s, error %v", res.Outcome, res.Took, err)
+	}
+	if s := e.status("web"); s.Release != 2 || s.Healthy != 1 || s.Ready {
+		t.Errorf("status %+v", s)
+	}
+	took := false
+	res, err = e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.version("web", "1")}, LockWait: patience}, func(ev apply.Event) {
+		took = took || ev.Kind == apply.EventTakeover
+	})
+	if err != nil || res.Outcome != apply.Deployed || !took {
+		t.Errorf("then: outcome %s, taken over %v, error %v", res.Outcome, took, err)
+	}
+	e.settled()
+}
 
 // late is a unit whose pods take some seconds to be ready.
 func (e *env) late(seconds int64, s service) apply.Unit {
@@ -30,38 +132,6 @@ func (e *env) late(seconds int64, s service) apply.Unit {
 		check(e.T, unstructured.SetNestedSlice(o.Object, containers, "spec", "template", "spec", "containers"))
 	}
 	return u
-}
-
-// A pod that becomes ready while the API server is away is not called unready for the
-// time of which nobody heard.
-func TestServerAway(t *testing.T) {
-	const away = 30 * time.Second // longer than its probe may fail
-	e := newEnv(t)
-	p := newProxy(t, e.cfg)
-	behind := *e
-	behind.cfg = p.config
-	e.mustDeploy(e.unit(service{}))
-	var cut sync.WaitGroup
-	defer cut.Wait()
-	waiting, back := false, false
-	res, err := behind.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.late(6, service{env: map[string]string{"VERSION": "2"}})}}, func(ev apply.Event) {
-		switch {
-		case ev.Kind == apply.EventWaiting && !waiting:
-			waiting = true
-			cut.Go(func() {
-				e.eventually(pods, func() (string, bool) { return "no new pod runs", e.runs("web", "2") })
-				p.cut()
-				<-time.After(away)
-				p.mend()
-			})
-		case ev.Kind == apply.EventReconnected:
-			back = true
-		}
-	})
-	if err != nil || res.Outcome != apply.Deployed || !back {
-		t.Errorf("outcome %s, back %v, error %v", res.Outcome, back, err)
-	}
-	e.isAt("web", 2)
 }
 
 // runs reports whether a pod of the version runs and is not ready yet.
@@ -131,6 +201,7 @@ func (e *env) muted(on bool) (*env, *mute) {
 // Watches that bring nothing, from the start or from some moment on, change the end of
 // nothing: not of a first deploy with a hook, a rollback, nor a removal.
 func TestWatchesAreMute(t *testing.T) {
+	t.Parallel()
 	t.Run("from the start", func(t *testing.T) {
 		e := newEnv(t)
 		deaf, _ := e.muted(true)

@@ -87,6 +87,7 @@ func matrix(t *testing.T, each func(n int) bool) {
 // Killed at any of its writing requests, before it is sent or after it was
 // answered, a deploy is found by the next one, which ends as if nothing had been.
 func TestKilledAtEachWrite(t *testing.T) {
+	t.Parallel()
 	for _, app := range []string{"first", "later", "scaled", "hooks"} {
 		for _, answered := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, answered %v", app, answered), func(t *testing.T) {
@@ -149,6 +150,7 @@ func TestKilledThenRolledBack(t *testing.T) {
 // Asked to stop at any of its writing requests, a deploy ends as its outcome
 // says, and the cluster is as it says.
 func TestStoppedAtEachWrite(t *testing.T) {
+	t.Parallel()
 	for _, app := range []string{"first", "later", "scaled", "hooks"} {
 		for _, answered := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, answered %v", app, answered), func(t *testing.T) {

@@ -1,16 +1,12 @@
 package apply_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net"
-	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -229,88 +225,4 @@ func TestForbidden(t *testing.T) {
 	if !errors.As(err, &forbidden) || forbidden.Verb == "" || forbidden.Resource == "" || forbidden.Namespace != e.ns {
 		t.Errorf("error %v: %+v", err, forbidden)
 	}
-}
-
-// A connection that is lost while waiting ends nothing: the wait goes on when
-// the server answers again.
-func TestDisconnectedWhileWaiting(t *testing.T) {
-	e := newEnv(t)
-	p := newProxy(t, e.cfg)
-	e.cfg = p.config
-	e.mustDeploy(e.unit(service{}))
-	var lost, back bool
-	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"VERSION": "2"}})}}, func(ev apply.Event) {
-		switch ev.Kind {
-		case apply.EventWaiting:
-			p.cut()
-		case apply.EventDisconnected:
-			lost = true
-			p.mend()
-		case apply.EventReconnected:
-			back = true
-		}
-	})
-	if err != nil || res.Outcome != apply.Deployed || !lost || !back {
-		t.Errorf("outcome %s, lost %v, back %v, error %v", res.Outcome, lost, back, err)
-	}
-}
-
-// proxy forwards TCP to the API server until it is cut.
-type proxy struct {
-	config *rest.Config
-	addr   string
-	target string
-	mu     sync.Mutex
-	l      net.Listener
-	conns  []net.Conn
-}
-
-func newProxy(t *testing.T, cfg *rest.Config) *proxy {
-	t.Helper()
-	u, err := url.Parse(cfg.Host)
-	check(t, err)
-	p := &proxy{target: u.Host, addr: "127.0.0.1:0", config: rest.CopyConfig(cfg)}
-	p.mend()
-	p.config.Host = u.Scheme + "://" + p.addr
-	p.config.ServerName = u.Hostname()
-	t.Cleanup(p.cut)
-	return p
-}
-
-func (p *proxy) mend() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	l, err := net.Listen("tcp", p.addr)
-	if err != nil {
-		panic(err)
-	}
-	p.l, p.addr = l, l.Addr().String()
-	go func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			out, err := (&net.Dialer{}).DialContext(context.Background(), "tcp", p.target)
-			if err != nil {
-				in.Close()
-				continue
-			}
-			p.mu.Lock()
-			p.conns = append(p.conns, in, out)
-			p.mu.Unlock()
-			go func() { _, _ = io.Copy(in, out); in.Close() }()
-			go func() { _, _ = io.Copy(out, in); out.Close() }()
-		}
-	}()
-}
-
-func (p *proxy) cut() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.l.Close()
-	for _, c := range p.conns {
-		c.Close()
-	}
-	p.conns = nil
 }

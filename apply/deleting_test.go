@@ -102,6 +102,33 @@ func TestFinalizerKeepsWhatIsPruned(t *testing.T) {
 	}
 }
 
+// Of what waits for its dependents to go, as after kubectl delete --cascade=foreground,
+// the finalizer is named, and nobody is told to take it away.
+func TestForegroundDeletionIsSaid(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(with(e.podless("web", "1"), e.configMap("web", "extra")))
+	owner := e.get(configMaps, "extra")
+	held := e.configMap("web", "dependent")
+	held.SetLabels(nil)
+	blocks := true
+	held.SetOwnerReferences([]metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "extra", UID: owner.GetUID(), BlockOwnerDeletion: &blocks}})
+	_, err := e.dyn.Resource(configMaps).Namespace(e.ns).Create(e.ctx, held, metav1.CreateOptions{})
+	check(t, err)
+	e.held("dependent")
+	foreground := metav1.DeletePropagationForeground
+	check(t, e.dyn.Resource(configMaps).Namespace(e.ns).Delete(e.ctx, "extra", metav1.DeleteOptions{PropagationPolicy: &foreground}))
+	const holds = "its finalizer foregroundDeletion still holds it"
+	said, res, err := e.warned(apply.Request{Units: []apply.Unit{e.podless("web", "1")}})
+	if err != nil || res.Outcome != apply.Unchanged || !strings.Contains(said, holds) {
+		t.Errorf("not wanted: %s, %v, %q", res.Outcome, err, said)
+	}
+	_, res, err = e.warned(apply.Request{Units: []apply.Unit{with(e.podless("web", "1"), e.configMap("web", "extra"))}})
+	var deleting *apply.DeletingError
+	if !errors.As(err, &deleting) || res.Outcome != apply.Refused || !strings.Contains(err.Error(), holds) || strings.Contains(deleting.Hint(), "patch") {
+		t.Errorf("wanted: %s, %v, hint %q", res.Outcome, err, deleting.Hint())
+	}
+}
+
 // A deletion that a finalizer holds up has failed, however often it is tried, and
 // the units that are gone are said to be.
 func TestFinalizerKeepsWhatIsDeleted(t *testing.T) {

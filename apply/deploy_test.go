@@ -68,6 +68,7 @@ func TestDeployTwiceAndChange(t *testing.T) {
 // Each kind of broken release is diagnosed and put back, with the old pods left
 // alone.
 func TestBrokenReleases(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		broken  func(*env) service

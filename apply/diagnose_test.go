@@ -106,6 +106,7 @@ func (e *env) deploysBlind() *env {
 }
 
 func TestDiagnoseAdmission(t *testing.T) {
+	t.Parallel()
 	const quota = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: team}\nspec: {hard: {requests.memory: 40Mi}}"
 	unit := map[string]func(*env) apply.Unit{
 		"Deployment web":     func(e *env) apply.Unit { return e.deployment("web", "2", "", "") },
@@ -167,6 +168,7 @@ func TestDiagnoseStatefulSet(t *testing.T) {
 }
 
 func TestDiagnoseJob(t *testing.T) {
+	t.Parallel()
 	t.Run("fails", func(t *testing.T) {
 		e := newEnv(t)
 		b := blame{
@@ -220,6 +222,7 @@ func TestDiagnoseInit(t *testing.T) {
 }
 
 func TestDiagnoseVolumes(t *testing.T) {
+	t.Parallel()
 	t.Run("a class without a provisioner", func(t *testing.T) {
 		e := newEnv(t)
 		u := e.claiming(e.storageClass("example.com/nobody"))
@@ -291,6 +294,7 @@ func TestClaimWaitsForItsPod(t *testing.T) {
 }
 
 func TestDiagnoseUnschedulable(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, container, pod string
 		field                string
@@ -316,6 +320,7 @@ func TestDiagnoseUnschedulable(t *testing.T) {
 
 // What is taken away between the plan and the pod's start.
 func TestDiagnoseConfigMissing(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, container, pod string
 		field                string
@@ -348,6 +353,7 @@ func TestDiagnoseConfigMissing(t *testing.T) {
 }
 
 func TestDiagnoseImagePull(t *testing.T) {
+	t.Parallel()
 	t.Run("a digest that is not there", func(t *testing.T) {
 		e := newEnv(t)
 		repo, _, _ := strings.Cut(e.image, "@")

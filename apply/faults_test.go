@@ -18,6 +18,7 @@ import (
 
 // What RBAC denies is named before anything is written.
 func TestForbiddenIsNamed(t *testing.T) {
+	t.Parallel()
 	read := rbacv1.PolicyRule{APIGroups: []string{"", "apps"}, Resources: []string{"pods", "deployments", "replicasets", "services", "serviceaccounts", "secrets", "resourcequotas"}, Verbs: []string{"get", "list", "watch"}}
 	state := rbacv1.PolicyRule{APIGroups: []string{"", "coordination.k8s.io"}, Resources: []string{"secrets", "leases"}, Verbs: []string{"*"}}
 	write := rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"services", "serviceaccounts", "pods"}, Verbs: []string{"*"}}
@@ -83,6 +84,7 @@ func TestCredentialsRefused(t *testing.T) {
 
 // A namespace that is going away is refused, whether it had the app or not.
 func TestNamespaceBeingDeleted(t *testing.T) {
+	t.Parallel()
 	for name, deployed := range map[string]bool{"with the app": true, "without": false} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)
@@ -108,6 +110,23 @@ func TestNamespaceBeingDeleted(t *testing.T) {
 			}
 			if err.Error() != "namespace "+e.ns+" is being deleted" || terminating.Hint() == "" {
 				t.Errorf("it says %q, hint %q", err, terminating.Hint())
+			}
+			if !deployed {
+				return
+			}
+			// Neither is anything called unchanged there.
+			refused := func(what string, res *apply.Result, err error) {
+				t.Helper()
+				if !errors.As(err, &terminating) || res.Outcome != apply.Refused {
+					t.Errorf("%s: outcome %s, error %v", what, res.Outcome, err)
+				}
+			}
+			res, err = ours.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{})}}, nil)
+			refused("unchanged", res, err)
+			res, err = ours.client().Rollback(e.ctx, apply.RollbackRequest{To: 1}, e.log)
+			refused("rollback", res, err)
+			if s, err := ours.client().Status(e.ctx); err != nil || !s.Terminating {
+				t.Errorf("status %+v, error %v", s, err)
 			}
 			if wrote, _ := sent.not("GET", "DRYRUN"); len(wrote) > 0 {
 				t.Errorf("it sent %q", wrote)

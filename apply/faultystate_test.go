@@ -137,6 +137,7 @@ func TestIndexIsMissing(t *testing.T) {
 // A release whose record is damaged cannot be returned to, which is said before
 // anything is written.
 func TestIntentIsDamaged(t *testing.T) {
+	t.Parallel()
 	for name, content := range map[string]func([]byte) []byte{"gone": nil, "truncated": half, "newer": newer} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)

@@ -37,6 +37,7 @@ func (e *env) stumbling(done bool) *env {
 // the first in its namespace, nor of one with hooks, one that breaks and returns,
 // a rollback, and the removal of all.
 func TestServerHiccups(t *testing.T) {
+	t.Parallel()
 	for name, done := range map[string]bool{"nothing is done": false, "all is done": true} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)

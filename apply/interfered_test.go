@@ -42,6 +42,7 @@ func (e *env) of(kind string, u apply.Unit) apply.Unit {
 // A workload that somebody deletes or changes while it is waited for ends the wait at
 // once, whatever its kind, and the diagnosis says who.
 func TestWorkloadTakenWhileWaiting(t *testing.T) {
+	t.Parallel()
 	unready := service{env: map[string]string{"UNREADY": "503"}}
 	remove := func(r schema.GroupVersionResource, name string) func(*env) error {
 		return func(e *env) error {
@@ -250,6 +251,43 @@ func TestIndexTakenMeanwhile(t *testing.T) {
 	}
 }
 
+// The records of a deploy and of the release before, when somebody deletes them meanwhile,
+// keep it neither from arriving nor from returning; its own is written anew.
+func TestRecordsTakenMeanwhile(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.podless("web", "1"))
+	r := e.dyn.Resource(secrets).Namespace(e.ns)
+	records := func() error {
+		list, err := r.List(e.ctx, metav1.ListOptions{LabelSelector: "shipit.dev/state=intent"})
+		check(t, err)
+		for _, o := range list.Items {
+			err = errors.Join(err, r.Delete(e.ctx, o.GetName(), metav1.DeleteOptions{}))
+		}
+		return err
+	}
+	bad := func() error {
+		return errors.Join(records(), e.dyn.Resource(services).Namespace(e.ns).Delete(e.ctx, "web", metav1.DeleteOptions{}))
+	}
+	res, err := e.interfered(bad).deploy(e.ctx, apply.Request{Units: []apply.Unit{e.podless("web", "bad")}}, nil)
+	if res.Outcome != apply.RolledBack {
+		t.Errorf("outcome %s, error %v", res.Outcome, err)
+	}
+	e.ended(res)
+
+	res, err = e.interfered(records).deploy(e.ctx, apply.Request{Units: []apply.Unit{e.podless("web", "3")}}, nil)
+	if err != nil || res.Outcome != apply.Deployed || res.Units[0].Release != 3 {
+		t.Errorf("outcome %s, %+v, error %v", res.Outcome, res.Units, err)
+	}
+	e.mustDeploy(e.podless("web", "4"))
+	res, err = e.client().Rollback(e.ctx, apply.RollbackRequest{}, e.log)
+	if err != nil || res.Outcome != apply.Deployed {
+		t.Errorf("rollback: %s, %v", res.Outcome, err)
+	}
+	if drift, err := e.client().Drift(e.ctx, "web", 3); err != nil || len(drift) > 0 {
+		t.Errorf("drift %q, error %v", drift, err)
+	}
+}
+
 // A namespace that somebody deletes during a deploy ends it at once, and it is said why.
 func TestNamespaceDeletedWhileWaiting(t *testing.T) {
 	e := newEnv(t)
@@ -275,6 +313,7 @@ func TestNamespaceDeletedWhileWaiting(t *testing.T) {
 // What a webhook that does not answer keeps from being written is said within seconds, and
 // nothing was changed.
 func TestStateIsNotTaken(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ group, resource, operation, kind string }{
 		{"coordination.k8s.io", "leases", "CREATE", "Lease"},
 		{"coordination.k8s.io", "leases", "UPDATE", "Lease"},

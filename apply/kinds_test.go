@@ -289,6 +289,7 @@ func TestEveryKindUnchanged(t *testing.T) {
 // A StatefulSet is healthy when all its pods are of the new revision and ready,
 // however it orders them.
 func TestStatefulSetRollsOut(t *testing.T) {
+	t.Parallel()
 	for _, policy := range []string{"OrderedReady", "Parallel"} {
 		t.Run(policy, func(t *testing.T) {
 			e := newEnv(t)

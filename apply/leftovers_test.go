@@ -41,6 +41,7 @@ func (e *env) mine() []string {
 // A first deploy, or a deletion, that was killed at any of its writing requests is
 // cleaned up by a deletion: nothing of it is left, and the second one has nothing to do.
 func TestDeleteAfterKillAtEachWrite(t *testing.T) {
+	t.Parallel()
 	for _, deletes := range []bool{false, true} {
 		t.Run(map[bool]string{false: "first deploy", true: "deletion"}[deletes], func(t *testing.T) {
 			e := newEnv(t)
@@ -200,6 +201,7 @@ func (h *paused) letGo(e *env) func(apply.Event) {
 // Who waited for the lock of a deploy looks again at everything: a deletion removes
 // what it made meanwhile, of kinds that the index did not have.
 func TestDeleteAfterWaitingForADeploy(t *testing.T) {
+	t.Parallel()
 	for name, req := range map[string]apply.DeleteRequest{"all": {}, "one": {Units: []string{"web"}}} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)
@@ -253,4 +255,18 @@ func TestRollbackAndPruneAfterWaiting(t *testing.T) {
 			t.Errorf("left: %s", left)
 		}
 	}
+}
+
+// What was over when it was looked for, and was deployed again while the deletion waited
+// for the lock, stays.
+func TestRenewedWhileWaiting(t *testing.T) {
+	e := newEnv(t)
+	_, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.podless("web", "1")}, TTL: time.Millisecond}, nil)
+	check(t, err)
+	h := e.paused(3, e.podless("web", "2")) // without a ttl
+	res, err := e.client().Delete(e.ctx, apply.DeleteRequest{Expired: true, LockWait: holds}, h.letGo(e))
+	if err != nil || res.Outcome != apply.Unchanged {
+		t.Errorf("%s, %v", res.Outcome, err)
+	}
+	e.isAt("web", 2)
 }

@@ -41,6 +41,7 @@ func isLost(err error) bool {
 // its process is there. When it goes on it finds that out, and writes nothing:
 // neither after waiting, nor when it was stopped on its way to the next write.
 func TestStoppedHolderWritesNothing(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name  string
 		first childDeploy

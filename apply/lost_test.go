@@ -80,6 +80,7 @@ func (e *env) zero(vars map[string]string) apply.Unit {
 // them again, says so, and removes what it does not want any more; a rollback and a
 // deletion know them, too.
 func TestManagedFieldsLost(t *testing.T) {
+	t.Parallel()
 	for name, lose := range map[string]func(*env){"emptied": (*env).loseFields, "made anew": (*env).restored} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)

@@ -20,6 +20,7 @@ import (
 // Every way in which a deploy can end, and none other, is reached here by the
 // shortest way; what it leaves behind is the subject of other tests.
 func TestEveryOutcome(t *testing.T) {
+	t.Parallel()
 	good := func(e *env) apply.Unit { return e.podless("web", "1") }
 	bad := func(e *env) apply.Unit { return e.broken("web") }
 	tests := []struct {

@@ -105,6 +105,7 @@ func TestObjectMovesBetweenUnits(t *testing.T) {
 // When the new owner of an object fails, the object returns to the old one's version:
 // whether that one was begun or not, and also when it was to go.
 func TestMovedObjectReturns(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]func(e *env) (first, second []apply.Unit, owner string){
 		"service to a new one": func(e *env) (first, second []apply.Unit, owner string) {
 			// The old owner's turn does not come.

@@ -29,6 +29,7 @@ const enforce = "pod-security.kubernetes.io/enforce"
 // takes its labels away again; those of others stay, and so does a namespace that
 // it did not make.
 func TestOwnNamespace(t *testing.T) {
+	t.Parallel()
 	for _, made := range []string{"by shipit", "before"} {
 		t.Run(made, func(t *testing.T) {
 			e := newEnv(t)

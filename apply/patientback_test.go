@@ -40,6 +40,7 @@ func (e *env) stoppedBehind(back func(p *faultproxy.Proxy)) (*apply.Result, []st
 // Whatever keeps the server from answering at the start of the way back, or later, is
 // waited for.
 func TestWayBackIsPatient(t *testing.T) {
+	t.Parallel()
 	lists := faultproxy.All(faultproxy.Asks, func(r faultproxy.Request) bool { return r.Verb == "list" })
 	const long = 12 * time.Second // longer than the way forward asks again
 	for name, back := range map[string]func(p *faultproxy.Proxy){
@@ -55,6 +56,16 @@ func TestWayBackIsPatient(t *testing.T) {
 		"nobody listens": func(p *faultproxy.Proxy) {
 			p.Down()
 			time.AfterFunc(long, func() { _ = p.Up() })
+		},
+		"packets are lost": func(p *faultproxy.Proxy) {
+			p.Lose()
+			time.AfterFunc(long, p.Deliver)
+		},
+		"the store stalls": func(p *faultproxy.Proxy) {
+			p.Add(faultproxy.Rule{Match: faultproxy.Not(faultproxy.Watches), For: time.Minute, Fault: faultproxy.AfterDelay(7*time.Second, faultproxy.TimedOut)})
+		},
+		"40 s of errors at its first write": func(p *faultproxy.Proxy) {
+			p.Add(faultproxy.Rule{Match: faultproxy.All(faultproxy.Writes, faultproxy.Not(faultproxy.StateOf(faultproxy.Lease))), For: 40 * time.Second, Fault: faultproxy.LeaderLost})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -67,6 +67,26 @@ func TestPausedDeployment(t *testing.T) {
 	}
 }
 
+// One that is paused in the middle of a rollout goes back all the same, and the pods that
+// were healthy stay.
+func TestPausedDeploymentGoesBack(t *testing.T) {
+	e := newEnv(t)
+	e.mustDeploy(e.version("web", "1"))
+	before := e.pods("web")
+	paused := false
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"VERSION": "2", "UNREADY": "1"}})}}, func(ev apply.Event) {
+		if ev.Kind == apply.EventWaiting && !paused {
+			paused = true
+			e.byHand(deployments, "web", `{"spec":{"paused":true}}`)
+		}
+	})
+	if d := res.Diagnoses(); res.Outcome != apply.RolledBack || len(d) != 1 || d[0].Code != apply.CodePaused || res.Took > time.Minute {
+		t.Errorf("%s after %s, %v", res.Outcome, res.Took, err)
+	}
+	e.samePods("web", before)
+	e.settled()
+}
+
 // A StatefulSet or DaemonSet whose pods are replaced by hand is waited for until its
 // pods are there; later ones are said to stay.
 func TestOnDelete(t *testing.T) {

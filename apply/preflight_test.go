@@ -56,6 +56,7 @@ func (e *env) deployment(name string, replicas string, container, pod string) ap
 
 // What would keep pods from running is found before anything is written.
 func TestPreflightRefuses(t *testing.T) {
+	t.Parallel()
 	const (
 		theirs = "apiVersion: v1\nkind: Secret\nmetadata: {name: theirs}\nstringData: {user: u, host: h}"
 		quota  = "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: team}\nspec: {hard: {requests.memory: 80Mi, pods: 5}}"

@@ -8,6 +8,7 @@ import (
 
 // What the kubelet kills for its probe is told once a second run ended so.
 func TestDiagnoseProbesThatKill(t *testing.T) {
+	t.Parallel()
 	for _, probe := range []string{"startup", "liveness"} {
 		t.Run(probe, func(t *testing.T) {
 			e := newEnv(t)
