@@ -1,9 +1,9 @@
 package cluster
 
 import (
-	"errors"
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
