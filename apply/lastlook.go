@@ -117,7 +117,7 @@ func (c *Client) standing(ctx context.Context, changes []*change) ([]stands, err
 		}
 		g.Go(func() (err error) {
 			now := live[keyOf(ch.ref)]
-			if now == nil {
+			if now == nil || olderThan(now.GetResourceVersion(), was.GetResourceVersion()) { // a list may be behind
 				if now, err = c.get(ctx, ch.ref); err != nil {
 					return err
 				}

@@ -50,6 +50,9 @@ func TestWayBackIsPatient(t *testing.T) {
 		"no list": func(p *faultproxy.Proxy) {
 			p.Add(faultproxy.Rule{Match: lists, For: long, Fault: faultproxy.Unavailable})
 		},
+		"lists are as they were at first": func(p *faultproxy.Proxy) {
+			p.Add(faultproxy.Rule{Match: lists, Times: -1, Fault: p.Stale})
+		},
 		"what is between answers": func(p *faultproxy.Proxy) {
 			p.Add(faultproxy.Rule{For: long, Fault: faultproxy.HTML(http.StatusBadGateway)})
 		},

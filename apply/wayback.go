@@ -50,6 +50,9 @@ func (m *mover) undo(ctx context.Context) (map[string]error, error) {
 	var live map[objectKey]*unstructured.Unstructured
 	err := repeat(ctx, func(bool) (err error) {
 		if live, err = m.c.live(ctx, kindsOf(targets, m.snap.Kinds)); err == nil {
+			err = m.catchUp(ctx, live)
+		}
+		if err == nil {
 			m.forgetStrangers(live)
 			_, err = m.c.recall(ctx, &m.snap.index, live)
 		}
@@ -79,6 +82,39 @@ func (m *mover) undo(ctx context.Context) (map[string]error, error) {
 	_ = g.Wait()
 	r.tellStaying(ctx)
 	return r.left, r.over(ctx)
+}
+
+// catchUp reads one by one what a list does not have as this deploy left it: a list may
+// come from a cache that is behind, by which all would seem to be home.
+func (m *mover) catchUp(ctx context.Context, live map[objectKey]*unstructured.Unstructured) error {
+	var mu sync.Mutex
+	g := &errgroup.Group{}
+	g.SetLimit(inFlight)
+	for _, ch := range m.plan.changes {
+		key := keyOf(ch.ref)
+		mu.Lock()
+		now := live[key]
+		mu.Unlock()
+		behind := now == nil || ch.applied == nil || olderThan(now.GetResourceVersion(), ch.applied.GetResourceVersion())
+		if !ch.touched() || !behind || ch.action == ActionDelete && now == nil {
+			continue
+		}
+		g.Go(func() error {
+			o, err := m.c.get(ctx, ch.ref)
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err != nil:
+				return err
+			case o == nil:
+				delete(live, key)
+			case o.GetLabels()[labelPartOf] == m.c.owner.App:
+				live[key] = o
+			}
+			return nil
+		})
+	}
+	return g.Wait()
 }
 
 // over returns what ended the way back for all units, nil if nothing did.
