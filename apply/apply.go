@@ -260,11 +260,11 @@ func usual(error) time.Duration { return retryFor }
 // repeatFor is repeat with a patience of its own for each error; on the way back it has
 // that of the way back. However long one answer was waited for, there is a second try.
 func repeatFor(ctx context.Context, patience func(error) time.Duration, do func(again bool) error) error {
-	again, start, until := false, time.Now(), giveUpAt(ctx, 0)
+	var writing failure
+	again, until := false, giveUpAt(ctx, 0)
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := do(again)
-		late := again && time.Since(start) > patience(err) && time.Now().After(until)
-		if !isPassing(err) || ctx.Err() != nil || late {
+		if !isPassing(err) || ctx.Err() != nil || writing.outlasts(patience(err)) && time.Now().After(until) {
 			return err
 		}
 		if !pause(ctx, wait) {
@@ -272,6 +272,18 @@ func repeatFor(ctx context.Context, patience func(error) time.Duration, do func(
 		}
 		again = true
 	}
+}
+
+// failure is of something that is tried again.
+type failure struct{ since time.Time }
+
+// outlasts reports whether it has failed for longer than patience since it first did.
+func (f *failure) outlasts(patience time.Duration) bool {
+	if f.since.IsZero() {
+		f.since = time.Now()
+		return false
+	}
+	return time.Since(f.since) > patience
 }
 
 // isPassing reports whether the same request may succeed a moment later, by what

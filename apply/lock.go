@@ -21,8 +21,8 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 	if err != nil {
 		return nil, nil, err
 	}
-	start := time.Now()
-	deadline := start.Add(wait)
+	deadline := time.Now().Add(wait)
+	var writing failure
 	gone := map[string]bool{} // deploys whose Lease does not exist
 	renewable := l.renewable(ctx)
 	defer func() { _ = renewable() }() // until it has ended
@@ -43,7 +43,7 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 		if errors.Is(err, errStale) {
 			continue
 		}
-		if err != nil && isPassing(err) && time.Since(start) < patience(err) && pause(ctx, again) {
+		if err != nil && isPassing(err) && !writing.outlasts(patience(err)) && pause(ctx, again) {
 			snap = nil // it may have been written
 			continue
 		}
@@ -66,7 +66,7 @@ func (c *Client) acquire(ctx context.Context, em *emitter, snap *snapshot, deplo
 			l.waited = true
 			if err = c.awaitHolder(ctx, em, held, deadline); err == nil {
 				gone[held.DeployID] = true
-				snap = nil
+				snap, writing = nil, failure{}
 				continue
 			}
 		}
