@@ -22,7 +22,7 @@ func (m *mover) anew(ctx context.Context, ch *change) bool {
 		return false
 	}
 	for _, f := range m.plan.of(ch.unit) {
-		if keyOf(f.ref) == keyOf(ch.ref) && f.action == ActionCreate && f.applied != nil {
+		if keyOf(f.ref) == keyOf(ch.ref) && (f.action == ActionCreate || f.action == ActionReplace) && f.applied != nil {
 			return f.applied.GetUID() == ch.live.GetUID()
 		}
 	}

@@ -109,7 +109,7 @@ func (k *checker) run(ctx context.Context, units []Unit) error {
 		u := k.m.snap.Units[t.unit]
 		t.history(u)
 	}
-	p := k.c.plan(targets, live)
+	p := k.c.plan(targets, live, nil)
 	changes := slices.DeleteFunc(slices.Clone(p.changes), func(ch *change) bool {
 		return !ch.action.writes()
 	})

@@ -34,6 +34,7 @@ type childDeploy struct {
 	Units      []apply.Unit
 	Rollback   *childRollback // instead of a deploy
 	Delete     bool           // all, instead of a deploy
+	TakeOver   bool           // what belongs to another project
 	Lease      time.Duration  // 0 is the usual
 	StopAt     int            // before its n-th writing request the process says so, and waits for SIGCONT
 }
@@ -51,7 +52,7 @@ func (d childDeploy) run(c *apply.Client, sink func(apply.Event)) (*apply.Result
 	if d.Delete {
 		return c.Delete(context.Background(), apply.DeleteRequest{}, sink)
 	}
-	return c.Deploy(context.Background(), apply.Request{Units: d.Units}, sink)
+	return c.Deploy(context.Background(), apply.Request{Units: d.Units, TakeOver: d.TakeOver}, sink)
 }
 
 // How the child exits.

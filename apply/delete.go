@@ -222,10 +222,16 @@ func (d *deleter) remove(ctx context.Context) error {
 			return err
 		}
 	}
-	p := &plan{}
-	for _, name := range d.units {
-		p.changes = append(p.changes, d.c.plan([]target{{unit: name, claims: d.req.Claims, removed: true}}, d.live).changes...)
+	taken, err := d.c.takings(ctx, &d.snap.index, d.live)
+	if err != nil {
+		return err
 	}
+	var targets []target
+	for _, name := range d.units {
+		targets = append(targets, target{unit: name, claims: d.req.Claims, removed: true})
+	}
+	p := d.c.plan(targets, d.live, taken)
+	warnTaken(d.em, p, taken, d.live)
 	claims, err := d.c.claims(ctx, d.units)
 	if err != nil {
 		return err

@@ -54,11 +54,12 @@ type mover struct {
 	tried         map[string]int        // the release that each moved unit was to get
 	homes         map[string]home       // where each moved unit goes back to
 	madeNamespace bool
-	cleaned       bool            // what only releases refer to that the history will drop is deleted
-	asked         bool            // what the caller may do was looked at
-	called        map[string]bool // units whose calls were looked at
-	lost          map[string]bool // units that are there and of which the index knows nothing
-	recorded      bool            // the index has how this ended, and keeps the records
+	cleaned       bool                 // what only releases refer to that the history will drop is deleted
+	asked         bool                 // what the caller may do was looked at
+	called        map[string]bool      // units whose calls were looked at
+	lost          map[string]bool      // units that are there and of which the index knows nothing
+	taken         map[objectKey]string // what units have from a deploy that was stopped, and whose it is
+	recorded      bool                 // the index has how this ended, and keeps the records
 	undone        map[string][]ObjectResult
 	result        *Result
 }
@@ -191,9 +192,14 @@ func (m *mover) look(ctx context.Context) error {
 		}
 		t.begins = m.lost[t.unit]
 	}
-	m.plan = m.c.plan(m.targets, live)
+	if m.taken, err = m.c.takings(ctx, &m.snap.index, live); err != nil {
+		return err
+	}
+	m.plan = m.c.plan(m.targets, live, m.taken)
 	for _, ch := range m.plan.changes {
 		ch.force, ch.was = m.force, m.unclaimed.recorded[ch.ref]
+		u := m.snap.Units[ch.unit]
+		ch.stopped = u != nil && u.Release > 0 && !u.settled(m.id)
 	}
 	if err := m.c.refine(ctx, m.plan); err != nil {
 		return err

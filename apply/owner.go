@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -111,6 +112,9 @@ func (m *mover) owners(ctx context.Context) error {
 	read := map[string]*intent{}
 	for _, ch := range m.plan.changes {
 		owner := m.c.holder(ch.live)
+		if before := m.taken[keyOf(ch.ref)]; before != "" && owner == ch.unit {
+			owner = before // which has it until this release is healthy
+		}
 		if owner == "" || owner == ch.unit || ch.shared || ch.action == ActionDelete {
 			continue
 		}
@@ -134,6 +138,50 @@ func (m *mover) owners(ctx context.Context) error {
 		m.losers[owner] = append(m.losers[owner], ch.ref)
 	}
 	return nil
+}
+
+// takings finds the objects that a unit has from a deploy which was stopped, or failed,
+// though its last healthy release does not have them, and that of another unit does:
+// they are the other's, and no failure and no deletion takes them away from it.
+func (c *Client) takings(ctx context.Context, ix *index, live map[objectKey]*unstructured.Unstructured) (map[objectKey]string, error) {
+	read := map[string]*intent{}
+	healthy := func(unit string) ([]Ref, error) {
+		u := ix.Units[unit]
+		if u.Healthy == 0 {
+			return nil, nil
+		}
+		t, err := store{c}.recordedTarget(ctx, read, unit, u, u.Healthy)
+		if err != nil {
+			return nil, passingOnly(err)
+		}
+		return t.refs(), nil
+	}
+	units := slices.Sorted(maps.Keys(ix.Units))
+	out := map[objectKey]string{}
+	for _, unit := range units {
+		if u := ix.Units[unit]; u.Release == 0 || u.State == StateDeployed && u.Release == u.Healthy {
+			continue
+		}
+		own, err := healthy(unit)
+		if err != nil {
+			return nil, err
+		}
+		for _, other := range units {
+			if other == unit {
+				continue
+			}
+			refs, err := healthy(other)
+			if err != nil {
+				return nil, err
+			}
+			for _, ref := range refs {
+				if c.holder(live[keyOf(ref)]) == unit && !contains(own, ref) {
+					out[keyOf(ref)] = other
+				}
+			}
+		}
+	}
+	return out, nil
 }
 
 // has reports whether the current release of a unit has an object: labels may be
@@ -175,6 +223,17 @@ func (m *mover) warnTaken() {
 	for _, unit := range m.others() {
 		for _, ref := range m.losers[unit] {
 			m.em.emit(Event{Kind: EventWarning, Unit: unit, Object: &ref, Message: fmt.Sprintf("%s was its own until now, and belongs to %s from here on", ref, m.plan.wants[keyOf(ref)])})
+		}
+	}
+	warnTaken(m.em, m.plan, m.taken, m.live)
+}
+
+// warnTaken says of what a plan leaves to other units that those are to have it back.
+func warnTaken(em *emitter, p *plan, taken map[objectKey]string, live map[objectKey]*unstructured.Unstructured) {
+	for key, owner := range taken {
+		if p.wants[key] == owner && live[key] != nil {
+			ref := refOf(live[key])
+			em.emit(Event{Kind: EventWarning, Unit: owner, Object: &ref, Message: fmt.Sprintf("%s was taken from it by a deploy that was stopped, and is left in place; to have it as it was, deploy %s", ref, owner)})
 		}
 	}
 }

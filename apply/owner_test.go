@@ -231,3 +231,54 @@ func TestTakenObjectReturns(t *testing.T) {
 	e.belongs(configMaps, "shared", "pay", uid)
 	e.belongs(configMaps, "of-web", "web", "")
 }
+
+// What a deploy had taken over when it was killed is still the other project's: the next
+// deploy gives it back when it fails, and neither one without the object nor a deletion
+// takes it away.
+func TestTakenByAKilledDeploy(t *testing.T) {
+	t.Parallel()
+	for name, next := range map[string]func(other *env, again apply.Unit) (*apply.Result, error, apply.Outcome){
+		"a deploy that fails, too": func(other *env, again apply.Unit) (*apply.Result, error, apply.Outcome) {
+			res, err := other.deploy(other.ctx, apply.Request{Units: []apply.Unit{again}, TakeOver: true}, nil)
+			return res, err, apply.Removed
+		},
+		"a deploy without it": func(other *env, again apply.Unit) (*apply.Result, error, apply.Outcome) {
+			res, err := other.deploy(other.ctx, apply.Request{Units: []apply.Unit{other.small("pay")}}, nil)
+			return res, err, apply.Deployed
+		},
+		"a deletion": func(other *env, again apply.Unit) (*apply.Result, error, apply.Outcome) {
+			res, err := other.client().Delete(other.ctx, apply.DeleteRequest{Units: []string{"pay"}}, other.log)
+			return res, err, apply.Removed
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := newEnv(t)
+			other := *e
+			other.owner.Source = "example.com/payments"
+			web := e.small("web", e.value("web", "shared", "1"))
+			e.mustDeploy(web)
+			uid := e.belongs(configMaps, "shared", "web", "")
+			broken := other.broken("pay")
+			broken.Objects = append(broken.Objects, other.value("pay", "shared", "2"))
+			c := other.child(childDeploy{Units: []apply.Unit{broken}, TakeOver: true})
+			if !c.until(string(apply.EventWaiting)) {
+				t.Fatalf("the deploy says %q", c.said)
+			}
+			check(t, c.cmd.Process.Kill())
+			c.wait()
+			res, err, want := next(&other, broken)
+			if res.Outcome != want {
+				t.Errorf("%s, %v", res.Outcome, err)
+			}
+			if want == apply.Removed && name != "a deletion" {
+				e.belongs(configMaps, "shared", "web", uid)
+			}
+			if res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{web}}, nil); err != nil || !res.Outcome.Done() {
+				t.Errorf("then: %s, %v", res.Outcome, err)
+			}
+			e.belongs(configMaps, "shared", "web", uid)
+			e.holds(web)
+			e.settled()
+		})
+	}
+}

@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -42,6 +43,7 @@ type change struct {
 	undefined bool                       // its kind is one that this deploy defines
 	redefined bool                       // the definition of its kind changes in this deploy
 	force     bool                       // fields of other managers are taken
+	stopped   bool                       // its unit is as a deploy left it that was stopped, or failed
 	shared    bool                       // it is the app's namespace, which others have too
 	lost      bool                       // its managedFields were lost: all that is wanted is taken
 	was       *unstructured.Unstructured // of a lost one: as it was recorded, nil when it was not
@@ -169,9 +171,15 @@ func (c *Client) live(ctx context.Context, kinds []kindRef) (map[objectKey]*unst
 	return out, nil
 }
 
-// plan compares targets with what is live.
-func (c *Client) plan(targets []target, live map[objectKey]*unstructured.Unstructured) *plan {
+// plan compares targets with what is live. What is taken belongs to units that are no
+// targets, and is not deleted.
+func (c *Client) plan(targets []target, live map[objectKey]*unstructured.Unstructured, taken map[objectKey]string) *plan {
 	p := &plan{wants: wantedBy(targets)}
+	for key, owner := range taken {
+		if p.wants[key] == "" && !slices.Contains(unitsOf(targets), owner) {
+			p.wants[key] = owner
+		}
+	}
 	definitions, roles := defined(targets), rolesOf(targets)
 	scaled := c.scaledBy(targets, live)
 	for _, t := range targets {
@@ -351,7 +359,13 @@ func (c *Client) refineOne(ctx context.Context, ch *change) error {
 		return ch.intruded()
 	}
 	if err != nil {
-		return ch.named(c.typed(err, ch.ref, ch.live))
+		err = ch.named(c.typed(err, ch.ref, ch.live))
+		var invalid *InvalidError
+		if ch.stopped && errors.As(err, &invalid) && invalid.Empty {
+			ch.action = ActionReplace
+			return c.refineReplaced(ctx, r, ch)
+		}
+		return err
 	}
 	if err := c.unheeded(ctx, r, ch, ch.asked(), dry); err != nil {
 		return err

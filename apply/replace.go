@@ -16,6 +16,9 @@ import (
 // a word in the other. It is deleted and made anew. Nothing is lost by that but the
 // address, which is allocated anew; a Service that has ports on the nodes or an
 // address outside has more to lose, and is refused.
+//
+// So is a claim that was never bound, which holds nothing, if a deploy left it that was
+// stopped: nobody else could deploy the mended one beside it.
 
 // addressField is what of a Service cannot be changed.
 const addressField = ".spec.clusterIP"
@@ -44,10 +47,12 @@ func changesAddress(desired, live *unstructured.Unstructured) bool {
 	return okTo && okFrom && to != from
 }
 
-// refineReplaced asks about a Service that is to be made anew.
+// refineReplaced asks about an object that is to be made anew.
 func (c *Client) refineReplaced(ctx context.Context, r dynamic.ResourceInterface, ch *change) error {
 	ch.fields = []string{addressField}
-	if t := serviceType(ch.live); t != "ClusterIP" {
+	if isClaim(ch.ref) {
+		ch.fields = []string{".spec"}
+	} else if t := serviceType(ch.live); t != "ClusterIP" {
 		return &InvalidError{Object: ch.ref, Field: "spec.clusterIP", Immutable: true, Err: fmt.Errorf("a Service of type %s is not replaced", t)}
 	}
 	_, err := c.fresh(ctx, r, ch)
@@ -57,7 +62,18 @@ func (c *Client) refineReplaced(ctx context.Context, r dynamic.ResourceInterface
 // replace deletes the object that is there, and waits until it is gone, so that it
 // can be made anew.
 func (w *writer) replace(ctx context.Context, ch *change) error {
-	w.em.emit(Event{Kind: EventWarning, Unit: ch.unit, Object: &ch.ref, Message: fmt.Sprintf("%s is deleted and made anew: %s cannot be changed; it gets another address", ch.ref, addressField)})
+	field, lost := addressField, "it gets another address"
+	if isClaim(ch.ref) {
+		field, lost = ".spec", "it was never bound, so nothing is in it"
+	}
+	w.em.emit(Event{Kind: EventWarning, Unit: ch.unit, Object: &ch.ref, Message: fmt.Sprintf("%s is deleted and made anew: %s cannot be changed; %s", ch.ref, field, lost)})
+	if isClaim(ch.ref) {
+		deleted, err := w.deleteUnbound(ctx, ch.live)
+		if err == nil && !deleted {
+			err = &InvalidError{Object: ch.ref, Field: "spec", Immutable: true, Err: errors.New("it was bound meanwhile")}
+		}
+		return err
+	}
 	if err := w.remove(ctx, ch); err != nil {
 		return err
 	}

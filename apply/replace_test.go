@@ -2,6 +2,7 @@ package apply_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -128,5 +129,125 @@ func TestCronJobIsLookedAt(t *testing.T) {
 	var refused *apply.PreflightError
 	if !errors.As(err, &refused) || refused.Diagnoses[0].Code != apply.CodeAdmissionDenied || refused.Diagnoses[0].Unit != "backup" {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A Service of every type becomes one of every other, and is then what it would be if it
+// were new; or it is refused, as what has ports on the nodes does not go.
+func TestServiceBecomesAnotherType(t *testing.T) {
+	e := newEnv(t)
+	e.namespace(nil) // which stays
+	forms := map[string]map[string]any{
+		"ClusterIP":    {"type": "ClusterIP"},
+		"headless":     {"type": "ClusterIP", "clusterIP": "None"},
+		"NodePort":     {"type": "NodePort", "externalTrafficPolicy": "Local"},
+		"LoadBalancer": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": false, "loadBalancerClass": "example.com/none"},
+		"ExternalName": {"type": "ExternalName", "externalName": "example.com"},
+		"sticky":       {"type": "ClusterIP", "sessionAffinity": "ClientIP", "sessionAffinityConfig": map[string]any{"clientIP": map[string]any{"timeoutSeconds": int64(60)}}},
+	}
+	unit := func(form string) apply.Unit {
+		u := e.podless("web", "1")
+		for _, o := range u.Objects {
+			if o.GetKind() != "Service" {
+				continue
+			}
+			spec := map[string]any{"ports": o.Object["spec"].(map[string]any)["ports"], "selector": o.Object["spec"].(map[string]any)["selector"]}
+			for k, v := range forms[form] {
+				spec[k] = v
+			}
+			if form == "ExternalName" {
+				delete(spec, "ports")
+				delete(spec, "selector")
+			}
+			o.Object["spec"] = spec
+		}
+		return u
+	}
+	// What it is, but for the addresses and numbers that are given out.
+	shape := func() string {
+		spec := e.get(services, "web").Object["spec"].(map[string]any)
+		for _, field := range []string{"clusterIP", "clusterIPs"} {
+			if v, ok := spec[field]; ok && !strings.Contains(fmt.Sprint(v), "None") {
+				spec[field] = "some"
+			}
+		}
+		ports, _ := spec["ports"].([]any)
+		for _, p := range ports {
+			delete(p.(map[string]any), "nodePort") // one that is there stays
+		}
+		return fmt.Sprint(spec)
+	}
+	fresh := map[string]string{}
+	for form := range forms {
+		e.mustDeploy(unit(form))
+		fresh[form] = shape()
+		_, err := e.client().Delete(e.ctx, apply.DeleteRequest{}, nil)
+		check(t, err)
+	}
+	onNodes := map[string]bool{"NodePort": true, "LoadBalancer": true}
+	refused := func(from, to string, res *apply.Result, err error) bool {
+		var invalid *apply.InvalidError
+		return onNodes[from] && to == "headless" && res.Outcome == apply.Refused && errors.As(err, &invalid) && invalid.Immutable
+	}
+	for from := range forms {
+		for to := range forms {
+			if from == to {
+				continue
+			}
+			if from == "headless" { // to which some do not go
+				_, err := e.client().Delete(e.ctx, apply.DeleteRequest{}, nil)
+				check(t, err)
+			}
+			if res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{unit(from)}}, nil); err != nil || !res.Outcome.Done() {
+				t.Errorf("to begin with %s: %s, %v", from, res.Outcome, err)
+				continue
+			}
+			res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{unit(to)}}, nil)
+			if refused(from, to, res, err) {
+				continue
+			}
+			if err != nil || res.Outcome != apply.Deployed {
+				t.Errorf("%s to %s: %s, %v", from, to, res.Outcome, err)
+				continue
+			}
+			if got := shape(); got != fresh[to] {
+				t.Errorf("%s to %s is\n%s, new it is\n%s", from, to, got, fresh[to])
+			}
+			back, err := e.client().Rollback(e.ctx, apply.RollbackRequest{}, nil)
+			if refused(to, from, back, err) {
+				continue
+			}
+			if err != nil || back.Outcome != apply.Deployed {
+				t.Errorf("%s to %s and back: %s, %v", from, to, back.Outcome, err)
+			} else if got := shape(); got != fresh[from] {
+				t.Errorf("%s to %s and back is\n%s, new it is\n%s", from, to, got, fresh[from])
+			}
+		}
+	}
+}
+
+// A Service that a failed deploy made anew in another form goes back, too.
+func TestReplacedServiceReturns(t *testing.T) {
+	e := newEnv(t)
+	headless := e.podless("web", "1")
+	for _, o := range headless.Objects {
+		if o.GetKind() == "Service" {
+			check(t, unstructured.SetNestedField(o.Object, "None", "spec", "clusterIP"))
+		}
+	}
+	e.mustDeploy(headless)
+	bad := e.broken("web")
+	for _, o := range bad.Objects {
+		if o.GetKind() == "Service" {
+			check(t, unstructured.SetNestedField(o.Object, "NodePort", "spec", "type"))
+		}
+	}
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{bad}}, nil)
+	if res.Outcome != apply.RolledBack {
+		t.Fatalf("%s, %v", res.Outcome, err)
+	}
+	e.isAt("web", 1)
+	if address, _, _ := unstructured.NestedString(e.get(services, "web").Object, "spec", "clusterIP"); address != "None" {
+		t.Errorf("the Service has the address %q", address)
 	}
 }

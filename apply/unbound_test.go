@@ -1,6 +1,7 @@
 package apply_test
 
 import (
+	"strings"
 	"testing"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,4 +56,17 @@ func TestClaimThatWasNeverBoundGoes(t *testing.T) {
 			t.Errorf("%s is gone", name)
 		}
 	}
+}
+
+// So it is when the deploy that made it was killed: the mended one is not refused.
+func TestUnboundClaimOfAKilledDeploy(t *testing.T) {
+	e := newEnv(t)
+	class := e.storageClass("")
+	c := e.child(childDeploy{Units: []apply.Unit{e.claiming("nowhere")}})
+	if !c.until(string(apply.EventWaiting)) {
+		t.Fatalf("the deploy says %q", strings.Join(c.said, "\n"))
+	}
+	check(t, c.cmd.Process.Kill())
+	c.wait()
+	e.mustDeploy(e.claiming(class))
 }

@@ -66,7 +66,7 @@ func (m *mover) undo(ctx context.Context) (map[string]error, error) {
 	}
 	targets = append(targets, m.givenBack(live)...)
 	m.leaveToOwners(ctx, targets, live)
-	r.plan = m.c.plan(targets, live)
+	r.plan = m.c.plan(targets, live, m.taken)
 	// The objects' record replaces what going forward planned: it is what was
 	// last done to them.
 	defer m.noteUndo(r.plan)
