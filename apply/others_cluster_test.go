@@ -88,6 +88,18 @@ func TestEditedLists(t *testing.T) {
 			deployments, "somebody", `[{"op":"replace","path":"` + containersPath + `/name","value":"other"}]`, plain,
 			`.spec.template.spec.containers[name="other"]`, "name:other", []string{"spec", "template", "spec", "containers"},
 		},
+		"a volume": {
+			deployments, "kubectl-edit", `[{"op":"add","path":"/spec/template/spec/volumes","value":[{"name":"more","emptyDir":{}}]}]`, plain,
+			`.spec.template.spec.volumes[name="more"]`, "name:more", []string{"spec", "template", "spec", "volumes"},
+		},
+		"a container that comes first": {
+			deployments, "kubectl-edit", `[{"op":"add","path":"/spec/template/spec/initContainers","value":[{"name":"more","image":"example.com/more"}]}]`, plain,
+			`.spec.template.spec.initContainers[name="more"]`, "name:more", []string{"spec", "template", "spec", "initContainers"},
+		},
+		"a pull secret": {
+			deployments, "kubectl-patch", `[{"op":"add","path":"/spec/template/spec/imagePullSecrets","value":[{"name":"more"}]}]`, plain,
+			`.spec.template.spec.imagePullSecrets[name="more"]`, "name:more", []string{"spec", "template", "spec", "imagePullSecrets"},
+		},
 		"a value where ours is a reference": {
 			deployments, "somebody", `[{"op":"add","path":"` + containersPath + `/env/-","value":{"name":"B","value":"theirs"}}]`, e.withEnv(variable("A", "x"), fromConfig),
 			`.spec.template.spec.containers[name="web"].env[name="B"].value`, "theirs", []string{"spec", "template", "spec", "containers"},

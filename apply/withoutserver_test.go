@@ -1,5 +1,8 @@
 package apply_test
 
+// The tests of this file wait longest. Those of the last file begin first, and nobody
+// waits for them alone.
+
 import (
 	"io"
 	"net/http"
