@@ -323,6 +323,35 @@ func (e *NoReleaseError) Error() string {
 	return fmt.Sprintf("%s has no release %d to return to", e.Unit, e.Release)
 }
 
+// RemovedError says that a rollback of all cannot bring back units that were removed.
+// Nothing was changed.
+type RemovedError struct {
+	Units    []string
+	By       string   // the last deploy, which removed them
+	DeployID string   // the deploy asked for, which had them; "" when none was
+	Others   []string // units that could return without them
+}
+
+func (e *RemovedError) Error() string {
+	names := strings.Join(e.Units, ", ")
+	if e.DeployID != "" {
+		return fmt.Sprintf("deploy %s had %s, removed since, and a rollback brings nothing back that was removed", e.DeployID, names)
+	}
+	return fmt.Sprintf("the last deploy (%s) removed %s, and a rollback brings nothing back that was removed", e.By, names)
+}
+
+// Hint says how to have them back, and how to do without.
+func (e *RemovedError) Hint() string {
+	hint := "deploy the version of the project that has " + strings.Join(e.Units, ", ")
+	if len(e.Others) > 0 && e.DeployID == "" {
+		hint += "; to return the others alone: shipit rollback " + strings.Join(e.Others, " ")
+	}
+	if len(e.Others) > 0 && e.DeployID != "" {
+		hint += "; to return others alone, name them: shipit rollback --deploy " + e.DeployID + " " + e.Others[0]
+	}
+	return hint
+}
+
 // NoDeployError says that no deploy of that name is recorded.
 type NoDeployError struct{ DeployID string }
 

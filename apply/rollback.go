@@ -73,7 +73,11 @@ func (c *Client) past(ctx context.Context, em *emitter, req RollbackRequest) (*d
 		leftAlone(em, others)
 	}
 	intents := map[string]*intent{}
-	aims, err := s.aims(ctx, snap, names, dead, req, s.pastRecords(ctx, intents))
+	past := s.pastRecords(ctx, intents)
+	aims, err := s.aims(ctx, snap, names, dead, req, past)
+	if err == nil && len(req.Units) == 0 && req.To == 0 {
+		err = c.wholly(snap, aims, req.DeployID, past)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -113,6 +117,29 @@ func (c *Client) past(ctx context.Context, em *emitter, req RollbackRequest) (*d
 		none = &NothingDeployedError{App: c.owner.App, Namespace: c.owner.Namespace}
 	}
 	return nil, none
+}
+
+// wholly returns a RemovedError when what a rollback is to return to, without naming any
+// units, had some that are gone since.
+func (c *Client) wholly(snap *snapshot, aims map[string]aim, deploy string, past pastRecords) error {
+	e := &RemovedError{DeployID: deploy}
+	if deploy == "" {
+		var err error
+		if e.Units, e.By, err = snap.lastRemoved(aims, c.owner.Source, past); err != nil {
+			return err
+		}
+	} else {
+		in, err := past.intent(deploy)
+		if err != nil || in == nil {
+			return err
+		}
+		e.Units = snap.missing(slices.Sorted(maps.Keys(in.Units)))
+	}
+	if len(e.Units) == 0 {
+		return nil
+	}
+	e.Others = slices.Sorted(maps.Keys(aims))
+	return e
 }
 
 // aims says which of names move, and to which release each is to return.

@@ -337,3 +337,42 @@ func TestRollbackOfAJob(t *testing.T) {
 	e.isAt("seed", 1)
 	e.isThere(jobs, "seed-1")
 }
+
+// A rollback without names does not take back half of a deploy that removed something:
+// it is refused, and names what is gone; nor does it take back another deploy instead.
+// Who names the services that are there gets them back alone.
+func TestRollbackOfARemoval(t *testing.T) {
+	e := newEnv(t)
+	moved := e.value("db", "shared", "1")
+	first := e.mustDeploy(e.small("web"), with(e.small("db"), moved))
+	app := apply.Unit{Name: apply.AppUnit, Objects: []*unstructured.Unstructured{e.value(apply.AppUnit, "shared", "2")}}
+	second := e.mustDeploy(with(e.small("web"), e.value("web", "more", "2")), app) // which removes db, and keeps what it had
+	before := e.versions()
+	refused := func(req apply.RollbackRequest, units ...string) {
+		t.Helper()
+		res, err := e.client().Rollback(e.ctx, req, e.log)
+		var removed *apply.RemovedError
+		if !errors.As(err, &removed) || res.Outcome != apply.Refused || !slices.Equal(removed.Units, units) {
+			t.Errorf("%+v: %s, %v", req, res.Outcome, err)
+		}
+	}
+	refused(apply.RollbackRequest{}, "db")
+	refused(apply.RollbackRequest{DeployID: first.DeployID}, "db")
+	if after := e.versions(); !maps.Equal(before, after) {
+		t.Errorf("something was written:\nbefore %v\nafter  %v", before, after)
+	}
+	// One that only removes is the last one, too.
+	e.mustDeploy(with(e.small("web"), e.value("web", "more", "2")))
+	refused(apply.RollbackRequest{}, apply.AppUnit)
+	refused(apply.RollbackRequest{DeployID: second.DeployID}, apply.AppUnit)
+
+	res, err := e.client().Rollback(e.ctx, apply.RollbackRequest{Units: []string{"web"}}, e.log)
+	if err != nil || res.Outcome != apply.Deployed || res.Units[0].Release != 1 {
+		t.Errorf("web alone: %s, %v", res.Outcome, err)
+	}
+	// And then that was the last.
+	e.mustDeploy(with(e.small("web"), e.value("web", "more", "3")))
+	if res, err := e.client().Rollback(e.ctx, apply.RollbackRequest{}, e.log); err != nil || res.Outcome != apply.Deployed {
+		t.Errorf("then: %s, %v", res.Outcome, err)
+	}
+}

@@ -143,6 +143,41 @@ func (ix *index) lastAims(names []string, dead map[string]bool, past pastRecords
 	return out, ix.together(out, names, past)
 }
 
+// lastRemoved are the units that the last deploy removed, and its ID: what it did is not
+// taken back without them. None are returned when others came after it, or when there is
+// something to be finished first.
+func (ix *index) lastRemoved(aims map[string]aim, source string, past pastRecords) (gone []string, deploy string, err error) {
+	brought := map[string]bool{}
+	for name, a := range aims {
+		u := ix.Units[name]
+		if u.unsettled() || a.stopped != "" {
+			return nil, "", nil
+		}
+		by, _, _ := u.broughtBy(u.Release)
+		brought[by] = true
+	}
+	for _, deploy := range ix.Recent {
+		in, err := past.intent(deploy)
+		if err != nil {
+			return nil, "", err
+		}
+		if in != nil && in.Source == source {
+			if gone := ix.missing(in.Removes); len(gone) > 0 {
+				return gone, deploy, nil
+			}
+		}
+		if brought[deploy] {
+			break
+		}
+	}
+	return nil, "", nil
+}
+
+// missing are those of names that are not deployed now.
+func (ix *index) missing(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { u := ix.Units[name]; return u != nil && u.Release > 0 })
+}
+
 // together adds to the aims of units that are not settled what the deploys that moved
 // them had to do with others.
 func (ix *index) together(aims map[string]aim, names []string, past pastRecords) error {
