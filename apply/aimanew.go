@@ -11,6 +11,10 @@ func (m *mover) aimAnew(ctx context.Context, req RollbackRequest) error {
 	if err != nil {
 		return err
 	}
+	if m.arrivedMeanwhile(snap) {
+		m.drops, m.finishes = nil, nil
+		return nil
+	}
 	if req.To != 0 || req.DeployID != "" || !m.tookItselfBack(snap) {
 		b, err := m.c.past(ctx, m.em, req)
 		if err != nil {
@@ -29,6 +33,17 @@ func (m *mover) aimAnew(ctx context.Context, req RollbackRequest) error {
 	}
 	m.drops, m.finishes = nil, nil
 	return nil
+}
+
+// arrivedMeanwhile reports whether the units are where this rollback was to take them:
+// another one did that.
+func (m *mover) arrivedMeanwhile(now *snapshot) bool {
+	for _, t := range m.targets {
+		if u := now.Units[t.unit]; !u.settled(m.id) || u.Release != m.releases[t.unit] {
+			return false
+		}
+	}
+	return true
 }
 
 // tookItselfBack reports whether a deploy of the units that ran when they were

@@ -125,4 +125,11 @@ func TestDefinitionChanges(t *testing.T) {
 	if err == nil || res.Outcome != apply.RolledBack || at("v2", "size") != int64(41) {
 		t.Errorf("%s, %v", res.Outcome, err)
 	}
+	// A version that is stored already cannot go again: that keeps nothing from returning.
+	said, res, err := e.warned(apply.Request{Units: []apply.Unit{
+		app("v3", map[string]any{"size": int64(1)}, version("v1", false, looser), version("v2", false, looser), version("v3", true, looser)), e.broken("web"),
+	}})
+	if err == nil || res.Outcome != apply.RolledBack && res.Outcome != apply.Removed || at("v2", "size") != int64(41) || !strings.Contains(said, name+" cannot become again what it was, and stays as it is") {
+		t.Errorf("%s, %v, warned of %q", res.Outcome, err, said)
+	}
 }

@@ -75,12 +75,16 @@ func (e *DeletingError) Hint() string {
 	case !slices.ContainsFunc(e.Finalizers, func(f Finalizer) bool { return !ofKubernetes[f.Name] }):
 		return "Kubernetes removes this finalizer when what depends on the object is gone"
 	}
+	return "whoever set the finalizer removes it when its work is done; if that runs no more: " + kubectl("patch", e.Object) + ` --type=merge -p '{"metadata":{"finalizers":null}}'`
+}
+
+// kubectl is the command that does verb to an object.
+func kubectl(verb string, ref Ref) string {
 	in := ""
-	if e.Object.Namespace != "" {
-		in = " -n " + e.Object.Namespace
+	if ref.Namespace != "" {
+		in = " -n " + ref.Namespace
 	}
-	return fmt.Sprintf("whoever set the finalizer removes it when its work is done; if that runs no more: kubectl%s patch %s %s --type=merge -p '{\"metadata\":{\"finalizers\":null}}'",
-		in, kubectlKind(e.Object), e.Object.Name)
+	return fmt.Sprintf("kubectl%s %s %s %s", in, verb, kubectlKind(ref), ref.Name)
 }
 
 // kubectlKind is the kind of an object as kubectl takes it: with its group where

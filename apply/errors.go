@@ -142,8 +142,7 @@ func (e *NotOursError) Hint() string {
 	if !e.Labelled || e.Object.Namespace == "" {
 		return ""
 	}
-	return fmt.Sprintf("it has this app's labels: if it is the app's, as after a restore from a backup, say so and deploy again: kubectl -n %s patch %s %s --type=merge -p '{\"metadata\":{\"managedFields\":[{}]}}'",
-		e.Object.Namespace, kubectlKind(e.Object), e.Object.Name)
+	return "it has this app's labels: if it is the app's, as after a restore from a backup, say so and deploy again: " + kubectl("patch", e.Object) + ` --type=merge -p '{"metadata":{"managedFields":[{}]}}'`
 }
 
 // InvalidError says that the API server does not accept Object: a value, or an
@@ -168,8 +167,10 @@ func (e *InvalidError) Hint() string {
 	if !e.Immutable {
 		return ""
 	}
-	remove := fmt.Sprintf("kubectl -n %s delete %s %s", e.Object.Namespace, strings.ToLower(e.Object.Kind), e.Object.Name)
+	remove := kubectl("delete", e.Object)
 	switch e.Object.Kind {
+	case "CustomResourceDefinition":
+		return "give it another name: with this one, all objects of its kind would be deleted, in every namespace"
 	case "StatefulSet", "Deployment", "DaemonSet":
 		if e.Field != "spec.selector" {
 			hint := "delete it without its pods and its claims, which its successor takes over, and deploy again: " + remove + " --cascade=orphan"

@@ -24,7 +24,7 @@ func (m *mover) leaving() []string {
 		out = m.abandoned()
 	}
 	for _, name := range m.drops {
-		if u := m.snap.Units[name]; u != nil && u.unsettled() {
+		if u := m.snap.Units[name]; u != nil && u.Release > 0 {
 			out = append(out, name)
 		}
 	}

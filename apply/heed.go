@@ -46,8 +46,7 @@ func (e *UnheededError) Hint() string {
 	if e.Dropped {
 		return "leave the field out, or write a value that this version of Kubernetes knows"
 	}
-	return fmt.Sprintf("give it another name, or delete it and deploy again, with nothing there in between: kubectl -n %s delete %s %s",
-		e.Object.Namespace, strings.ToLower(e.Object.Kind), e.Object.Name)
+	return "give it another name, or delete it and deploy again, with nothing there in between: " + kubectl("delete", e.Object)
 }
 
 // unheeded compares the server's answer to a change with what was asked. A value

@@ -89,8 +89,8 @@ func (t *waiter) look(ctx context.Context, u *unitWait) time.Duration {
 	r := t.judge(ctx, u)
 	if r.bad() && t.away.IsZero() {
 		// A watch may be behind, or dead: what ends a deploy is looked at first.
-		if isPassing(t.w.refresh(ctx)) {
-			return lookAgain
+		if isPassing(t.w.refresh(ctx)) || t.w.ours != nil && t.w.ours(ctx) != nil {
+			return lookAgain // a process that was stopped for long may have a successor
 		}
 		u.checked = time.Time{}
 		r = t.judge(ctx, u)

@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,6 +46,11 @@ func (m *mover) lookOnce(ctx context.Context) (restarted []goal, err error) {
 		}
 		if _, lost := m.lock.age(); lost != nil || !isPassing(err) || time.Since(start) > awayAtMost || !pause(ctx, lookAgain) {
 			return nil, err
+		}
+	}
+	if slices.ContainsFunc(found, func(s stands) bool { return s.diagnosis != nil }) {
+		if err := m.lock.hold(ctx); err != nil {
+			return nil, err // a successor may have done it
 		}
 	}
 	objects := map[string][]*unstructured.Unstructured{}

@@ -169,6 +169,13 @@ type paused struct {
 
 func (e *env) paused(n int, units ...apply.Unit) *paused {
 	e.Helper()
+	return e.pausedCall(n, func(c *apply.Client) (*apply.Result, error) {
+		return c.Deploy(e.ctx, apply.Request{Units: units}, nil)
+	})
+}
+
+func (e *env) pausedCall(n int, call func(*apply.Client) (*apply.Result, error)) *paused {
+	e.Helper()
 	h := &paused{reached: make(chan struct{}), goOn: make(chan struct{}), done: make(chan *apply.Result, 1)}
 	cfg := rest.CopyConfig(e.cfg)
 	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -180,7 +187,7 @@ func (e *env) paused(n int, units ...apply.Unit) *paused {
 	c, err := apply.New(cfg, e.owner)
 	check(e.T, err)
 	go func() {
-		res, _ := c.Deploy(e.ctx, apply.Request{Units: units}, nil)
+		res, _ := call(c)
 		h.done <- res
 	}()
 	<-h.reached

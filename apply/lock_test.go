@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,6 +76,9 @@ func TestStoppedHolderWritesNothing(t *testing.T) {
 			check(t, c.cmd.Process.Signal(syscall.SIGCONT))
 			if code := c.wait(); code != childLost {
 				t.Errorf("the first deploy exits with %d, saying %q", code, c.said)
+			}
+			if slices.Contains(c.said, string(apply.EventFailed)) {
+				t.Errorf("the first deploy blames what its successor did: %q", c.said)
 			}
 			if after := e.versions(); !maps.Equal(before, after) {
 				t.Errorf("the first deploy wrote after it had lost its lock:\nbefore %v\nafter  %v", before, after)

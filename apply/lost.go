@@ -212,11 +212,7 @@ func (e *LeftError) Error() string {
 // Hint says how they go.
 func (e *LeftError) Hint() string {
 	ref := e.Objects[0]
-	in := ""
-	if ref.Namespace != "" {
-		in = " -n " + ref.Namespace
-	}
-	return fmt.Sprintf("what belongs to the app, delete yourself: kubectl%s delete %s %s", in, kubectlKind(ref), ref.Name)
+	return "what belongs to the app, delete yourself: " + kubectl("delete", ref)
 }
 
 func names(refs []Ref) string {

@@ -190,6 +190,14 @@ func (m *mover) look(ctx context.Context) error {
 		if u == nil || u.Last == 0 {
 			m.lost[t.unit] = slices.ContainsFunc(m.refsOf(t.unit), func(r Ref) bool { return !keepsData(r) })
 		}
+	}
+	anything := slices.Contains(slices.Collect(maps.Values(m.lost)), true)
+	for i := range m.targets {
+		t := &m.targets[i]
+		if anything && m.snap.version == "" {
+			// Beside the others its data, or the words of the namespace, were there, too.
+			m.lost[t.unit] = m.lost[t.unit] || t.namespace != nil || len(m.refsOf(t.unit)) > 0
+		}
 		t.begins = m.lost[t.unit]
 	}
 	if m.taken, err = m.c.takings(ctx, &m.snap.index, live); err != nil {
@@ -331,6 +339,7 @@ func (m *mover) begin(ctx context.Context) error {
 	}
 	kinds := m.snap.Kinds
 	m.watcher = m.c.watch(ctx, m.em, kinds)
+	m.watcher.ours = func(ctx context.Context) error { return m.lock.hold(ctx) }
 	for _, ch := range m.plan.changes {
 		if slices.Contains(m.moved, ch.unit) {
 			ref := ch.ref

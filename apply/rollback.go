@@ -37,7 +37,7 @@ func (c *Client) Rollback(ctx context.Context, req RollbackRequest, sink func(Ev
 type destination struct {
 	targets  []target
 	releases map[string]int // of the targets
-	drops    []string       // units that go: what is taken back made them, and they were never healthy
+	drops    []string       // units that go: what is taken back made them
 	finishes []finish
 }
 
@@ -85,7 +85,7 @@ func (c *Client) past(ctx context.Context, em *emitter, req RollbackRequest) (*d
 	var none error
 	for _, name := range slices.Sorted(maps.Keys(aims)) {
 		u, a := snap.Units[name], aims[name]
-		if len(req.Units) == 0 && a.release == 0 && u.unsettled() {
+		if len(req.Units) == 0 && req.To == 0 && req.DeployID == "" && a.release == 0 {
 			b.drops = append(b.drops, name)
 			continue
 		}

@@ -376,3 +376,39 @@ func TestRollbackOfARemoval(t *testing.T) {
 		t.Errorf("then: %s, %v", res.Outcome, err)
 	}
 }
+
+// What the last deploy added goes with it, and the next rollback goes further.
+func TestRollbackRemovesWhatWasAdded(t *testing.T) {
+	e := newEnv(t)
+	web := func(version string) apply.Unit { return with(e.small("web"), e.value("web", "version", version)) }
+	e.mustDeploy(web("1"))
+	e.mustDeploy(web("2"))
+	e.mustDeploy(web("3"), e.small("more"))
+	res, err := e.client().Rollback(e.ctx, apply.RollbackRequest{}, e.log)
+	if err != nil || res.Outcome != apply.Deployed || outcomeOf(res, "more") != apply.Removed {
+		t.Errorf("%s, %+v, %v", res.Outcome, res.Units, err)
+	}
+	e.isAt("web", 2)
+	e.isGone(configMaps, "of-more")
+	res, err = e.client().Rollback(e.ctx, apply.RollbackRequest{}, e.log)
+	if err != nil || res.Outcome != apply.Deployed {
+		t.Errorf("again: %s, %v", res.Outcome, err)
+	}
+	e.isAt("web", 1)
+}
+
+// Two who take back the same deploy at once take back one.
+func TestTwoRollbacksAtOnce(t *testing.T) {
+	e := newEnv(t)
+	for _, version := range []string{"1", "2", "3"} {
+		e.mustDeploy(e.podless("web", version))
+	}
+	h := e.pausedCall(3, func(c *apply.Client) (*apply.Result, error) {
+		return c.Rollback(e.ctx, apply.RollbackRequest{}, nil)
+	})
+	res, err := e.client().Rollback(e.ctx, apply.RollbackRequest{LockWait: holds}, h.letGo(e))
+	if err != nil || res.Outcome != apply.Unchanged || res.Units[0].Release != 2 {
+		t.Errorf("%s, %+v, %v", res.Outcome, res.Units, err)
+	}
+	e.isAt("web", 2)
+}

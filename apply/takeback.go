@@ -60,7 +60,12 @@ func (ix *index) aim(name string, past pastRecords) (aim, error) {
 			return aim{}, err
 		}
 		if in.takesBack(name, u.Release) {
-			return aim{release: u.Release, stopped: u.Deploy}, nil
+			// A deletion that was stopped leaves the name of what had ended before it.
+			how, err := ix.stoppedBy(name, past)
+			if how == StoppedRollback {
+				return aim{release: u.Release, stopped: u.Deploy}, err
+			}
+			return aim{release: u.Release}, err
 		}
 	}
 	if u.unsettled() {
@@ -161,7 +166,7 @@ func (ix *index) lastRemoved(aims map[string]aim, source string, past pastRecord
 		if err != nil {
 			return nil, "", err
 		}
-		if in != nil && in.Source == source {
+		if in != nil && in.Source == source && !in.Rollback { // which only removes what a deploy had added
 			if gone := ix.missing(in.Removes); len(gone) > 0 {
 				return gone, deploy, nil
 			}

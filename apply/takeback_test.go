@@ -265,6 +265,12 @@ func TestWhereARollbackGoes(t *testing.T) {
 			p.back("r1", map[string]int{"db": 2, "web": 2})
 			p.fails("r1", false, "db", "web")
 		}},
+		{"a deletion that was stopped, after a rollback", "db:2", func(p *pastApp) {
+			three(p)
+			p.back("r1", map[string]int{"db": 2, "web": 2})
+			p.arrive("r1", false)
+			p.Units["db"].State = StateDeploying
+		}},
 		{"a deletion that was stopped", "db:3", func(p *pastApp) { three(p); p.Units["db"].State = StateDeploying }},
 		{"nothing", "", func(*pastApp) {}},
 	} {

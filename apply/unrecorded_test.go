@@ -58,12 +58,16 @@ func TestNothingIsRemovedWithoutIndex(t *testing.T) {
 // what was there before both.
 func TestFailuresWithoutIndexRemoveNothing(t *testing.T) {
 	e := newEnv(t)
-	e.mustDeploy(e.podless("web", "1"))
+	app := e.namespaceWith(map[string]string{"example.com/team": "shop"})
+	e.mustDeploy(app, e.podless("web", "1"))
 	e.change("shipit-shop", nil)
 	before := e.left()
 	for _, version := range []string{"2", "3"} {
 		broken := e.unit(service{env: map[string]string{"EXIT": "1", "VERSION": version}})
-		res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{broken}}, nil)
+		res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{app, broken}}, nil)
+		if l := e.namespaceLabels(); l["example.com/team"] != "shop" {
+			t.Errorf("labels of the namespace %v", l)
+		}
 		var lost *apply.LostHistoryError
 		if res.Outcome != apply.Failed || !errors.As(err, &lost) {
 			t.Errorf("%s, %v", res.Outcome, err)

@@ -28,6 +28,8 @@ type watcher struct {
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
+	ours func(context.Context) error // why what is there may be somebody else's by now; nil func is never
+
 	workloads   map[kindRef]*watched
 	pods        *watched
 	replicaSets *watched

@@ -175,7 +175,12 @@ func (r *returning) write(ctx context.Context, unit string) {
 	err := r.w.apply(ctx, ctx, changes)
 	var failed error
 	for _, ch := range changes {
-		if ch.action != ActionDelete && ch.err != nil && !ch.done {
+		switch {
+		case ch.action == ActionDelete || ch.err == nil || ch.done:
+		case isDefinition(ch.ref) && refusesChange(ch.err): // objects are stored in a version that it did not have
+			r.em.emit(Event{Kind: EventWarning, Unit: unit, Object: &ch.ref, Message: ch.ref.String() + " cannot become again what it was, and stays as it is", Err: ch.err})
+			ch.done = true
+		default:
 			failed = errors.Join(failed, ch.err)
 		}
 	}

@@ -51,7 +51,7 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		err := &apply.TerminatingError{Namespace: status.Namespace}
 		s.warn("%s, with all that is in it: %s", err, err.Hint())
 	}
-	if len(status.Left) > 0 {
+	if len(status.Left) > 0 && len(status.Units) == 0 {
 		s.note("left by a command that was stopped: %s (%s first); shipit delete removes that", plural(len(status.Left), "object"), status.Left[0])
 	}
 	if len(status.Units) == 0 {
