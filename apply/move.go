@@ -191,12 +191,16 @@ func (m *mover) look(ctx context.Context) error {
 			m.lost[t.unit] = slices.ContainsFunc(m.refsOf(t.unit), func(r Ref) bool { return !keepsData(r) })
 		}
 	}
-	anything := slices.Contains(slices.Collect(maps.Values(m.lost)), true)
+	anything := m.snap.version == "" && slices.Contains(slices.Collect(maps.Values(m.lost)), true)
+	namespace := live[keyOf(m.c.namespaceRef())]
 	for i := range m.targets {
 		t := &m.targets[i]
-		if anything && m.snap.version == "" {
-			// Beside the others its data, or the words of the namespace, were there, too.
-			m.lost[t.unit] = m.lost[t.unit] || t.namespace != nil || len(m.refsOf(t.unit)) > 0
+		u := m.snap.Units[t.unit]
+		switch {
+		case u != nil && u.Last > 0:
+		case t.namespace != nil && !m.madeNamespace && namespace != nil && entry(namespace, m.c.owner.Manager()) != nil,
+			anything && len(m.refsOf(t.unit)) > 0: // its data, beside others
+			m.lost[t.unit] = true
 		}
 		t.begins = m.lost[t.unit]
 	}

@@ -89,7 +89,26 @@ func (m *mover) beganUnrecorded(ctx context.Context, intents map[string]*intent,
 		}
 		intents[first.Deploy] = in
 	}
-	return slices.ContainsFunc(in.Units[unit].Found, func(ref Ref) bool { return !keepsData(ref) }), nil
+	own := in.Units[unit]
+	if own.foundMore() {
+		return true, nil
+	}
+	// Beside the others its data, or the words of the namespace, were there, too.
+	namespace := func(o map[string]any) bool { return o["kind"] == namespaceKind.Kind }
+	if len(own.Found) == 0 && !slices.ContainsFunc(own.Objects, namespace) {
+		return false, nil
+	}
+	for _, other := range in.Units {
+		if other.Release == 1 && other.foundMore() {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// foundMore reports whether more of the unit was there than its data.
+func (u intentUnit) foundMore() bool {
+	return slices.ContainsFunc(u.Found, func(ref Ref) bool { return !keepsData(ref) })
 }
 
 // unrecorded finds the units that are there without an index, by the labels of their
