@@ -136,7 +136,10 @@ func newRollbackCommand(s streams) *cobra.Command {
 		Short:      "Return to an earlier healthy release",
 		Long: `Return the services named, or those that the last deploy moved, to the healthy release
 before their current one; or to the one that --to names, or to the releases that a deploy
-created; without names, every service of this project. shipit history lists both.`,
+created; without names, every service of this project. shipit history lists both.
+
+Without names, what the last deploy added is removed; its data stays. A service that was
+removed is not brought back: deploy the version of the project that has it.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err
