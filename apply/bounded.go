@@ -24,7 +24,11 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	if staysOpen(req) {
 		return b.next.RoundTrip(req)
 	}
-	ctx, cancel := context.WithTimeout(req.Context(), b.within)
+	within := b.within
+	if short, ok := req.Context().Value(withinKey{}).(time.Duration); ok {
+		within = min(within, short)
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), within)
 	res, err := b.next.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		cancel()
@@ -32,6 +36,15 @@ func (b bounded) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	res.Body = boundedBody{res.Body, cancel}
 	return res, nil
+}
+
+type withinKey struct{}
+
+// hurry is ctx for what is to be over soon: the end of a command. One request of it
+// takes a part of that time, so that there is a second try where an answer is lost.
+func hurry(ctx context.Context, all time.Duration) (context.Context, context.CancelFunc) {
+	ctx = context.WithValue(ctx, withinKey{}, max(all/3, 3*time.Second))
+	return context.WithTimeout(ctx, all)
 }
 
 func staysOpen(req *http.Request) bool {

@@ -43,3 +43,27 @@ func TestUnanswered(t *testing.T) {
 		}
 	}
 }
+
+// At the end of a command, an answer that is lost leaves time for a second try.
+func TestHurry(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() }))
+	defer server.Close()
+	ctx, cancel := hurry(t.Context(), 10*time.Minute)
+	defer cancel()
+	if within, _ := ctx.Value(withinKey{}).(time.Duration); within != 200*time.Second {
+		t.Errorf("of ten minutes, one request may take %s", within)
+	}
+	ctx, cancel = hurry(t.Context(), 9*time.Minute)
+	defer cancel()
+	ctx = context.WithValue(ctx, withinKey{}, 50*time.Millisecond)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL, nil)
+	must(t, err)
+	res, err := (&http.Client{Transport: bounded{server.Client().Transport, answerWithin}}).Do(req)
+	if err == nil {
+		_ = res.Body.Close()
+	}
+	if !isUnreachable(err) || ctx.Err() != nil {
+		t.Errorf("one silent request: %v; the command: %v", err, ctx.Err())
+	}
+}

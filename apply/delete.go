@@ -287,7 +287,7 @@ func (d *deleter) awaitUnits(ctx context.Context, w *watcher, p *plan) error {
 }
 
 func (d *deleter) release(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := hurry(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := d.lock.release(ctx); err != nil {
 		d.em.emit(Event{Kind: EventWarning, Message: lockKept, Err: err})

@@ -280,7 +280,7 @@ func (l *lock) drop(ctx context.Context) {
 		if l.lost != nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(ctx, retryFor)
+		ctx, cancel := hurry(ctx, retryFor)
 		defer cancel()
 		// A lease that stays behind harms nobody: no unit points to it.
 		_ = repeat(ctx, func(bool) error {

@@ -244,7 +244,7 @@ func (l *lock) release(ctx context.Context) error {
 // giveUp ends a lock that was not got. The index may point to it all the same,
 // when the answer to the last write did not arrive.
 func (l *lock) giveUp(ctx context.Context, unknown bool) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), renewEvery)
+	ctx, cancel := hurry(context.WithoutCancel(ctx), renewEvery)
 	defer cancel()
 	if unknown {
 		// When it does not point here, there is nothing to release.

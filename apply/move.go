@@ -369,7 +369,7 @@ func (m *mover) warn() {
 // it said before. The intent may be written already, with or without the index
 // knowing; it goes.
 func (m *mover) leave(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := hurry(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := m.settle(ctx, m.restore); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: lockKept, Err: err})

@@ -115,7 +115,7 @@ func (c *Client) removeNamespace(ctx context.Context, em *emitter) error {
 // takeNamespaceBack removes the namespace that was made for a deploy that was then
 // refused, unless somebody uses it already.
 func (m *mover) takeNamespaceBack(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
+	ctx, cancel := hurry(context.WithoutCancel(ctx), retryFor)
 	defer cancel()
 	if err := m.c.removeNamespace(ctx, m.em); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: "namespace " + m.c.owner.Namespace + " was made for this deploy, and stays", Err: err})

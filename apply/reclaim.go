@@ -100,7 +100,7 @@ func (m *mover) rewrite(ctx context.Context, listed []stateSecret) {
 // letGo gives the lock back and leaves everything as it is, half-way: the index
 // says so.
 func (m *mover) letGo(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	ctx, cancel := hurry(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	err := repeat(ctx, func(again bool) error {
 		if again {

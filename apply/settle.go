@@ -175,7 +175,7 @@ func (m *mover) writeOutcome(ctx context.Context, failure error) {
 func (m *mover) putOutcome(ctx context.Context, res *Result, failure error) {
 	s := store{m.c}
 	r := m.c.outcomeRecord(res, failure)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), retryFor)
+	ctx, cancel := hurry(context.WithoutCancel(ctx), retryFor)
 	defer cancel()
 	if err := s.put(ctx, outcomeType, s.outcomeName(res.DeployID), "outcome", res.DeployID, r, usual); err != nil {
 		m.em.emit(Event{Kind: EventWarning, Message: "how this ended is recorded, but its details could not be", Err: err})

@@ -226,7 +226,7 @@ func (r *returning) tellStaying(ctx context.Context) {
 		}
 	}
 	if len(again) > 0 {
-		once, cancel := context.WithTimeout(ctx, retryFor)
+		once, cancel := hurry(ctx, retryFor)
 		_ = r.w.delete(once, again)
 		cancel()
 	}
