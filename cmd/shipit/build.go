@@ -20,6 +20,7 @@ func newBuildCommand(s streams) *cobra.Command {
 		Short: "Build and push images, and print their digests",
 		Long: `Build and push the images of a project, or of some of its services. Prints one
 line for each, "SERVICE REFERENCE", with the digest.`,
+		ValidArgsFunction: completeArgs(many, s.services),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			app, err := project.open(ctx, s, "")
@@ -48,8 +49,7 @@ line for each, "SERVICE REFERENCE", with the digest.`,
 		},
 	}
 	project.add(cmd)
-	cmd.Flags().StringVar(&sandbox, "sandbox", "", "push to the registry of this sandbox, starting it when needed")
-	cmd.Flags().Lookup("sandbox").NoOptDefVal = defaultSandbox
+	addSandbox(cmd, &sandbox, "push to the registry of this sandbox, starting it when needed")
 	return cmd
 }
 

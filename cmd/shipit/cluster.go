@@ -30,8 +30,16 @@ type clusterFlags struct {
 
 func (f *clusterFlags) add(cmd *cobra.Command) {
 	f.kube.add(cmd.Flags())
-	cmd.Flags().StringVar(&f.sandbox, "sandbox", "", "use the cluster and registry of this sandbox (deploy starts it when needed)")
+	files(cmd, "kubeconfig")
+	completeFlag(cmd, "context", contextNames)
+	addSandbox(cmd, &f.sandbox, "use the cluster and registry of this sandbox (deploy starts it when needed)")
+}
+
+// addSandbox adds the flag that names a sandbox, or means the default one.
+func addSandbox(cmd *cobra.Command, name *string, usage string) {
+	cmd.Flags().StringVar(name, "sandbox", "", usage)
 	cmd.Flags().Lookup("sandbox").NoOptDefVal = defaultSandbox
+	completeFlag(cmd, "sandbox", sandboxNames)
 }
 
 // namespace is what -n says, or "".

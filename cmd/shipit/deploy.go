@@ -30,7 +30,8 @@ func newDeployCommand(s streams) *cobra.Command {
 service does not become healthy, say why, and put every service back to its
 last healthy release (--no-rollback leaves it). With names, only those services
 are touched.`,
-		Example: "  shipit deploy --sandbox\n  shipit deploy web --context prod-eu",
+		Example:           "  shipit deploy --sandbox\n  shipit deploy web --context prod-eu",
+		ValidArgsFunction: completeArgs(many, s.services),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err
@@ -113,7 +114,7 @@ func (s streams) nothing(app, namespace string) {
 // addResultFlags adds what deploy, rollback and delete have in common.
 func addResultFlags(cmd *cobra.Command, lockWait *time.Duration, output *string) {
 	cmd.Flags().DurationVar(lockWait, "lock-wait", 0, "how long to wait for another deploy of the same services")
-	cmd.Flags().StringVarP(output, "output", "o", "text", "text or json")
+	addFormats(cmd, output, "text", "json")
 }
 
 func checkFormat(output string) error {
@@ -140,6 +141,7 @@ created; without names, every service of this project. shipit history lists both
 
 Without names, what the last deploy added is removed; its data stays. A service that was
 removed is not brought back: deploy the version of the project that has it.`,
+		ValidArgsFunction: completeArgs(many, s.deployed),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err
@@ -174,6 +176,8 @@ removed is not brought back: deploy the version of the project that has it.`,
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask, though the environment is protected")
 	cmd.Flags().IntVar(&req.To, "to", 0, "the release to return to (default: the healthy one before the current)")
 	cmd.Flags().StringVar(&req.DeployID, "deploy", "", "the deploy whose releases to return to")
+	completeFlag(cmd, "to", s.releases)
+	completeFlag(cmd, "deploy", s.deploys)
 	cmd.Flags().DurationVar(&req.Timeout, "timeout", 0, "how long a service may take to become healthy (default: computed from its probes)")
 	cmd.Flags().BoolVar(&req.Force, "force-conflicts", false, "take fields that somebody else manages, such as a count that was scaled by hand")
 	addResultFlags(cmd, &req.LockWait, &output)
@@ -201,7 +205,8 @@ kept unless --claims is given.
 
 With --expired, remove every app of the cluster (with -n, of that namespace) whose
 ttl is over since it was last deployed: run it in CI, now and then.`,
-		Example: "  shipit delete web\n  shipit delete --expired --claims --yes --context preview",
+		Example:           "  shipit delete web\n  shipit delete --expired --claims --yes --context preview",
+		ValidArgsFunction: completeArgs(many, s.deployed),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err

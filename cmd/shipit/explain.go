@@ -52,7 +52,7 @@ that validate has named. A field is named by its path, with names or without.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	addFormats(cmd, &output, "text", "json")
 	return cmd
 }
 

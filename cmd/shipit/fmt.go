@@ -38,6 +38,7 @@ is 2 when a file is not formatted.`,
 		},
 	}
 	cmd.Flags().StringVarP(&dir, "dir", "C", ".", "the project's directory")
+	directories(cmd, "dir")
 	cmd.Flags().BoolVar(&check, "check", false, "only say which files are not formatted")
 	return cmd
 }

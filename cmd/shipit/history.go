@@ -23,6 +23,7 @@ func newHistoryCommand(s streams) *cobra.Command {
 		Long: `List the releases of the services named, or of all, newest first: how each
 ended, when, by whom, and in which deploy. The current one is marked. A number
 is what rollback --to takes, a deploy what rollback --deploy takes.`,
+		ValidArgsFunction: completeArgs(many, s.deployed),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output); err != nil {
 				return err
@@ -42,7 +43,7 @@ is what rollback --to takes, a deploy what rollback --deploy takes.`,
 		},
 	}
 	target.add(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	addFormats(cmd, &output, "text", "json")
 	return cmd
 }
 

@@ -21,6 +21,12 @@ with no network. Files that exist are never overwritten; --update writes the
 copy of the schema again, and nothing else.`,
 		Example: "  shipit init shop\n  shipit init --update",
 		Args:    maxArgs(1),
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {

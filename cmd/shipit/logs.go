@@ -22,7 +22,8 @@ func newLogsCommand(s streams) *cobra.Command {
 		Short: "Print the log lines of a service's pods",
 		Long: `Print the log lines of all pods of a service, each after the name of its pod.
 With -f, later lines too, and those of pods that come later, until interrupted.`,
-		Example: "  shipit logs web -f\n  shipit logs web --previous --tail 50",
+		Example:           "  shipit logs web -f\n  shipit logs web --previous --tail 50",
+		ValidArgsFunction: completeArgs(1, s.deployed),
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usagef("%s takes the name of one service", cmd.CommandPath())

@@ -27,6 +27,8 @@ func (f *projectFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&f.tags, "tag", "t", nil, "a CUE tag, key=value (repeatable)")
 	cmd.Flags().StringVarP(&f.environment, "environment", "e", "", "the environment, when the app has any")
 	cmd.Flags().StringVar(&f.registry, "registry", "", "push images there: host[:port][/path] (instead of the app's registry)")
+	directories(cmd, "dir")
+	completeFlag(cmd, "environment", environmentNames)
 }
 
 // deployedFlags say which app a command works on that needs nothing but what is

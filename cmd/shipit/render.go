@@ -17,6 +17,7 @@ func newRenderCommand(s streams) *cobra.Command {
 		Long: `Print the Kubernetes objects of a project, or of some of its services. Nothing
 is built and no network is used, so images are shown as they are written, and
 those that are built without their digest.`,
+		ValidArgsFunction: completeArgs(many, s.services),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != "yaml" && output != "json" {
 				return usagef("-o %s: the formats are yaml and json", output)
@@ -46,7 +47,7 @@ those that are built without their digest.`,
 		},
 	}
 	project.add(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "yaml", "yaml or json")
+	addFormats(cmd, &output, "yaml", "json")
 	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "the namespace (instead of the app's)")
 	return cmd
 }

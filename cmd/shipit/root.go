@@ -27,6 +27,11 @@ interrupted twice.`
 func execute(ctx context.Context, args []string, s streams) error {
 	root := newRootCommand(s)
 	root.SetArgs(args)
+	if !completing(args) {
+		for _, c := range root.Commands() {
+			c.Flags().VisitAll(onlyOnce)
+		}
+	}
 	err := root.ExecuteContext(ctx)
 	if meant := unjoined(args, err); meant != "" {
 		return usageError{hinted{err, "if it belongs to the flag, write " + meant}}
@@ -96,9 +101,15 @@ func newRootCommand(s streams) *cobra.Command {
 	)
 	root.Flags().Bool("version", false, "print the version")
 	for _, c := range root.Commands() {
-		c.Flags().VisitAll(onlyOnce)
+		quietly(c)
 	}
 	return root
+}
+
+// completing reports whether a shell asks how a command line may go on. Cobra sets
+// flags twice then.
+func completing(args []string) bool {
+	return len(args) > 0 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd)
 }
 
 // onlyOnce has a flag that takes one value refuse a second one, of which there is

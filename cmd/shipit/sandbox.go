@@ -34,6 +34,7 @@ func newSandboxCommand(s streams) *cobra.Command {
 Docker and without the internet. The work is done by the program shipit-sandbox,
 found in SHIPIT_SANDBOX, beside shipit, or in PATH.`,
 		DisableFlagParsing: true,
+		ValidArgsFunction:  completeSandbox,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			program, err := sandboxProgram()
 			if err != nil {
@@ -112,14 +113,9 @@ func sandboxTarget(ctx context.Context, s streams, name string, start bool) (*ta
 // absent says that there is no sandbox called name, and which there are; nil when
 // there is one.
 func absent(ctx context.Context, program, name string) error {
-	list, err := output(ctx, program, "list")
+	names, err := sandboxes(ctx, program)
 	if err != nil {
 		return nil // what was asked before says what is wrong
-	}
-	var names []string
-	for line := range strings.Lines(string(list)) {
-		known, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
-		names = append(names, known)
 	}
 	if slices.Contains(names, name) {
 		return nil
@@ -133,6 +129,17 @@ func absent(ctx context.Context, program, name string) error {
 		way = "did you mean --sandbox=" + near + "?"
 	}
 	return hinted{fmt.Errorf("there is no sandbox %s; %s", name, there), way}
+}
+
+// sandboxes returns the names of those there are.
+func sandboxes(ctx context.Context, program string) ([]string, error) {
+	list, err := output(ctx, program, "list")
+	var names []string
+	for line := range strings.Lines(string(list)) {
+		name, _, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		names = append(names, name)
+	}
+	return names, err
 }
 
 func output(ctx context.Context, program string, args ...string) ([]byte, error) {

@@ -41,7 +41,7 @@ func newStatusCommand(s streams) *cobra.Command {
 		},
 	}
 	target.add(cmd)
-	cmd.Flags().StringVarP(&output, "output", "o", "text", "text or json")
+	addFormats(cmd, &output, "text", "json")
 	return cmd
 }
 

@@ -55,11 +55,13 @@ What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 	cmd.Flags().BoolVar(&f.server, "server", false, "also ask the cluster of each environment; nothing is written")
 	cmd.Flags().BoolVar(&f.images, "images", false, "also ask registries how images run: as whom, and where they write")
 	cmd.Flags().StringVar(&f.crds, "crds", "", "a folder with CustomResourceDefinitions that the cluster has (beside the app's crds)")
-	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text, json, sarif, junit or github")
+	directories(cmd, "crds")
+	addFormats(cmd, &f.output, "text", "json", "sarif", "junit", "github")
 	cmd.Flags().BoolVar(&f.raw, "raw", false, "show CUE's own words where it had any")
 	cmd.Flags().BoolVarP(&f.verbose, "verbose", "v", false, "list what the project ignores, and why")
 	cmd.Flags().StringVar(&f.changed, "changed", "", "only what differs from a git revision, the last commit unless named")
 	cmd.Flags().Lookup("changed").NoOptDefVal = "HEAD"
+	completeFlag(cmd, "changed", revisions)
 	return cmd
 }
 
