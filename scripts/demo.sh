@@ -41,8 +41,8 @@ run shipit sandbox up "$name"
 
 bold "2. examples/shop, from source to healthy pods"
 shop deploy
-api=$(shipit sandbox open gateway -n shop-dev "$name")
-page=$(shipit sandbox open web -n shop-dev "$name")
+api=$(shipit sandbox open gateway -n shop-dev --sandbox="$name")
+page=$(shipit sandbox open web -n shop-dev --sandbox="$name")
 
 bold "3. Somebody buys a mug"
 customer='{"name":"ada'$RANDOM$RANDOM'","password":"correct horse"}'

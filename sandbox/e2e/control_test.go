@@ -3,6 +3,7 @@ package e2e
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -198,16 +199,32 @@ func nothingStarted(t *testing.T, name string) {
 	}
 }
 
+// The command line has shipit's habits: one way to name a sandbox, its exit codes, its words.
 func TestUsage(t *testing.T) {
 	t.Parallel()
 	needProgram(t)
-	for _, args := range [][]string{{"up", "Not_A_Name"}, {"up", "a", "b"}, {"nonsense"}, {"status", "-o", "xml"}} {
+	for _, args := range [][]string{
+		{"up", "Not_A_Name"}, {"up", "a", "b"}, {"nonsense"}, {"status", "-o", "xml"}, {"status", "a", "--sandbox=b"}, {"status", "--context", "a"},
+		{"open"}, {"open", "web", "default"}, {"logs", "a", "etcd"}, {"list", "a"}, {"status", "--sandbox=Not_A_Name"},
+	} {
 		r := sandbox(t, args...)
-		if r.err == nil || !strings.Contains(r.stderr, "error:") || r.stdout != "" {
+		var exit *exec.ExitError
+		if !errors.As(r.err, &exit) || exit.ExitCode() != 64 || !strings.HasPrefix(r.stderr, "error: ") || r.stdout != "" {
 			t.Errorf("%v: %v\n%s%s", args, r.err, r.stdout, r.stderr)
 		}
 	}
-	if r := sandbox(t, "down", "never-made"); r.err != nil || !strings.Contains(r.stderr, "no sandbox never-made") {
-		t.Errorf("down: %v\n%s", r.err, r.stderr)
+	for _, args := range [][]string{{"down", "never-made"}, {"down", "--sandbox=never-made"}, {"down", "never-made", "--sandbox=never-made"}} {
+		if r := sandbox(t, args...); r.err != nil || !strings.Contains(r.stderr, "no sandbox never-made") {
+			t.Errorf("%v: %v\n%s", args, r.err, r.stderr)
+		}
+	}
+	if r := sandbox(t, "open", "web", "default"); !strings.Contains(r.stderr, "--sandbox=default") {
+		t.Errorf("it does not say how to name the sandbox: %s", r.stderr)
+	}
+	for _, args := range [][]string{{"--help"}, {"up", "--help"}} {
+		r := sandbox(t, args...)
+		if r.err != nil || strings.Contains(r.stdout, "--version") || !strings.Contains(r.stdout, "shipit sandbox ") {
+			t.Errorf("%v: flags that are not the sandbox's, or another name: %v\n%s", args, r.err, r.stdout)
+		}
 	}
 }

@@ -86,14 +86,14 @@ func testPods(t *testing.T, _ string, c cluster) {
 }
 
 func testOpen(t *testing.T, name string, _ cluster) {
-	url := strings.TrimSpace(must(t, "open", "probe", name))
+	url := strings.TrimSpace(must(t, "open", "probe", "--sandbox="+name))
 	if got := get(t, url); got != "hello" {
 		t.Errorf("%s answers %q", url, got)
 	}
-	if again := strings.TrimSpace(must(t, "open", "probe", "--port", "80", name)); again != url {
+	if again := strings.TrimSpace(must(t, "open", "probe", "--port", "80", "--sandbox="+name)); again != url {
 		t.Errorf("opened again, it is %s, not %s", again, url)
 	}
-	if r := sandbox(t, "open", "nothing", name); r.err == nil || !strings.Contains(r.stderr, "no Service nothing") {
+	if r := sandbox(t, "open", "nothing", "--sandbox="+name); r.err == nil || !strings.Contains(r.stderr, "no Service nothing") {
 		t.Errorf("a missing Service: %v\n%s", r.err, r.stderr)
 	}
 }
@@ -153,7 +153,7 @@ func testUpAgain(t *testing.T, name string, _ cluster) {
 
 // testKillEach kills one component after the other. The pod must not notice.
 func testKillEach(t *testing.T, name string, c cluster) {
-	url := strings.TrimSpace(must(t, "open", "probe", name))
+	url := strings.TrimSpace(must(t, "open", "probe", "--sandbox="+name))
 	for component, pid := range statusOf(t, name).pids() {
 		others := statusOf(t, name).pids()
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {

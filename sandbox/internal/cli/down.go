@@ -12,11 +12,12 @@ import (
 func newDown(streams IO) *cobra.Command {
 	var keepData bool
 	cmd := &cobra.Command{
-		Use:   "down [NAME]",
-		Short: "Stop a sandbox and remove it",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "down [NAME]",
+		Short:             "Stop a sandbox and remove it",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: streams.names(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := place(streams, args)
+			l, err := streams.place(args...)
 			if err != nil {
 				return err
 			}

@@ -10,11 +10,12 @@ import (
 
 func newList(streams IO) *cobra.Command {
 	return &cobra.Command{
-		Use:   "list",
-		Short: "List the sandboxes, and whether they are ready",
-		Args:  cobra.NoArgs,
+		Use:               "list",
+		Short:             "List the sandboxes, and whether they are ready",
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			l, err := place(streams, nil)
+			l, err := streams.place()
 			if err != nil {
 				return err
 			}
@@ -23,7 +24,9 @@ func newList(streams IO) *cobra.Command {
 				return err
 			}
 			for _, name := range names {
-				c, err := open(streams, []string{name})
+				one := streams
+				one.sandbox = &name
+				c, err := one.open()
 				if err != nil {
 					return err
 				}

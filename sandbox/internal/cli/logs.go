@@ -18,23 +18,34 @@ import (
 func newLogs(streams IO) *cobra.Command {
 	var follow bool
 	cmd := &cobra.Command{
-		Use:   "logs [NAME] [COMPONENT]",
+		Use:   "logs [COMPONENT]",
 		Short: "Print the log of one component, or of all",
-		Args:  cobra.MaximumNArgs(2),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("logs takes one component; if %s is a sandbox, write --sandbox=%[1]s", args[0])
+			}
+			return nil
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return streams.components(), cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := open(streams, args)
+			c, err := streams.open()
 			if err != nil {
 				return err
 			}
 			defer c.Close()
 			component := ""
-			if len(args) == 2 {
-				component = args[1]
+			if len(args) == 1 {
+				component = args[0]
 			}
 			logs, err := c.Logs(component)
 			var unknown *cluster.UnknownComponent
 			if errors.As(err, &unknown) {
-				return &cluster.Unready{Problem: err.Error(), Hint: "it has " + strings.Join(unknown.Known, ", ")}
+				return usageError{fmt.Errorf("%w; it has %s (another sandbox is --sandbox=NAME)", err, strings.Join(unknown.Known, ", "))}
 			}
 			return printLogs(cmd.Context(), streams.Out, logs, follow)
 		},

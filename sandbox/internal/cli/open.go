@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -11,12 +12,21 @@ import (
 func newOpen(streams IO) *cobra.Command {
 	var target cluster.Target
 	cmd := &cobra.Command{
-		Use:   "open SERVICE [NAME]",
+		Use:   "open SERVICE",
 		Short: "Forward a port of this machine to a Service and print its URL",
-		Args:  cobra.RangeArgs(1, 2),
+		Args: func(_ *cobra.Command, args []string) error {
+			switch len(args) {
+			case 0:
+				return errors.New("name a Service")
+			case 1:
+				return nil
+			}
+			return fmt.Errorf("open takes one Service; if %s is a sandbox, write --sandbox=%[1]s", args[1])
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			target.Service = args[0]
-			c, err := open(streams, args[1:])
+			c, err := streams.open()
 			if err != nil {
 				return err
 			}

@@ -8,11 +8,12 @@ import (
 
 func newKubeconfig(streams IO) *cobra.Command {
 	return &cobra.Command{
-		Use:   "kubeconfig [NAME]",
-		Short: "Print a kubeconfig of the sandbox's administrator",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "kubeconfig [NAME]",
+		Short:             "Print a kubeconfig of the sandbox's administrator",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: streams.names(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := open(streams, args)
+			c, err := streams.open(args...)
 			if err != nil {
 				return err
 			}
@@ -29,11 +30,12 @@ func newKubeconfig(streams IO) *cobra.Command {
 
 func newRegistry(streams IO) *cobra.Command {
 	return &cobra.Command{
-		Use:   "registry [NAME]",
-		Short: "Print host:port of the sandbox's registry, which is the same for the node and for this machine",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "registry [NAME]",
+		Short:             "Print host:port of the sandbox's registry, which is the same for the node and for this machine",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: streams.names(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := open(streams, args)
+			c, err := streams.open(args...)
 			if err != nil {
 				return err
 			}

@@ -14,14 +14,15 @@ import (
 func newStatus(streams IO) *cobra.Command {
 	var output string
 	cmd := &cobra.Command{
-		Use:   "status [NAME]",
-		Short: "Show a sandbox's components",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "status [NAME]",
+		Short:             "Show a sandbox's components",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: streams.names(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if output != "text" && output != "json" {
-				return &usageError{fmt.Errorf("-o %s: want text or json", output), cmd}
+				return usageError{fmt.Errorf("-o %s: the formats are text and json", output)}
 			}
-			c, err := open(streams, args)
+			c, err := streams.open(args...)
 			if err != nil {
 				return err
 			}

@@ -15,11 +15,12 @@ func newUp(streams IO) *cobra.Command {
 		Use:   "up [NAME]",
 		Short: "Start a sandbox, or repair a running one",
 		Long: `Start a sandbox, or repair a running one. What ends of it later is started again by its
-supervisor, whose log says so (logs NAME supervisor) and which status counts; a
+supervisor, whose log says so (logs supervisor) and which status counts; a
 component that ends eight times at its start is left until the next up.`,
-		Args: cobra.MaximumNArgs(1),
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: streams.names(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			l, err := place(streams, args)
+			l, err := streams.place(args...)
 			if err != nil {
 				return err
 			}
