@@ -224,10 +224,10 @@ func (e *SilentAPIError) Unwrap() error { return e.Err }
 
 // LockedError says that another deploy of the same unit is running.
 type LockedError struct {
-	Unit     string
-	Holder   string // user@host
-	DeployID string
-	Since    time.Time
+	Unit     string    `json:"service"`
+	Holder   string    `json:"by"` // user@host
+	DeployID string    `json:"deployId"`
+	Since    time.Time `json:"at"`
 }
 
 func (e *LockedError) Error() string {

@@ -32,7 +32,7 @@ type UnitStatus struct {
 	Release   int          `json:"release"` // 0 when it has none
 	Healthy   int          `json:"healthy"` // its last healthy release
 	DeployID  string       `json:"deployId,omitempty"`
-	Deployed  time.Time    `json:"deployed"`
+	Deployed  time.Time    `json:"at"`
 	Expires   *time.Time   `json:"expires,omitempty"` // nil when it stays
 	By        string       `json:"by,omitempty"`
 	Pods      Pods         `json:"pods"`

@@ -22,7 +22,7 @@ type Error struct {
 	// line, or on the line above, silences it.
 	Rule     string        `json:"rule"`
 	Severity rule.Severity `json:"severity"`          // rule.Error or rule.Warning
-	Pos      Pos           `json:"pos,omitzero"`      // where; may be unknown
+	Pos      Pos           `json:"position,omitzero"` // where; may be unknown
 	Path     string        `json:"path,omitempty"`    // the value concerned, such as "services.web.replicas"
 	Message  string        `json:"message"`           // what is wrong, in one line
 	Why      string        `json:"why,omitempty"`     // why that is so

@@ -44,12 +44,7 @@ that validate has named. A field is named by its path, with names or without.`,
 				_, err = fmt.Fprint(s.out, what.text(newPage(s)))
 				return err
 			}
-			data, err := indented(what)
-			if err != nil {
-				return err
-			}
-			_, err = s.out.Write(data)
-			return err
+			return s.json(newJSONExplanation(what))
 		},
 	}
 	addFormats(cmd, &output, "text", "json")

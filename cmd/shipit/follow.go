@@ -1,11 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/fatih/color"
 
@@ -124,80 +122,4 @@ func (s streams) result(r *apply.Result) {
 		}
 		fmt.Fprintln(s.out, strings.TrimRight(line, " "))
 	}
-}
-
-// jsonResult is what -o json prints; times are in seconds.
-type jsonResult struct {
-	App         string     `json:"app"`
-	Namespace   string     `json:"namespace"`
-	DeployID    string     `json:"deployId,omitempty"`
-	Outcome     string     `json:"outcome"`
-	Interrupted bool       `json:"interrupted,omitempty"`
-	Finishes    string     `json:"finishes,omitempty"` // the rollback that was stopped half-way and that this one went on with
-	Seconds     float64    `json:"seconds"`
-	Expires     *time.Time `json:"expires,omitempty"`
-	Services    []jsonUnit `json:"services"`
-}
-
-type jsonUnit struct {
-	Name      string           `json:"name"`
-	Outcome   string           `json:"outcome"`
-	Release   int              `json:"release"`
-	Tried     int              `json:"tried,omitempty"`
-	Previous  int              `json:"previous,omitempty"`
-	Pods      apply.Pods       `json:"pods"`
-	Images    []string         `json:"images"`
-	Objects   []jsonObject     `json:"objects"`
-	Diagnosis *apply.Diagnosis `json:"diagnosis,omitempty"`
-	Path      string           `json:"path,omitempty"`
-	Position  *schema.Pos      `json:"position,omitempty"`
-	Changed   []deploy.Place   `json:"changed,omitempty"` // what of the CUE the deploy changed, when it failed
-}
-
-// jsonObject is what was done to one object, or not done, or could not be.
-type jsonObject struct {
-	apply.Ref
-	Action apply.Action `json:"action"`
-	Done   bool         `json:"done"`
-	Fields []string     `json:"fields,omitempty"` // that an update changes
-	Error  string       `json:"error,omitempty"`
-}
-
-func (s streams) resultJSON(app *schema.App, r *apply.Result) error {
-	out := jsonResult{
-		App: app.Name, Namespace: app.Namespace, DeployID: r.DeployID, Outcome: string(r.Outcome),
-		Interrupted: r.Interrupted, Finishes: r.Finishes, Seconds: r.Took.Seconds(), Services: []jsonUnit{},
-	}
-	if !r.Expires.IsZero() {
-		out.Expires = &r.Expires
-	}
-	for _, u := range r.Units {
-		j := jsonUnit{
-			Name: u.Name, Outcome: string(u.Outcome), Release: u.Release, Tried: u.Tried, Previous: u.Previous,
-			Pods: u.Pods, Images: append([]string{}, u.Images...), Objects: []jsonObject{}, Diagnosis: u.Diagnosis,
-		}
-		for _, o := range u.Objects {
-			object := jsonObject{Ref: o.Object, Action: o.Action, Done: o.Done, Fields: o.Fields}
-			if o.Err != nil {
-				object.Error = o.Err.Error()
-			}
-			j.Objects = append(j.Objects, object)
-		}
-		if u.Diagnosis != nil {
-			for _, o := range u.Objects {
-				j.Changed = append(j.Changed, deploy.Changed(app, u.Name, o.Fields)...)
-			}
-			if path, pos := deploy.Blame(app, u.Diagnosis); pos.IsValid() {
-				j.Path, j.Position = path, &pos
-			}
-		}
-		out.Services = append(out.Services, j)
-	}
-	return s.json(out)
-}
-
-func (s streams) json(v any) error {
-	enc := json.NewEncoder(s.out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

@@ -37,7 +37,7 @@ is what rollback --to takes, a deploy what rollback --deploy takes.`,
 				return err
 			}
 			if output == "json" {
-				return s.json(units)
+				return s.json(jsonHistory{newDocument(), app.Name, app.Namespace, units})
 			}
 			return s.history(app, units)
 		},

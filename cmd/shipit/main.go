@@ -37,7 +37,12 @@ func run(args []string, s streams) int {
 	if lost != nil && errors.Is(err, lost) {
 		err = nil // it is told below
 	}
-	return s.written(exitCode(s, err), lost)
+	code := exitCode(s, err)
+	if err != nil && s.session.json && !out.written() {
+		s.failureJSON(err, code)
+		lost = out.failure()
+	}
+	return s.written(code, lost)
 }
 
 // written is the exit code of a command of which lost, if not nil, kept the result

@@ -15,16 +15,16 @@ type result struct {
 	to  io.Writer
 	mu  sync.Mutex
 	err error
+	any bool // whether anything was written
 }
 
 func (r *result) Write(p []byte) (int, error) {
 	n, err := r.to.Write(p)
-	if err != nil {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		if r.err == nil {
-			r.err = err
-		}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.any = r.any || len(p) > 0
+	if err != nil && r.err == nil {
+		r.err = err
 	}
 	return n, err
 }
@@ -33,6 +33,13 @@ func (r *result) failure() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.err
+}
+
+// written reports whether there is a result.
+func (r *result) written() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.any
 }
 
 func (r *result) under() io.Writer { return r.to }

@@ -16,6 +16,7 @@ import (
 
 // report is what validate found, for every form that it is printed in.
 type report struct {
+	document
 	Valid    bool             `json:"valid"`
 	Apps     []reportApp      `json:"apps"` // an entry for each environment
 	Findings schema.Errors    `json:"findings"`

@@ -32,7 +32,10 @@ func execute(ctx context.Context, args []string, s streams) error {
 			c.Flags().VisitAll(onlyOnce)
 		}
 	}
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
+	if s.session != nil {
+		s.session.json = printsJSON(cmd)
+	}
 	if meant := unjoined(args, err); meant != "" {
 		return usageError{hinted{err, "if it belongs to the flag, write " + meant}}
 	}
@@ -148,14 +151,14 @@ func (o *once) Set(value string) error {
 }
 
 // fromEnvironment gives every flag that the command line left alone the value
-// of its SHIPIT_ variable, if that is set.
+// of its SHIPIT_ variable, if that is set and not empty.
 func fromEnvironment(flags *pflag.FlagSet) error {
 	var first error
 	flags.VisitAll(func(f *pflag.Flag) {
 		name := "SHIPIT_" + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))
-		value, ok := os.LookupEnv(name)
+		value := os.Getenv(name)
 		// SHIPIT_SANDBOX names the sandbox's program, which is older than the flag.
-		if !ok || f.Changed || first != nil || f.Name == "help" || f.Name == "version" || f.Name == "sandbox" {
+		if value == "" || f.Changed || first != nil || f.Name == "help" || f.Name == "version" || f.Name == "sandbox" {
 			return
 		}
 		if err := flags.Set(f.Name, value); err != nil {

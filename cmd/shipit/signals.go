@@ -60,6 +60,7 @@ type session struct {
 	mu       sync.Mutex
 	survives bool
 	left     string
+	json     bool // a program reads what is printed
 }
 
 // survive has the command outlive its streams from now on: a reader that goes away

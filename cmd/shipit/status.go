@@ -35,7 +35,7 @@ func newStatusCommand(s streams) *cobra.Command {
 				return err
 			}
 			if output == "json" {
-				return s.json(status)
+				return s.statusJSON(app, status)
 			}
 			return s.status(app, status)
 		},

@@ -66,7 +66,7 @@ What a comment // shipit:ignore RULE REASON silences is counted; -v lists it.`,
 }
 
 func (f *validateFlags) run(ctx context.Context, s streams) error {
-	r := &report{dir: f.project.dir, Valid: true}
+	r := &report{document: newDocument(), dir: f.project.dir, Valid: true}
 	formats := r.formats()
 	if f.output != "text" && formats[f.output] == nil {
 		known := slices.Sorted(maps.Keys(formats))
