@@ -203,7 +203,8 @@ import "shipit.dev/v1"
 v1.#App & {
 	name: %q
 
-	services: web: {
+	// With v1.#Service, editors know what a service has (docs/editors.md).
+	services: web: v1.#Service & {
 		// What to run: an image, or a Go main package to build instead:
 		//	build: go: "."
 		image: "nginxinc/nginx-unprivileged:1.29"

@@ -2,6 +2,8 @@ package main
 
 import (
 	"path/filepath"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -40,11 +42,12 @@ copy of the schema again, and nothing else.`,
 			if err != nil {
 				return err
 			}
-			for _, f := range files {
-				s.note("wrote %s", filepath.Join(dir, f))
-			}
 			if update && len(files) == 0 {
 				s.note("the schema is up to date")
+			}
+			s.wrote(dir, files)
+			if !update {
+				s.next(dir)
 			}
 			return nil
 		},
@@ -53,4 +56,34 @@ copy of the schema again, and nothing else.`,
 	cmd.Flags().StringVar(&opts.Module, "module", "", "the CUE module's path (default: NAME.example)")
 	cmd.Flags().BoolVar(&update, "update", false, "write the copy of the schema again")
 	return cmd
+}
+
+// wrote lists the files of a project that were written, those of the schema as one.
+func (s streams) wrote(dir string, files []string) {
+	const packages = "cue.mod/pkg/" // where CUE looks for what is in no module
+	vendored := 0
+	for _, f := range files {
+		if strings.HasPrefix(f, packages) {
+			vendored++
+			continue
+		}
+		s.note("wrote %s", filepath.Join(dir, f))
+	}
+	if vendored > 0 {
+		s.note("wrote %s (%s): the schema, for editors and cue vet", filepath.Join(dir, packages), plural(vendored, "file"))
+	}
+}
+
+// next says which commands to type in a new project.
+func (s streams) next(dir string) {
+	s.note("\nnext:")
+	if strings.ContainsAny(dir, " '\"$&;()") {
+		dir = strconv.Quote(dir)
+	}
+	if dir != "." {
+		s.note("  cd %s", dir)
+	}
+	s.note("  shipit validate            # check it, with no cluster")
+	s.note("  shipit deploy --sandbox    # run it on this machine; without --sandbox, on your kubeconfig's cluster")
+	s.note("  shipit explain services    # what a service may have")
 }

@@ -165,7 +165,7 @@ type jsonUnit struct {
 	Objects   []jsonObject     `json:"objects"`
 	Diagnosis *apply.Diagnosis `json:"diagnosis,omitempty"`
 	jsonPlace
-	Changed   []deploy.Place   `json:"changed,omitempty"` // what of the CUE the deploy changed, when it failed
+	Changed []deploy.Place `json:"changed,omitempty"` // what of the CUE the deploy changed, when it failed
 }
 
 // jsonObject is what was done to one object, or not done, or could not be.

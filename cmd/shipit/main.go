@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime/debug"
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
@@ -16,10 +17,30 @@ import (
 	_ "github.com/shipit-dev/shipit/internal/heap"
 )
 
-// version is set by the linker.
+// version is set by the linker; without it, as with go install, by main.
 var version = "unknown"
 
+// built is the version or the revision that the go command has written into the program.
+func built() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	if v := info.Main.Version; v != "" && v != "(devel)" {
+		return v
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return "unknown"
+}
+
 func main() {
+	if version == "unknown" {
+		version = built()
+	}
 	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 
