@@ -62,7 +62,7 @@ func TestShop(t *testing.T) {
 		eventually(t, "ada is told", func() bool {
 			var notes []struct{ Order, Text string }
 			must(t, api.Get(t.Context(), "/api/notifications", &notes))
-			return len(notes) == 1 && notes[0].Order == placed.ID && strings.Contains(notes[0].Text, "your order of 25.00 is paid")
+			return len(notes) == 1 && notes[0].Order == placed.ID && strings.Contains(notes[0].Text, "your order of €25.00 is paid")
 		})
 		var basket struct{ Lines []any }
 		if must(t, api.Get(t.Context(), "/api/basket", &basket)); len(basket.Lines) != 0 {
@@ -82,7 +82,7 @@ func TestShop(t *testing.T) {
 	t.Run("what the bank declines says why", func(t *testing.T) {
 		placed := buy(t, "chair")
 		becomes(t, placed.ID, "declined")
-		if got := stateOf(placed.ID); got.Reason != "the bank pays at most 1000.00 at once" {
+		if got := stateOf(placed.ID); got.Reason != "the bank pays at most €1,000.00 at once" {
 			t.Errorf("declined because %q", got.Reason)
 		}
 	})
@@ -117,14 +117,14 @@ func TestShop(t *testing.T) {
 	t.Run("the page does it all", func(t *testing.T) {
 		post(t, browser, s.urls["web"]+"/signin", url.Values{"name": {"bob"}, "password": {"<b>battery</b>"}, "new": {"yes"}})
 		page := post(t, browser, s.urls["web"]+"/basket", url.Values{"item": {"kettle"}, "quantity": {"2"}})
-		contains(t, page, "Enamel mug", "2 × Kettle", "128.00", "bob")
+		contains(t, page, "Enamel mug", "2 × Kettle", "€128.00", "€1,200.00", "#picture-mug", "bob")
 		page = post(t, browser, s.urls["web"]+"/basket", url.Values{"item": {"kettle"}, "quantity": {"many"}})
 		contains(t, page, "how many? &#34;many&#34; is not a number")
 		page = post(t, browser, s.urls["web"]+"/orders", nil)
 		contains(t, page, "2 × Kettle", "It is empty.")
 		eventually(t, "the page says that it is paid", func() bool {
 			page := get(t, browser, s.urls["web"])
-			return strings.Contains(page, "<strong>paid</strong>") && strings.Contains(page, "Dear bob, your order of 128.00 is paid.")
+			return strings.Contains(page, "<strong>paid</strong>") && strings.Contains(page, "Dear bob, your order of €128.00 is paid.")
 		})
 	})
 

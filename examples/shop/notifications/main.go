@@ -53,7 +53,7 @@ func (n *notifications) send(ctx context.Context, message json.RawMessage) ([]st
 	if version, err := n.data.Get(ctx, key, &earlier); err != nil || version > 0 {
 		return nil, err
 	}
-	text := fmt.Sprintf("Dear %s, your order of %d.%02d is %s.", told.Customer, told.Total/100, told.Total%100, told.State)
+	text := fmt.Sprintf("Dear %s, your order of %s is %s.", told.Customer, kit.Money(told.Total), told.State)
 	if told.Reason != "" {
 		text += " Why: " + told.Reason + "."
 	}

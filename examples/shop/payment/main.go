@@ -73,7 +73,7 @@ func (p *payment) pay(ctx context.Context, message json.RawMessage) ([]store.Op,
 func bank(limit int) func(context.Context, string, int) (string, error) {
 	return func(_ context.Context, _ string, cents int) (string, error) {
 		if cents > limit {
-			return fmt.Sprintf("the bank pays at most %d.%02d at once", limit/100, limit%100), nil
+			return fmt.Sprintf("the bank pays at most %s at once", kit.Money(limit)), nil
 		}
 		return "", nil
 	}

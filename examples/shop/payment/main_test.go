@@ -99,7 +99,7 @@ func TestABankThatFailsIsAskedAgain(t *testing.T) {
 	if err := p.data.Work(t.Context(), take(t, p), p.pay); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{`{"declined":"the bank pays at most 4.99 at once","order":"ada/1"}`}
+	want := []string{`{"declined":"the bank pays at most €4.99 at once","order":"ada/1"}`}
 	if told := data.Waiting("ordering"); !slices.Equal(told, want) {
 		t.Errorf("ordering is told %v", told)
 	}
