@@ -15,7 +15,7 @@ if [[ $(uname -s) == Linux && $EUID -eq 0 ]]; then
 fi
 
 # The packages with tests on a cluster. Those that take longest come first.
-clustered=(./apply ./cmd/shipit ./internal/chaos ./openapi)
+clustered=(./apply ./cmd/shipit ./internal/chaos ./internal/deploy ./openapi)
 
 unit() {
   say "unit tests"
