@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -180,17 +181,27 @@ func (b *Builder) content(ctx context.Context, digest name.Digest, fetch func(co
 			return data, nil
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
-	defer cancel()
-	data, err := fetch(ctx, digest)
-	if err != nil {
-		return nil, b.typed(ctx, digest, err)
-	}
-	if digestOf(data) != hash.String() {
-		return nil, fmt.Errorf("the registry gives something else for %s", referenceName(digest))
-	}
-	if file != "" {
+	data, err := b.fetch(ctx, digest, fetch)
+	if err == nil && file != "" {
 		keep(file, data)
+	}
+	return data, err
+}
+
+// fetch gives what a digest names, from its registry.
+func (b *Builder) fetch(ctx context.Context, digest name.Digest, fetch func(context.Context, name.Digest) ([]byte, error)) ([]byte, error) {
+	if operationFrom(ctx) == nil {
+		ctx = withOperation(ctx, &operation{})
+	}
+	data, err := fetch(ctx, digest)
+	var answer *AnswerError
+	switch {
+	case errors.As(err, &answer):
+		return nil, answer
+	case err != nil:
+		return nil, b.typed(ctx, digest, err)
+	case digestOf(data) != digest.DigestStr():
+		return nil, &AnswerError{Registry: registryName(digest.Context()), Reason: "it gives something else for " + referenceName(digest)}
 	}
 	return data, nil
 }
@@ -224,6 +235,9 @@ func keep(file string, data []byte) {
 func (b *Builder) manifest(ctx context.Context, digest name.Digest) ([]byte, error) {
 	desc, err := b.puller.Get(ctx, digest)
 	if err != nil {
+		return nil, err
+	}
+	if _, err := readManifest(digest, desc); err != nil {
 		return nil, err
 	}
 	return desc.Manifest, nil

@@ -128,6 +128,22 @@ func (e *UnreachableError) Error() string {
 // Unwrap gives the cause.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
+// AnswerError is a server that answers as no registry does, so that nothing of it is
+// believed.
+type AnswerError struct {
+	Registry string // host[:port]
+	Reason   string
+}
+
+func (e *AnswerError) Error() string {
+	return fmt.Sprintf("what answers at %s is no registry, or a broken one: %s", e.Registry, e.Reason)
+}
+
+// Hint tells what may be in the way.
+func (e *AnswerError) Hint() string {
+	return "check the registry's address, and whether a proxy or a login page answers in its place"
+}
+
 // UnauthorizedError is a registry that refuses the credentials, or their absence.
 // Some registries, Docker Hub among them, say so of a repository that does
 // not exist.

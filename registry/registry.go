@@ -31,8 +31,8 @@ type Options struct {
 	// seconds; the zero value is the Unix epoch. It is where a caller puts
 	// SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch).
 	Created time.Time
-	// Keychain finds credentials; nil is the usual one (DOCKER_CONFIG,
-	// credential helpers, Podman's auth.json).
+	// Keychain finds credentials; nil is the usual one (DOCKER_AUTH_CONFIG,
+	// DOCKER_CONFIG, credential helpers, Podman's auth.json), of Env.
 	Keychain authn.Keychain
 	// Cache is a folder that keeps what images say of how they run, by digest;
 	// "" keeps nothing.
@@ -44,11 +44,12 @@ type Options struct {
 // Builder builds and pushes images and resolves references. One Builder
 // serves many builds at once, and reuses its connections and tokens.
 type Builder struct {
-	opts   Options
-	jobs   chan struct{}
-	base   *layer
-	pusher *remote.Pusher
-	puller *remote.Puller
+	opts      Options
+	jobs      chan struct{}
+	base      *layer
+	transport *polite
+	pusher    *remote.Pusher
+	puller    *remote.Puller
 }
 
 // New returns a Builder.
@@ -64,13 +65,13 @@ func New(opts Options) (*Builder, error) {
 	}
 	opts.Created = opts.Created.UTC().Truncate(time.Second)
 	if opts.Keychain == nil {
-		opts.Keychain = authn.DefaultKeychain
+		opts.Keychain = newKeychain(opts.Env)
 	}
 	base, err := baseLayer(opts.Created)
 	if err != nil {
 		return nil, fmt.Errorf("making the base layer: %w", err)
 	}
-	b := &Builder{opts: opts, jobs: make(chan struct{}, opts.Jobs), base: base}
+	b := &Builder{opts: opts, jobs: make(chan struct{}, opts.Jobs), base: base, transport: newTransport()}
 	ro := b.remoteOptions()
 	if b.pusher, err = remote.NewPusher(ro...); err != nil {
 		return nil, err

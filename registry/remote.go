@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -18,32 +20,15 @@ import (
 
 type repository = name.Repository
 
-const (
-	// dialTimeout is how long a registry may take to accept a connection. A
-	// registry that is down is worth knowing at once.
-	dialTimeout = 3 * time.Second
-	// answerTimeout bounds the first question, which is a small one: a
-	// registry that accepts and then stays silent is down too.
-	answerTimeout = 10 * time.Second
-	// layerJobs is how many layers of an image are pushed at once.
-	layerJobs = 4
-)
+// layerJobs is how many layers of an image are pushed at once.
+const layerJobs = 4
 
 func (b *Builder) remoteOptions() []remote.Option {
-	t := &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		ForceAttemptHTTP2:     true,
-		MaxIdleConns:          100,
-		MaxIdleConnsPerHost:   50,
-		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   answerTimeout,
-		ExpectContinueTimeout: time.Second,
-	}
 	opts := []remote.Option{
-		remote.WithTransport(t),
+		remote.WithTransport(b.transport),
 		remote.WithAuthFromKeychain(b.opts.Keychain),
 		remote.WithJobs(layerJobs),
+		remote.WithRetryStatusCodes(), // the transport asks again itself
 		remote.WithRetryPredicate(transient),
 		// Four tries, after 0.2, 0.6 and 1.8 seconds.
 		remote.WithRetryBackoff(remote.Backoff{Duration: 200 * time.Millisecond, Factor: 3, Jitter: 0.1, Steps: 4}),
@@ -55,7 +40,8 @@ func (b *Builder) remoteOptions() []remote.Option {
 }
 
 // transient reports whether trying again may help. A connection that is
-// refused, a host that does not exist or does not answer is told at once.
+// refused, a host that does not exist or does not answer is told at once; a
+// registry that is too busy was asked again as often as it is good.
 func transient(err error) bool {
 	var dial *net.OpError
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) ||
@@ -67,8 +53,37 @@ func transient(err error) bool {
 			return true
 		}
 	}
-	var temporary interface{ Temporary() bool }
-	return errors.As(err, &temporary) && temporary.Temporary()
+	return uploadLost(err)
+}
+
+// uploadLost reports whether a registry, or one of several behind one name, has
+// forgotten an upload, or got something else than was sent. A new upload may do.
+func uploadLost(err error) bool {
+	var terr *transport.Error
+	if !errors.As(err, &terr) || terr.Request == nil {
+		return false
+	}
+	for _, d := range terr.Errors {
+		switch d.Code {
+		case transport.BlobUploadUnknownErrorCode, transport.BlobUploadInvalidErrorCode,
+			transport.BlobUnknownErrorCode, transport.DigestInvalidErrorCode, transport.SizeInvalidErrorCode:
+			return true
+		}
+	}
+	lost := terr.StatusCode == http.StatusNotFound || terr.StatusCode == http.StatusRequestedRangeNotSatisfiable
+	return lost && uploads(terr.Request) && !strings.Contains(terr.Request.URL.Path, "/manifests/")
+}
+
+// partsLost reports whether a registry says that it lacks what an image is made of,
+// which it had or got before.
+func partsLost(err error) bool {
+	var terr *transport.Error
+	if !errors.As(err, &terr) || terr.Request == nil || terr.Request.Method != http.MethodPut {
+		return false
+	}
+	return slices.ContainsFunc(terr.Errors, func(d transport.Diagnostic) bool {
+		return d.Code == transport.ManifestBlobUnknownErrorCode || d.Code == transport.BlobUnknownErrorCode || d.Code == transport.ManifestUnknownErrorCode
+	})
 }
 
 // typed turns what the client says of ref into the error types of this
@@ -80,7 +95,12 @@ func (b *Builder) typed(ctx context.Context, ref name.Reference, err error) erro
 	}
 	repo := ref.Context()
 	host, path := registryName(repo), repo.RepositoryStr()
+	var credentials *CredentialsError
 	switch code := status(err); {
+	case errors.As(err, &credentials):
+		return credentials
+	case code == 0 && !network(err):
+		return &AnswerError{Registry: host, Reason: firstLine(plain(err).Error())}
 	case code == 0:
 		return &UnreachableError{Registry: host, Err: plain(err)}
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
@@ -88,10 +108,31 @@ func (b *Builder) typed(ctx context.Context, ref name.Reference, err error) erro
 	case code == http.StatusNotFound:
 		return &NotFoundError{Reference: referenceName(ref)}
 	case code >= 500 || code == http.StatusTooManyRequests || code == http.StatusRequestTimeout:
-		return &UnreachableError{Registry: host, Err: errors.New(reason(err))}
+		why := reason(err)
+		if busy := operationOf(ctx).tooBusy(); busy != "" {
+			why += "; " + busy
+		}
+		return &UnreachableError{Registry: host, Err: errors.New(why)}
 	default:
 		return &RefusedError{Registry: host, Repository: path, Reason: reason(err)}
 	}
+}
+
+// network reports whether err is of the way to a registry, and not of what it
+// answered.
+func network(err error) bool {
+	var way *url.Error
+	var wire net.Error
+	if errors.Is(err, errRedirects) {
+		return false
+	}
+	return errors.As(err, &way) || errors.As(err, &wire) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// firstLine leaves out what some errors quote of an answer below.
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return truncate(strings.TrimSuffix(line, ":"), 300)
 }
 
 // reason is what a registry's error says: its codes and their messages.
