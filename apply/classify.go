@@ -34,7 +34,10 @@ func (c *Client) typed(err error, object Ref, live *unstructured.Unstructured) e
 		return nil
 	}
 	var status apierrors.APIStatus
+	var plugin *PluginError
 	switch {
+	case errors.As(err, &plugin):
+		return &UnreachableError{Host: c.host, Err: plugin}
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded) && !isNetwork(err):
 		return err
 	case !errors.As(err, &status):

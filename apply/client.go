@@ -59,10 +59,13 @@ func New(cfg *rest.Config, owner Owner) (*Client, error) {
 		cfg.UserAgent = "shipit"
 	}
 	// The fence is the innermost, whatever else there is: it looks last.
-	cfg.WrapTransport = transport.Wrappers(func(next http.RoundTripper) http.RoundTripper { return fence{next} }, cfg.WrapTransport)
+	cfg.WrapTransport = transport.Wrappers(func(next http.RoundTripper) http.RoundTripper { return sent{fence{next}} }, cfg.WrapTransport)
 	h, err := rest.HTTPClientFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("client configuration: %w", err)
+	}
+	if cfg.ExecProvider != nil {
+		h.Transport = plugged{h.Transport, cfg.ExecProvider.Command, pluginWithin}
 	}
 	// Patience is the outermost: asking again, it has credentials that were renewed.
 	h.Transport = &patience{next: bounded{h.Transport, answerWithin}}

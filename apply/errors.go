@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -31,13 +32,18 @@ func (e *RolloutError) Error() string {
 
 func (e *RolloutError) Unwrap() error { return e.Err }
 
-// UnreachableError says that no API server answered at Host.
+// UnreachableError says that no API server answered at Host, or that it was not asked
+// for a *PluginError.
 type UnreachableError struct {
 	Host string
 	Err  error
 }
 
 func (e *UnreachableError) Error() string {
+	var plugin *PluginError
+	if errors.As(e.Err, &plugin) {
+		return plugin.Error()
+	}
 	return fmt.Sprintf("no Kubernetes API server answers at %s: %v", e.Host, e.Err)
 }
 func (e *UnreachableError) Unwrap() error { return e.Err }

@@ -79,12 +79,18 @@ func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) 
 	if kube.context != "" && raw.Contexts[kube.context] == nil {
 		return nil, f.named(app, &noContextError{kube.context, readable(loader.ConfigAccess().GetLoadingPrecedence()), slices.Collect(maps.Keys(raw.Contexts))})
 	}
+	if kube.context == "" && raw.Contexts[raw.CurrentContext] == nil && os.Getenv("KUBERNETES_MASTER") == "" {
+		return nil, &noContextError{raw.CurrentContext, readable(loader.ConfigAccess().GetLoadingPrecedence()), slices.Collect(maps.Keys(raw.Contexts))}
+	}
 	config, err := loader.ClientConfig()
 	if clientcmd.IsEmptyConfig(err) {
 		err = errIncomplete
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+	}
+	if err := plugged(config); err != nil {
+		return nil, err
 	}
 	return &target{config: config, label: "context " + cmp.Or(kube.context, raw.CurrentContext)}, nil
 }

@@ -14,6 +14,7 @@ const anonymous = "system:anonymous"
 func hint(err error) string {
 	var (
 		hinter    interface{ Hint() string }
+		plugin    *apply.PluginError
 		reach     *apply.UnreachableError
 		auth      *apply.UnauthorizedError
 		forbidden *apply.ForbiddenError
@@ -24,6 +25,8 @@ func hint(err error) string {
 	switch {
 	case errors.Is(err, errNoSandbox):
 		return "build it with `make sandbox`, or name it in SHIPIT_SANDBOX"
+	case errors.As(err, &plugin):
+		return plugin.Hint()
 	case errors.As(err, &reach):
 		return "is the cluster running, and is this its address? --context names another one; a sandbox is started with shipit sandbox up"
 	case errors.As(err, &auth), errors.As(err, &forbidden) && forbidden.User == anonymous:
