@@ -26,6 +26,7 @@ func TestPlugin(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 	credential := `echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"good"}}'`
+	const hangs = "while [ -e $RUNS ]; do sleep 0.05; done 2>/dev/null" // until the test removes it
 	for name, test := range map[string]struct {
 		script string
 		within time.Duration
@@ -33,8 +34,8 @@ func TestPlugin(t *testing.T) {
 		says   string // "" is a good one
 	}{
 		"good":        {credential, time.Minute, false, ""},
-		"hangs":       {"exec sleep 1000", 20 * time.Millisecond, false, "gives no credentials: it did not end in 20ms"},
-		"interrupted": {"exec sleep 1000", time.Minute, true, "context canceled"},
+		"hangs":       {hangs, 20 * time.Millisecond, false, "gives no credentials: it did not end in 20ms"},
+		"interrupted": {hangs, time.Minute, true, "context canceled"},
 		"fails":       {"exit 3", time.Minute, false, "failed with exit code 3"},
 		"says little": {"echo '{}'", time.Minute, false, "gives no credentials"},
 	} {
@@ -42,7 +43,7 @@ func TestPlugin(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			program := filepath.Join(dir, "plugin")
-			must(t, os.WriteFile(program, []byte("#!/bin/sh\ntouch "+dir+"/runs\n"+test.script+"\n"), 0o755)) //nolint:gosec // it is run
+			must(t, os.WriteFile(program, []byte("#!/bin/sh\nRUNS="+dir+"/runs; touch $RUNS\n"+test.script+"\n"), 0o755)) //nolint:gosec // it is run
 			cfg := &rest.Config{
 				Host:         server.URL,
 				ExecProvider: &api.ExecConfig{APIVersion: "client.authentication.k8s.io/v1", Command: program, InteractiveMode: api.NeverExecInteractiveMode},

@@ -39,7 +39,7 @@ func decrypt(t *testing.T, name, text string, keys *Keys) (*Values, error) {
 	return f.Decrypt(t.Context(), filepath.Join("testdata", name), keys)
 }
 
-// The files were made by the sops program, version 3.13.3.
+// The files were made by the sops program, version 3.13.3 unless their names say another.
 func TestDecrypt(t *testing.T) {
 	for _, test := range []struct {
 		file, keys string
@@ -61,6 +61,10 @@ func TestDecrypt(t *testing.T) {
 			"PASSWORD": "hunter2", "EMPTY": "", "LINES": "one\ntwo", "QUOTED": `"kept"`, "NOTE_unencrypted": "readable", "URL": "a=b",
 		}},
 		{"all.ini", "keys.txt", map[string]string{"DEFAULT.bare": "1", "db.password": "hunter2", "db.note_unencrypted": `"quoted`, "other section.key": "value"}},
+		// What sops wrote before it put keys on one line.
+		{"all-3.13.0.ini", "keys.txt", map[string]string{
+			"DEFAULT.bare": "1", "db.password": "hunter2", "db.note_unencrypted": "readable", "db.lines_unencrypted": "one\n  two = 2\n", "other section.key": "value",
+		}},
 		{"whole.bin", "keys.txt", map[string]string{"": "\x00\x01binary\xff\nhunter2"}},
 		{"whole.json", "keys.txt", map[string]string{"": "\x00\x01binary\xff\nhunter2", "data": "\x00\x01binary\xff\nhunter2"}},
 		{"pq.yaml", "pq.txt", map[string]string{"password": "hunter2"}},
@@ -110,6 +114,7 @@ func TestErrors(t *testing.T) {
 		"list":               {"all.yaml", func(string) string { return "- hunter2" }, nil, "it is a list"},
 		"no json":            {"all.json", func(string) string { return `{"a": hunter2}` }, nil, `is no json: byte`},
 		"short json":         {"all.json", func(s string) string { return s[:len(s)-3] }, nil, "ends too early"},
+		"open ini":           {"all-3.13.0.ini", change("\n\"\"\"\nage__list_0__map_recipient", "\nage__list_0__map_recipient"), nil, "begins a value that does not end"},
 		"no dotenv":          {"all.env", func(string) string { return "hunter2" }, nil, "line 1 has no ="},
 		"plain binary":       {"whole.bin", func(string) string { return "hunter2" }, nil, "not encrypted"},
 		"number as name":     {"all.yaml", change("second:", "2:"), nil, "a name is no string"},
