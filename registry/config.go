@@ -25,6 +25,9 @@ import (
 // manifests above 4 MiB).
 const maxConfig = 4 << 20
 
+// maxPlatforms is how many of an image's platforms are looked at.
+const maxPlatforms = 16
+
 // Config is what an image says of how it runs
 // (https://github.com/opencontainers/image-spec/blob/main/config.md).
 type Config struct {
@@ -105,7 +108,8 @@ func (b *Builder) inspectIndex(ctx context.Context, index name.Digest, manifests
 			wanted = []string{"linux/amd64"}
 		}
 	}
-	for _, p := range wanted {
+	// No image has more that differ in how they run; each is a question.
+	for _, p := range wanted[:min(len(wanted), maxPlatforms)] {
 		digest := index.Context().Digest(byPlatform[p].Digest.String())
 		manifest, err := b.content(ctx, digest, b.manifest)
 		if err != nil {

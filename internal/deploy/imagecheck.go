@@ -174,18 +174,29 @@ func (src source) checkWrites(c registry.Config, tell tell) {
 		writes = slices.Concat(writes, usualWrites[name])
 	}
 	var missing []string
+	seen := map[string]bool{}
 	for _, folder := range writes {
-		if folder = path.Clean(folder); !src.mounted(folder) && !slices.Contains(missing, folder) {
+		if folder = path.Clean(folder); !seen[folder] && !src.mounted(folder) {
 			missing = append(missing, folder)
 		}
+		seen[folder] = true
 	}
 	if len(missing) == 0 {
 		return
 	}
-	tell(imageWrites, rule.Warning, "writes to "+strings.Join(missing, " and ")+", where nothing is mounted",
+	tell(imageWrites, rule.Warning, "writes to "+some(missing, " and ")+", where nothing is mounted",
 		"its root file system is read-only, and what some clusters let it write all the same is lost with the container",
 		fmt.Sprintf("mount a volume there: volumes: %s: {mount: %q, emptyDir: {}}, or with size: \"1Gi\" to keep it; or let it write anywhere: %s",
 			path.Base(missing[0]), missing[0], src.write("security: readOnlyRootFilesystem: false")))
+}
+
+// some joins the first of what an image may have any number of.
+func some(names []string, sep string) string {
+	const most = 10
+	if len(names) > most {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
+	}
+	return strings.Join(names, sep)
 }
 
 // mounted reports whether a folder, or all that is written in it, is on a volume.
@@ -214,7 +225,7 @@ func (src source) checkPorts(c registry.Config, tell tell) {
 			return
 		}
 	}
-	tell(imagePort, rule.Warning, "says that it listens on "+strings.Join(c.Ports, ", ")+", which is none of its ports",
+	tell(imagePort, rule.Warning, "says that it listens on "+some(c.Ports, ", ")+", which is none of its ports",
 		"nothing in the CUE tells it to listen on "+strconv.Itoa(int(g.Ports[0].Port)), fmt.Sprintf("check services.%s.ports", src.container))
 }
 
@@ -230,11 +241,11 @@ func (src source) checkPlatforms(found registry.Inspection, nodes []string, tell
 	switch {
 	case len(without) == 0:
 	case len(without) == len(nodes):
-		tell(imagePlatform, rule.Error, "is made for "+strings.Join(found.Platforms, ", ")+", and no node that it may run on is",
+		tell(imagePlatform, rule.Error, "is made for "+some(found.Platforms, ", ")+", and no node that it may run on is",
 			"the nodes are "+strings.Join(nodes, ", "), "take an image for "+strings.Join(nodes, " or "))
 	default:
 		tell(imagePlatform, rule.Warning, "is not made for "+strings.Join(without, ", ")+", as some nodes are that it may run on",
-			"it is made for "+strings.Join(found.Platforms, ", ")+"; on the others it does not start",
+			"it is made for "+some(found.Platforms, ", ")+"; on the others it does not start",
 			fmt.Sprintf("say where it runs: services: %s: placement: nodes: %q: %q", src.service.Name, archLabel, archOf(nodes, without)))
 	}
 }

@@ -2,6 +2,7 @@ package deploy
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -93,6 +94,30 @@ func TestCheckImages(t *testing.T) {
 			}
 			t.Errorf("%s is no rule of severity %s", errs[0].Rule, errs[0].Severity)
 		})
+	}
+}
+
+// An image may declare any number of things, and is judged in no time.
+func TestCheckImagesMany(t *testing.T) {
+	t.Parallel()
+	const many = 200_000
+	c := registry.Config{Platform: "linux/amd64", User: "65532", Entrypoint: []string{"/app"}}
+	platforms := []string{"linux/amd64"}
+	for i := range many {
+		c.Volumes = append(c.Volumes, fmt.Sprintf("/data/%d", i))
+		c.Ports = append(c.Ports, fmt.Sprintf("%d/tcp", i+100))
+		platforms = append(platforms, fmt.Sprintf("linux/arm/v%d", i))
+	}
+	services := []*schema.Service{{Name: "web", Image: "app", Ports: []schema.Port{{Port: 80}}}}
+	found := &registry.Inspection{Platforms: platforms, Configs: []registry.Config{c}}
+	errs := CheckImages(&schema.App{Services: services}, services, []Image{{Container: "web", Inspection: found, Nodes: []string{"linux/s390x"}}})
+	if len(errs) != 3 {
+		t.Errorf("found %d, want the volumes, the ports and the platforms", len(errs))
+	}
+	for _, e := range errs {
+		if len(e.Text()) > 2000 || !strings.Contains(e.Text(), "more") {
+			t.Errorf("%d characters: %.300s", len(e.Text()), e.Text())
+		}
 	}
 }
 
