@@ -46,6 +46,7 @@ func (c *Client) accept(units []Unit) ([]target, error) {
 		}
 		out = append(out, t)
 	}
+	c.knowTargets(out)
 	return out, disputed(out, nil)
 }
 

@@ -52,12 +52,17 @@ func (c *Client) Check(ctx context.Context, units []Unit) ([]Finding, error) {
 			said = append(said, Finding{Unit: ev.Unit, Warning: true, Diagnosis: ev.Diagnosis, Message: strings.TrimPrefix(ev.Message, ev.Unit+": "), Err: ev.Err})
 		}
 	}
-	a := withEvents(patient(quiet(ctx)), sink, func(ctx context.Context, em *emitter) answer {
+	a := withEvents(patient(quiet(ctx)), c, sink, func(ctx context.Context, em *emitter) answer {
 		k := &checker{c: c, em: em, m: &mover{c: c, em: em}}
 		err := k.run(ctx, units)
 		return answer{k.found, err}
 	})
-	return append(a.found, said...), a.err
+	found := append(a.found, said...)
+	for i := range found {
+		f := &found[i]
+		f.Message, f.Err, f.Diagnosis = c.secrets.Text(f.Message), c.masked(f.Err), c.maskedDiagnosis(f.Diagnosis)
+	}
+	return found, c.masked(a.err)
 }
 
 type checker struct {

@@ -27,12 +27,20 @@ var rbacDenial = regexp.MustCompile(`User "([^"]*)" cannot ([a-z]+) resource "([
 // does not name.
 var immutable = []string{"field is immutable", "may not change once set", "is immutable after creation", "updates to statefulset spec for fields other than"}
 
-// typed turns what a request returned into this package's errors. verb and
-// object say what was tried; live, which may be nil, is the object as it was.
+// typed turns what a request returned into this package's errors, without the
+// values of secrets. object says what was tried; live, which may be nil, is the object
+// as it was.
 func (c *Client) typed(err error, object Ref, live *unstructured.Unstructured) error {
 	if err == nil {
 		return nil
 	}
+	if live != nil {
+		c.knowSecrets(live)
+	}
+	return c.masked(c.classified(err, object, live))
+}
+
+func (c *Client) classified(err error, object Ref, live *unstructured.Unstructured) error {
 	var status apierrors.APIStatus
 	var plugin *PluginError
 	switch {
@@ -93,7 +101,7 @@ func conflictOf(s metav1.Status, object Ref, live *unstructured.Unstructured) er
 		if live == nil {
 			continue
 		}
-		if plain := strings.TrimPrefix(cause.Field, "."); !strings.Contains(plain, "[") {
+		if plain := strings.TrimPrefix(cause.Field, "."); !strings.Contains(plain, "[") && !isSecret(live) {
 			found.Value, _, _ = unstructured.NestedFieldNoCopy(live.Object, strings.Split(plain, ".")...)
 		}
 		for _, f := range live.GetManagedFields() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/dynamic"
@@ -14,6 +15,8 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
+
+	"github.com/shipit-dev/shipit/internal/mask"
 )
 
 // Owner is who the objects belong to. App and Namespace make the field manager;
@@ -38,6 +41,8 @@ type Client struct {
 	core     corev1.CoreV1Interface
 	apps     appsv1.AppsV1Interface
 	leases   coordinationv1.LeaseInterface
+	secrets  *mask.Masker // what is said and recorded has no values of secrets
+	deployed *atomic.Bool // those of the app are known
 	access   authorizationv1.AuthorizationV1Interface
 }
 
@@ -60,43 +65,47 @@ func New(cfg *rest.Config, owner Owner) (*Client, error) {
 	}
 	// The fence is the innermost, whatever else there is: it looks last.
 	cfg.WrapTransport = transport.Wrappers(func(next http.RoundTripper) http.RoundTripper { return sent{fence{next}} }, cfg.WrapTransport)
+	c := &Client{owner: owner, host: withoutUser(cfg.Host), times: usualLease(), secrets: &mask.Masker{}, deployed: new(atomic.Bool)}
+	c.knowConfig(cfg)
 	h, err := rest.HTTPClientFor(cfg)
 	if err != nil {
-		return nil, fmt.Errorf("client configuration: %w", err)
+		return nil, fmt.Errorf("client configuration: %w", c.masked(err))
 	}
 	if cfg.ExecProvider != nil {
 		h.Transport = plugged{h.Transport, cfg.ExecProvider.Command, pluginWithin}
 	}
 	// Patience is the outermost: asking again, it has credentials that were renewed.
 	h.Transport = &patience{next: bounded{h.Transport, answerWithin}}
-	return newClient(cfg, h, owner)
+	if err := c.connect(cfg, h); err != nil {
+		return nil, c.masked(err)
+	}
+	return c, nil
 }
 
-func newClient(cfg *rest.Config, h *http.Client, owner Owner) (*Client, error) {
-	c := &Client{owner: owner, host: cfg.Host, times: usualLease()}
-	var err error
+// connect makes the clients of the API groups. It does not talk to the server.
+func (c *Client) connect(cfg *rest.Config, h *http.Client) (err error) {
 	if c.kinds, err = newKinds(cfg, h); err != nil {
-		return nil, err
+		return err
 	}
 	if c.dyn, err = dynamic.NewForConfigAndClient(cfg, h); err != nil {
-		return nil, err
+		return err
 	}
 	if c.metadata, err = metadata.NewForConfigAndClient(cfg, h); err != nil {
-		return nil, err
+		return err
 	}
 	if c.core, err = corev1.NewForConfigAndClient(cfg, h); err != nil {
-		return nil, err
+		return err
 	}
 	if c.apps, err = appsv1.NewForConfigAndClient(cfg, h); err != nil {
-		return nil, err
+		return err
 	}
 	if c.access, err = authorizationv1.NewForConfigAndClient(cfg, h); err != nil {
-		return nil, err
+		return err
 	}
 	coordination, err := coordinationv1.NewForConfigAndClient(cfg, h)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	c.leases = coordination.Leases(owner.Namespace)
-	return c, nil
+	c.leases = coordination.Leases(c.owner.Namespace)
+	return nil
 }

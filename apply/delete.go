@@ -24,7 +24,7 @@ const deleteTimeout = 2 * time.Minute
 // if shipit made it and nothing is left in it. It ends as Removed,
 // Unchanged (there was nothing), Refused, Failed or Interrupted.
 func (c *Client) Delete(ctx context.Context, req DeleteRequest, sink func(Event)) (*Result, error) {
-	return call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
+	return c.call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
 		d := &deleter{c: c, em: em, id: newDeployID(), req: req, result: &Result{Outcome: Refused}}
 		err := d.run(ctx)
 		d.result.Took = time.Since(em.start)

@@ -13,7 +13,7 @@ import (
 // outcome is Unchanged or Deployed; the Result is never nil. sink may be nil; it
 // is called on the caller's goroutine.
 func (c *Client) Deploy(ctx context.Context, req Request, sink func(Event)) (*Result, error) {
-	return call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
+	return c.call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
 		targets, err := c.accept(req.Units)
 		if err == nil {
 			err = circle(targets)
@@ -40,16 +40,16 @@ func (c *Client) Deploy(ctx context.Context, req Request, sink func(Event)) (*Re
 }
 
 // call runs one of the calls with its events on the caller's goroutine.
-func call(ctx context.Context, sink func(Event), fn func(context.Context, *emitter) (*Result, error)) (*Result, error) {
+func (c *Client) call(ctx context.Context, sink func(Event), fn func(context.Context, *emitter) (*Result, error)) (*Result, error) {
 	type answer struct {
 		res *Result
 		err error
 	}
-	a := withEvents(patient(quiet(ctx)), sink, func(ctx context.Context, em *emitter) answer {
+	a := withEvents(patient(quiet(ctx)), c, sink, func(ctx context.Context, em *emitter) answer {
 		res, err := fn(ctx, em)
 		return answer{res, err}
 	})
-	return a.res, a.err
+	return c.maskedResult(a.res, a.err)
 }
 
 // quiet keeps client-go from logging to standard error under ctx: what matters

@@ -29,6 +29,8 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *health.Workload, 
 	defer cancel()
 	d = new(pr.Diagnosis)
 	d.Unit = unit
+	c.knowDeployed(ctx)
+	defer c.maskDiagnosis(d)
 	if w == nil {
 		return d, true
 	}

@@ -10,11 +10,15 @@ import (
 type emitter struct {
 	ch    chan Event
 	start time.Time
-	said  sync.Map // messages of once
+	said  sync.Map          // messages of once
+	masks func(Event) Event // what is not to be said
 }
 
 func (e *emitter) emit(ev Event) {
 	ev.Elapsed = time.Since(e.start)
+	if e.masks != nil {
+		ev = e.masks(ev)
+	}
 	e.ch <- ev
 }
 
@@ -28,8 +32,8 @@ func (e *emitter) once(ev Event) {
 // withEvents runs fn beside the caller's goroutine, on which it calls sink for
 // every event, one after the other, and returns when fn has. fn must have ended
 // all that emits before it returns.
-func withEvents[T any](ctx context.Context, sink func(Event), fn func(context.Context, *emitter) T) T {
-	e := &emitter{ch: make(chan Event, 64), start: time.Now()}
+func withEvents[T any](ctx context.Context, c *Client, sink func(Event), fn func(context.Context, *emitter) T) T {
+	e := &emitter{ch: make(chan Event, 64), start: time.Now(), masks: c.maskedEvent}
 	done := make(chan T, 1)
 	go func() {
 		defer close(e.ch)

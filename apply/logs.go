@@ -50,7 +50,8 @@ func (e *NoPreviousError) Error() string {
 // maxLine is where a line that does not end is cut.
 const maxLine = 1 << 20
 
-// Logs passes the log lines of a unit's pods to sink, on the caller's goroutine:
+// Logs passes the log lines of a unit's pods, without the values of the app's
+// Secrets, as far as one may read them, to sink, on the caller's goroutine:
 // pod after pod, or as they come when they are followed, which ends with ctx and
 // is no error then. Errors: *NothingDeployedError, *UnknownUnitError,
 // *UnknownContainerError, *NoPreviousError, and those of the API server.
@@ -60,6 +61,7 @@ func (c *Client) Logs(ctx context.Context, req LogsRequest, sink func(LogLine)) 
 	if err != nil {
 		return err
 	}
+	c.knowDeployed(ctx)
 	if err := knownContainer(req, pods); err != nil {
 		return err
 	}
@@ -195,7 +197,7 @@ func (c *Client) readLog(ctx context.Context, pod, container string, o corev1.Po
 				return last, nil
 			}
 			if at.IsZero() || after.IsZero() || at.After(after) {
-				if err := line(strings.ToValidUTF8(rest, "�")); err != nil {
+				if err := line(c.secrets.Text(strings.ToValidUTF8(rest, "�"))); err != nil {
 					return last, err
 				}
 				if at.After(last) {

@@ -161,11 +161,15 @@ func (c *Client) live(ctx context.Context, kinds []kindRef) (map[objectKey]*unst
 	}
 	out := map[objectKey]*unstructured.Unstructured{}
 	for i, items := range lists {
+		if kinds[i] == secretKind {
+			c.deployed.Store(true)
+		}
 		for j := range items {
 			o := &items[j]
 			o.SetAPIVersion(kinds[i].APIVersion)
 			o.SetKind(kinds[i].Kind)
 			out[keyOfObject(o)] = o
+			c.knowSecrets(o)
 		}
 	}
 	return out, nil

@@ -14,7 +14,7 @@ import (
 // returns to where it was. What no record has, the values of a Secret, must
 // still be there: else it is refused with a GoneError.
 func (c *Client) Rollback(ctx context.Context, req RollbackRequest, sink func(Event)) (*Result, error) {
-	return call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
+	return c.call(ctx, sink, func(ctx context.Context, em *emitter) (*Result, error) {
 		if req.To != 0 && req.DeployID != "" {
 			return &Result{Outcome: Refused}, fmt.Errorf("a rollback goes to a release or to a deploy, not to both")
 		}

@@ -189,12 +189,12 @@ func (c *Client) outcomeRecord(res *Result, failure error) *outcomeRecord {
 		Units: []outcomeUnit{},
 	}
 	if failure != nil {
-		r.Error = failure.Error()
+		r.Error = c.secrets.Text(failure.Error())
 	}
 	for _, u := range res.Units {
 		ou := outcomeUnit{
 			Name: u.Name, Outcome: u.Outcome, Release: u.Release, Tried: u.Tried, Previous: u.Previous,
-			Pods: u.Pods, TookMillis: int64(u.Took / time.Millisecond), Diagnosis: u.Diagnosis,
+			Pods: u.Pods, TookMillis: int64(u.Took / time.Millisecond), Diagnosis: c.maskedDiagnosis(u.Diagnosis),
 		}
 		for _, o := range u.Objects {
 			if o.Action == ActionUnchanged {
@@ -202,7 +202,7 @@ func (c *Client) outcomeRecord(res *Result, failure error) *outcomeRecord {
 			}
 			oo := outcomeObject{Object: o.Object, Action: o.Action, Done: o.Done, Fields: o.Fields}
 			if o.Err != nil {
-				oo.Error = o.Err.Error()
+				oo.Error = c.secrets.Text(o.Err.Error())
 			}
 			ou.Objects = append(ou.Objects, oo)
 		}

@@ -277,8 +277,10 @@ func recorded(objects []*unstructured.Unstructured) []map[string]any {
 	return out
 }
 
+var secretKind = kindRef{APIVersion: "v1", Kind: "Secret"}
+
 func isSecret(o *unstructured.Unstructured) bool {
-	return o.GetKind() == "Secret" && o.GetAPIVersion() == "v1"
+	return o.GetKind() == secretKind.Kind && o.GetAPIVersion() == secretKind.APIVersion
 }
 
 // encode gives v as zstd-compressed JSON.

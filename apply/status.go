@@ -156,6 +156,9 @@ func (c *Client) Status(ctx context.Context) (*AppStatus, error) {
 	if err := g.Wait(); err != nil {
 		return out, err
 	}
+	for i := range out.Units {
+		c.maskStatus(ctx, &out.Units[i])
+	}
 	past := store{c}.pastRecords(ctx, map[string]*intent{})
 	for i := range out.Units {
 		if s := &out.Units[i]; s.State == StateInterrupted {

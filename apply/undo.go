@@ -235,7 +235,7 @@ func (m *mover) ended(unit string, u *unitState, number int, how Outcome, cause 
 	if r == nil || m.releases != nil {
 		return
 	}
-	r.Outcome, r.Cause = how, cause.Error()
+	r.Outcome, r.Cause = how, m.c.secrets.Text(cause.Error())
 	if m.result.Interrupted {
 		r.Cause = "interrupted"
 		return
@@ -245,6 +245,6 @@ func (m *mover) ended(unit string, u *unitState, number int, how Outcome, cause 
 	i := slices.IndexFunc(ds, func(d *Diagnosis) bool { return d.Unit == unit })
 	if len(ds) > 0 {
 		d := ds[max(i, 0)]
-		r.Code, r.Cause = d.Code, d.String()
+		r.Code, r.Cause = d.Code, m.c.maskedDiagnosis(d).String()
 	}
 }
