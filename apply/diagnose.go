@@ -41,7 +41,7 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *health.Workload, 
 	}
 	if pod == nil {
 		events := c.eventsAbout(ctx, w.Creator())
-		certain = !pr.Uncreated || health.RefineUncreated(d, events, lasted)
+		certain = !pr.Uncreated && pr.Code != CodeProbeFailing || health.RefineUncreated(d, events, lasted)
 		if d.Code == CodeQuotaExceeded && (w.Moving || c.roomNow(ctx, d)) {
 			certain = false
 		}
@@ -65,7 +65,20 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *health.Workload, 
 		d.Logs = c.tail(ctx, pod.Name, d.Container, crashed && status.State.Running != nil)
 		health.BlameLogs(d, &pod.Spec)
 	}
+	if pr.Code == CodeProbeFailing && pr.Unsure && certain {
+		certain = health.RefineProbe(d, &pod.Spec, events, lasted, func(port int32) health.Listening {
+			return health.Listening{Elsewhere: health.ListensElsewhere(d.Logs, port), Talks: c.talks(ctx, pod.Name, d.Container)}
+		})
+	}
 	return d, certain
+}
+
+// talks reports whether a container wrote something of late.
+func (c *Client) talks(ctx context.Context, pod, container string) bool {
+	data, err := c.core.Pods(c.owner.Namespace).GetLogs(pod, &corev1.PodLogOptions{
+		Container: container, SinceSeconds: ptrTo(int64(10)), LimitBytes: ptrTo(int64(1)),
+	}).DoRaw(ctx)
+	return err == nil && len(data) > 0
 }
 
 // eventsAbout lists the events about one object, oldest first.

@@ -30,10 +30,20 @@ func (s *service) probes(at string, given schema.Container, c *corev1.Container)
 		if err != nil {
 			return s.wrong(at+"probes."+p.name, err)
 		}
+		if p.name == "readiness" && probe.PeriodSeconds == 0 && probe.FailureThreshold == 0 {
+			probe.PeriodSeconds, probe.FailureThreshold = readinessPeriod, readinessThreshold
+		}
 		*p.to = probe
 	}
 	return nil
 }
+
+// How a readiness probe asks whose CUE says neither: known early to be healthy or
+// broken, and out of traffic after as long as by Kubernetes' defaults (10 s × 3).
+const (
+	readinessPeriod    = 2
+	readinessThreshold = 15
+)
 
 // probe asks one of a container's own ports. gRPC alone knows no names of ports;
 // its empty service is written out, as the server would.

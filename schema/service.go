@@ -212,7 +212,8 @@ type Probe struct {
 	Exec []string
 
 	// Seconds and counts, as in a container's probe; 0 is Kubernetes' default
-	// (0 delay, period 10, timeout 1, success 1, failure 3).
+	// (0 delay, period 10, timeout 1, success 1, failure 3), but for a readiness probe
+	// with neither period nor failure: it renders as 2 and 15.
 	InitialDelaySeconds int32
 	PeriodSeconds       int32
 	TimeoutSeconds      int32

@@ -54,7 +54,10 @@ figure 10 "rolling back one service" shop rollback web
 named 20 "a pod that fits no node: named" 's/^services: payment: {/&\n_memory: 9999999/'
 named 10 "a command that is not there: named" 's/^services: payment: {/&\ncommand: ["\/nope"]/'
 named 10 "a program that ends at once: named" 's/PAYMENT_LIMIT: config: "terms.limit"/PAYMENT_LIMIT: "none"/'
-named 40 "a readiness probe that fails: named" 's/readyz/nowhere/'
+# The probe as init writes it, which says nothing of how often.
+plain='s/readiness: {http: "\/readyz".*}/readiness: http: "\/readyz"/'
+named 15 "a readiness probe with a wrong path: named" "$plain; s/readyz/nowhere/"
+named 35 "a wrong port: named" "$plain; s/^services: payment: {/&\nenv: LISTEN: \":9999\"/"
 figure 1 "status" shop status
 figure 0.5 "validate, both environments" env -u SHIPIT_ENVIRONMENT bin/shipit validate -C examples/shop
 rm -rf "$copy" "$log"

@@ -47,13 +47,19 @@ func containerProblem(p *corev1.Pod, c corev1.Container, s corev1.ContainerStatu
 	key := fmt.Sprintf("running/%d", s.RestartCount)
 	if c.StartupProbe != nil && !started {
 		d.Field, d.Message = "probes.startup", "the container runs and its startup probe does not pass"
-		return Problem{Key: key, Diagnosis: d, Grace: startupBudget(c.StartupProbe), Slow: true}, true
+		return probing(key, d, c.StartupProbe, startupBudget(c.StartupProbe)), true
 	}
 	if c.ReadinessProbe != nil {
 		d.Field, d.Message = "probes.readiness", "the container runs and its readiness probe does not pass"
-		return Problem{Key: key + "/started", Diagnosis: d, Grace: readinessBudget(c.ReadinessProbe), Slow: true}, true
+		return probing(key+"/started", d, c.ReadinessProbe, readinessBudget(c.ReadinessProbe)), true
 	}
 	return Problem{}, false
+}
+
+// probing is a probe that does not pass: what it is answered tells whether it will.
+func probing(key string, d Diagnosis, p *corev1.Probe, patience time.Duration) Problem {
+	ask := time.Duration(p.InitialDelaySeconds)*time.Second + graceAnswer
+	return Problem{Key: key, Diagnosis: d, Grace: min(ask, patience), Slow: true, Unsure: true, patience: patience}
 }
 
 // exitedLast reports whether the container is to run again after a process of it

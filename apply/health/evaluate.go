@@ -37,6 +37,8 @@ type Problem struct {
 	Unsure bool
 	// Uncreated: it is about a pod that is not there.
 	Uncreated bool
+
+	patience time.Duration // of a probe: how long it may fail when no answer says more
 }
 
 // never is of what does not end the wait before its deadline, and is told then.
@@ -175,6 +177,9 @@ func stuck(w *Workload) []Problem {
 			d.Code, d.Container, d.ExitCode = of[0].Code, of[0].Container, of[0].ExitCode
 			d.Message += ": " + of[0].Message
 			pr.Grace, pr.Slow, pr.Unsure = max(graceStuck, of[0].Grace), of[0].Slow, of[0].Unsure
+			if of[0].patience > 0 {
+				pr.Grace, pr.Unsure = max(graceStuck, of[0].patience), false
+			}
 		}
 		pr.Diagnosis = d
 		return []Problem{pr}

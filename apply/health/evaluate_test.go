@@ -140,15 +140,15 @@ func TestPodProblems(t *testing.T) {
 		},
 		{
 			name: "not ready", pod: podOf(running(0, true), corev1.Container{ReadinessProbe: probe(corev1.Probe{PeriodSeconds: 1})}),
-			code: CodeProbeFailing, field: "probes.readiness", grace: readinessAtLeast, message: "the container runs and its readiness probe does not pass",
+			code: CodeProbeFailing, field: "probes.readiness", grace: graceAnswer, message: "the container runs and its readiness probe does not pass",
 		},
 		{
 			name: "not started, by a probe of few seconds", pod: podOf(running(0, false), corev1.Container{StartupProbe: probe(corev1.Probe{PeriodSeconds: 1})}),
-			code: CodeProbeFailing, field: "probes.startup", grace: startupAtLeast, message: "the container runs and its startup probe does not pass",
+			code: CodeProbeFailing, field: "probes.startup", grace: graceAnswer, message: "the container runs and its startup probe does not pass",
 		},
 		{
 			name: "not started", pod: podOf(running(0, false), corev1.Container{StartupProbe: probe(corev1.Probe{PeriodSeconds: 5, FailureThreshold: 6}), ReadinessProbe: probe(corev1.Probe{})}),
-			code: CodeProbeFailing, field: "probes.startup", grace: 31 * time.Second, message: "the container runs and its startup probe does not pass",
+			code: CodeProbeFailing, field: "probes.startup", grace: graceAnswer, message: "the container runs and its startup probe does not pass",
 		},
 		{name: "running, no probe", pod: podOf(running(0, true), corev1.Container{})},
 		{
