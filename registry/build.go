@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -34,6 +35,7 @@ type Result struct {
 	Digest string // of the manifest or index: sha256:…
 	Built  bool   // false: an image of the same inputs was already in the registry
 	Pushed bool   // false: the registry had the manifest already
+	Bytes  int64  // that were sent to the registry
 }
 
 // Build makes the image of spec and pushes it, unless the registry has it.
@@ -45,25 +47,34 @@ type Result struct {
 //
 // Errors a caller can tell apart: *CompileError, *NotMainError, *NoModuleError,
 // *NoPackageError, *NoGoError, *BrokenGoError, *BadPlatformError, *BadReferenceError, *UnreachableError,
-// *UnauthorizedError, *RefusedError.
+// *UnauthorizedError, *RefusedError, *AnswerError, *CredentialsError, *CgoError,
+// *DifferentError.
 func (b *Builder) Build(ctx context.Context, spec Build) (result Result, err error) {
-	b.BuildAll(ctx, []Build{spec}, func(_ int, r Result, e error) { result, err = r, e })
+	b.BuildAll(ctx, []Build{spec}, nil, func(_ int, r Result, e error) { result, err = r, e })
 	return result, err
 }
 
 // BuildAll makes many images side by side, each as Build would make it alone:
 // the errors of one do not touch the others. The sources of those in one Go
 // module are looked through once. It calls done for each as it is ready, with
-// its place in specs, from one goroutine at a time.
-func (b *Builder) BuildAll(ctx context.Context, specs []Build, done func(i int, r Result, err error)) {
+// its place in specs, and step, if there is one, before and while something takes
+// its time; both from one goroutine at a time.
+func (b *Builder) BuildAll(ctx context.Context, specs []Build, step func(i int, s Step), done func(i int, r Result, err error)) {
 	tasks := make([]*task, len(specs))
+	calls := make(chan func())
+	watch := newSteps(b.beat, func(i int, s Step) {
+		if step != nil {
+			calls <- func() { step(i, s) }
+		}
+	})
 	for i, spec := range specs {
 		tasks[i] = newTask(spec)
+		tasks[i].begin = func(quiet bool, doing func() string) { watch.begin(i, quiet, doing) }
 	}
-	b.readSources(ctx, tasks)
-	ready := make(chan int)
 	go func() {
-		defer close(ready)
+		defer close(calls)
+		defer watch.end()
+		b.readSources(ctx, tasks)
 		var g errgroup.Group
 		g.SetLimit(tasksAtOnce)
 		for i, t := range tasks {
@@ -71,14 +82,15 @@ func (b *Builder) BuildAll(ctx context.Context, specs []Build, done func(i int, 
 				if t.err == nil {
 					t.result, t.err = b.build(ctx, t)
 				}
-				ready <- i
+				t.begin(false, nil)
+				calls <- func() { done(i, t.result, t.err) }
 				return nil
 			})
 		}
 		_ = g.Wait() // every error is in its task
 	}()
-	for i := range ready {
-		done(i, tasks[i].result, tasks[i].err)
+	for call := range calls {
+		call()
 	}
 }
 
@@ -93,6 +105,7 @@ type task struct {
 	key    string // the hash of its inputs, or "" when they cannot all be read
 	result Result
 	err    error // ends it
+	begin  func(quiet bool, doing func() string)
 }
 
 func newTask(spec Build) *task {
@@ -115,6 +128,17 @@ func (b *Builder) readSources(ctx context.Context, tasks []*task) {
 			sources = append(sources, t.src)
 		}
 	}
+	if len(sources) > 0 {
+		b.unheeded(ctx, sources[0])
+	}
+	for _, t := range tasks {
+		if t.err == nil {
+			// One line for all of them.
+			t.begin(true, said("reading the sources of %d, and getting the modules they need", len(sources)))
+			defer t.begin(false, nil)
+			break
+		}
+	}
 	b.list(ctx, sources)
 	for _, t := range tasks {
 		if t.err == nil {
@@ -125,19 +149,34 @@ func (b *Builder) readSources(ctx context.Context, tasks []*task) {
 
 // build finds the image of the task's inputs in the registry, or makes it.
 func (b *Builder) build(ctx context.Context, t *task) (Result, error) {
-	if t.key != "" {
-		digest, found, err := b.find(ctx, t.repo.Tag(tagPrefix+t.key))
-		if err != nil {
-			return Result{}, err
-		}
-		if found {
-			return result(t.repo, digest, false, false), nil
-		}
+	ctx = withOperation(ctx, &operation{waiting: func(d time.Duration) {
+		t.begin(false, said("waiting %s, as %s wants fewer requests", d.Round(time.Second), registryName(t.repo)))
+	}})
+	if t.key == "" {
+		return b.buildAndPush(ctx, t, "")
 	}
-	return b.buildAndPush(ctx, t)
+	digest, found, err := b.find(ctx, t.repo.Tag(tagPrefix+t.key))
+	if err != nil || !found {
+		if err == nil {
+			return b.buildAndPush(ctx, t, "")
+		}
+		return Result{}, err
+	}
+	good, err := b.believable(ctx, t, digest)
+	switch {
+	case err != nil:
+		return Result{}, err
+	case good && !b.opts.Verify:
+		return result(t.repo, digest, false, false), nil
+	case !b.opts.Verify:
+		digest = "" // it is made anew, and takes the tag
+	}
+	return b.buildAndPush(ctx, t, digest)
 }
 
-func (b *Builder) buildAndPush(ctx context.Context, t *task) (Result, error) {
+// buildAndPush makes the image of a task. With the digest that it should have, it
+// says so when it has another, and pushes nothing then.
+func (b *Builder) buildAndPush(ctx context.Context, t *task, digest string) (Result, error) {
 	select {
 	case b.jobs <- struct{}{}:
 		defer func() { <-b.jobs }()
@@ -153,19 +192,36 @@ func (b *Builder) buildAndPush(ctx context.Context, t *task) (Result, error) {
 	binaries := make([]string, len(t.src.platforms))
 	for i, p := range t.src.platforms {
 		binaries[i] = filepath.Join(tmp, fmt.Sprintf("bin%d", i))
+		t.begin(false, said("compiling %s for %s", t.src.pkg, p))
 		if err := b.compile(ctx, t.src, p, binaries[i]); err != nil {
 			return Result{}, err
 		}
 	}
+	t.begin(true, said("making the image"))
 	img, err := b.assemble(t.src, binaries, tmp)
 	if err != nil {
 		return Result{}, fmt.Errorf("making the image of %s: %w", t.src.name, err)
 	}
+	if made, err := img.Digest(); err != nil || digest != "" && digest != made.String() {
+		if err == nil {
+			err = &DifferentError{Image: referenceName(t.repo.Tag(tagPrefix + t.key)), Found: digest, Built: made.String()}
+		}
+		return Result{}, err
+	}
+	sent, size := &operationOf(ctx).sent, sizeOf(img)
+	t.begin(false, func() string {
+		if n := sent.Load(); n > 0 {
+			return fmt.Sprintf("pushing %s of at most %s", Bytes(n), Bytes(size))
+		}
+		return fmt.Sprintf("pushing at most %s", Bytes(size))
+	})
 	digest, pushed, err := b.push(ctx, t.repo, img, t.key)
 	if err != nil {
 		return Result{}, err
 	}
-	return result(t.repo, digest, true, pushed), nil
+	r := result(t.repo, digest, true, pushed)
+	r.Bytes = sent.Load()
+	return r, nil
 }
 
 func result(repo repository, digest string, built, pushed bool) Result {

@@ -121,7 +121,7 @@ func TestBuildAllGoodAndBad(t *testing.T) {
 		}
 	}
 	together := make([]*outcome, len(specs))
-	b.BuildAll(t.Context(), specs, func(i int, r Result, err error) {
+	b.BuildAll(t.Context(), specs, nil, func(i int, r Result, err error) {
 		if together[i] != nil {
 			t.Errorf("%v is done twice", specs[i].Go)
 		}
@@ -148,20 +148,25 @@ func TestBuildAllUnchanged(t *testing.T) {
 	specs[1].Name, specs[1].Repository, specs[1].Go.Package = "basket", srv.Host+"/shop/basket", "./basket"
 	built := func(b *Builder) (built []bool) {
 		built = make([]bool, len(specs))
-		b.BuildAll(t.Context(), specs, func(i int, r Result, err error) {
+		b.BuildAll(t.Context(), specs, nil, func(i int, r Result, err error) {
 			if built[i] = r.Built; err != nil {
 				t.Errorf("%s: %v", specs[i].Name, err)
 			}
 		})
 		return built
 	}
+	cache := filepath.Join(t.TempDir(), "images")
 	if got := built(newBuilder(t, Options{})); !slices.Equal(got, []bool{true, true}) {
 		t.Errorf("built %v at first", got)
+	}
+	// What was found is looked at once.
+	if got := built(newBuilder(t, Options{Cache: cache})); !slices.Equal(got, []bool{false, false}) {
+		t.Errorf("built %v when found", got)
 	}
 	srv.forget()
 
 	command, log := loggingGo(t)
-	if got := built(newBuilder(t, Options{GoCommand: command})); !slices.Equal(got, []bool{false, false}) {
+	if got := built(newBuilder(t, Options{GoCommand: command, Cache: cache})); !slices.Equal(got, []bool{false, false}) {
 		t.Errorf("built %v when unchanged", got)
 	}
 	if got := log(); !slices.Equal(got, []string{"env", "list"}) {

@@ -62,6 +62,7 @@ func (e *CredentialsError) Hint() string {
 // for the last line that says why it failed.
 type keychain struct {
 	env     []string
+	logins  []byte
 	timeout time.Duration
 
 	mu    sync.Mutex
@@ -75,11 +76,11 @@ type answer struct {
 	err  error
 }
 
-func newKeychain(env []string) *keychain {
+func newKeychain(env []string, logins []byte) *keychain {
 	if env == nil {
 		env = os.Environ()
 	}
-	return &keychain{env: env, timeout: helperTimeout, asked: map[string]*answer{}}
+	return &keychain{env: env, logins: logins, timeout: helperTimeout, asked: map[string]*answer{}}
 }
 
 // Resolve makes an authn.Keychain.
@@ -116,7 +117,7 @@ func (k *keychain) find(ctx context.Context, r authn.Resource) (authn.Authentica
 		key = authn.DefaultAuthKey
 		host = "docker.io"
 	}
-	for _, source := range []func() (*configfile.ConfigFile, error){k.variable, k.file} {
+	for _, source := range []func() (*configfile.ConfigFile, error){k.given, k.variable, k.file} {
 		config, err := source()
 		if err != nil {
 			return nil, &CredentialsError{Registry: host, File: config.Filename, Reason: firstLine(err.Error())}
@@ -152,6 +153,11 @@ func (k *keychain) from(ctx context.Context, config *configfile.ConfigFile, host
 	auth, err := credentials.NewFileStore(config).Get(key)
 	auth.ServerAddress = "" // so that what is empty is so
 	return auth, err
+}
+
+// given reads what the caller has.
+func (k *keychain) given() (*configfile.ConfigFile, error) {
+	return read("the given logins", bytes.NewReader(k.logins))
 }
 
 // variable reads DOCKER_AUTH_CONFIG.

@@ -60,6 +60,7 @@ func TestKeychain(t *testing.T) {
 		"podman":         {map[string]string{".config/containers/auth.json": auths}, nil},
 		"runtime":        {map[string]string{"run/containers/auth.json": auths}, []string{"XDG_RUNTIME_DIR=HOME/run"}},
 		"auth file":      {map[string]string{"a.json": auths}, []string{"REGISTRY_AUTH_FILE=HOME/a.json"}},
+		"given":          {map[string]string{".docker/config.json": "{}"}, []string{"LOGINS=" + auths}},
 		"variable":       {nil, []string{`DOCKER_AUTH_CONFIG={"auths":{"HOST":{"auth":"` + basic + `"}}}`}},
 		"variable, rest": {map[string]string{".docker/config.json": auths}, []string{`DOCKER_AUTH_CONFIG={"auths":{"other.local":{"auth":"` + basic + `"}}}`}},
 		"store":          {map[string]string{".docker/config.json": `{"credsStore":"t"}`, "bin/docker-credential-t": helper}, nil},
@@ -72,7 +73,9 @@ func TestKeychain(t *testing.T) {
 			for _, v := range test.env {
 				env = append(env, strings.ReplaceAll(strings.ReplaceAll(v, "HOST", srv.Host), "HOME/", dir+"/"))
 			}
-			_, err := newBuilder(t, Options{Keychain: newKeychain(env)}).Resolve(t.Context(), srv.Host+"/shop/web:1")
+			keys := newKeychain(env, nil)
+			keys.logins = []byte(keys.getenv("LOGINS"))
+			_, err := newBuilder(t, Options{Keychain: keys}).Resolve(t.Context(), srv.Host+"/shop/web:1")
 			if missing := (*NotFoundError)(nil); !errors.As(err, &missing) {
 				t.Errorf("not let in: %v", err)
 			}
@@ -116,7 +119,7 @@ func TestKeychainTrouble(t *testing.T) {
 			t.Parallel()
 			srv := guarded(t)
 			dir, env := home(t, srv.Host, test.files)
-			keys := newKeychain(append(env, test.env))
+			keys := newKeychain(append(env, test.env), nil)
 			if strings.Contains(name, "hangs") {
 				keys.timeout = 50 * time.Millisecond
 			}
@@ -142,7 +145,7 @@ func TestKeychainTrouble(t *testing.T) {
 			if trouble.Helper == "" {
 				return
 			}
-			_, err = newBuilder(t, Options{Keychain: newKeychain(env)}).Resolve(t.Context(), srv.Host+"/team/app:1")
+			_, err = newBuilder(t, Options{Keychain: newKeychain(env, nil)}).Resolve(t.Context(), srv.Host+"/team/app:1")
 			if missing := (*NotFoundError)(nil); !errors.As(err, &missing) {
 				t.Errorf("with a helper that helps: %v", err)
 			}
@@ -159,7 +162,7 @@ func TestKeychainInterrupted(t *testing.T) {
 		"bin/docker-credential-t": "#!/bin/sh\necho >>$HOME/asked; exec sleep 1000\n",
 	})
 	ctx, cancel := context.WithCancel(t.Context())
-	b := newBuilder(t, Options{Keychain: newKeychain(env)})
+	b := newBuilder(t, Options{Keychain: newKeychain(env, nil)})
 	ended := make(chan error)
 	for range 3 {
 		go func() {

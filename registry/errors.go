@@ -11,6 +11,15 @@ type CompileError struct {
 	// Output is what the go command said, file names relative to the
 	// project's directory, without a trailing newline.
 	Output string
+	Cgo    []string // files that need cgo, and are left out: "example.com/db/sqlite.go"
+}
+
+// Hint says what may be missing, when something is left out.
+func (e *CompileError) Hint() string {
+	if len(e.Cgo) == 0 {
+		return ""
+	}
+	return "what is missing may need cgo, which images are built without: left out are " + strings.Join(e.Cgo[:min(3, len(e.Cgo))], ", ")
 }
 
 func (e *CompileError) Error() string {

@@ -3,7 +3,9 @@ package registry
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -187,10 +190,14 @@ func (e *goError) Error() string { return e.err.Error() }
 // goCommand runs the go command in dir and gives its output. Cancelling ctx
 // kills it with the compilers it started. Errors: *goError, *NoGoError.
 func (b *Builder) goCommand(ctx context.Context, dir string, p v1.Platform, args ...string) ([]byte, error) {
+	return b.goCommandWith(ctx, dir, goEnv(p), args...)
+}
+
+func (b *Builder) goCommandWith(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, b.opts.GoCommand, args...)
 	cmd.Dir = dir
 	cmd.Env = b.opts.Env
-	cmd.Env = append(cmd.Environ(), goEnv(p)...)
+	cmd.Env = append(cmd.Environ(), env...)
 	cmd.WaitDelay = 2 * time.Second
 	killGroup(cmd)
 	var out, errs bytes.Buffer
@@ -219,7 +226,7 @@ func (s *goSource) failed(dir string, err error) error {
 	if machines().MatchString(said.stderr) {
 		return &BrokenGoError{Output: strings.TrimSpace(said.stderr)}
 	}
-	return &CompileError{Package: s.pkg, Output: fromProject(said.stderr, within(s.project, dir))}
+	return &CompileError{Package: s.pkg, Output: fromProject(said.stderr, within(s.project, dir)), Cgo: s.leftOut()}
 }
 
 // machines is what the go command says of its caches and the disk, and never of a
@@ -243,4 +250,36 @@ func fromProject(output, dir string) string {
 		return sub[1] + path.Join(dir, sub[2]) + ":" + sub[3]
 	})
 	return strings.TrimRight(output, "\n")
+}
+
+// unheeded warns, once, of what the user has set for builds and an image does not
+// heed: from wherever the go command takes it.
+func (b *Builder) unheeded(ctx context.Context, s *goSource) {
+	if b.opts.Warn == nil || b.warned.Swap(true) {
+		return
+	}
+	answer, err := b.goCommandWith(ctx, s.root, nil, "env", "-changed", "-json")
+	var set map[string]string
+	if err != nil || json.Unmarshal(answer, &set) != nil {
+		return // an older go command, or one that says soon what is wrong
+	}
+	for _, ours := range goEnv(s.platforms[0]) {
+		name, value, _ := strings.Cut(ours, "=")
+		theirs := set[name]
+		if theirs == "" || theirs == value || name == "GOFLAGS" && harmless(theirs) {
+			continue
+		}
+		b.opts.Warn(fmt.Sprintf("%s=%s, as `go env` has it, is not heeded: an image is to be the same whoever builds it", name, theirs))
+	}
+}
+
+// harmless reports whether flags for the go command make no other program.
+func harmless(flags string) bool {
+	for _, flag := range strings.Fields(flags) {
+		name, _, _ := strings.Cut(strings.TrimLeft(flag, "-"), "=")
+		if !slices.Contains([]string{"trimpath", "buildvcs", "v", "x", "p", "modcacherw"}, name) {
+			return false
+		}
+	}
+	return true
 }

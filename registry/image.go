@@ -87,11 +87,15 @@ func (b *Builder) assemble(s *goSource, binaries []string, tmp string) (pushable
 	if len(images) == 1 {
 		return images[0], nil
 	}
+	return indexOf(images, s.platforms), nil
+}
+
+func indexOf(images []v1.Image, platforms []v1.Platform) v1.ImageIndex {
 	adds := make([]mutate.IndexAddendum, len(images))
 	for i, img := range images {
-		adds[i] = mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &s.platforms[i]}}
+		adds[i] = mutate.IndexAddendum{Add: img, Descriptor: v1.Descriptor{Platform: &platforms[i]}}
 	}
-	return mutate.IndexMediaType(mutate.AppendManifests(empty.Index, adds...), types.OCIImageIndex), nil
+	return mutate.IndexMediaType(mutate.AppendManifests(empty.Index, adds...), types.OCIImageIndex)
 }
 
 func (b *Builder) image(s *goSource, p v1.Platform, binary, layerFile string) (v1.Image, error) {
@@ -106,8 +110,13 @@ func (b *Builder) image(s *goSource, p v1.Platform, binary, layerFile string) (v
 	if err != nil {
 		return nil, err
 	}
+	return b.imageOf(s, p, app)
+}
+
+// imageOf is the image with the layer of a binary.
+func (b *Builder) imageOf(s *goSource, p v1.Platform, app *layer) (v1.Image, error) {
 	img := mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), types.OCIConfigJSON)
-	img, err = mutate.ConfigFile(img, &v1.ConfigFile{
+	img, err := mutate.ConfigFile(img, &v1.ConfigFile{
 		OS:           p.OS,
 		Architecture: p.Architecture,
 		Variant:      p.Variant,

@@ -113,6 +113,7 @@ func keys(t *testing.T, b *Builder, specs ...Build) []string {
 	tasks := make([]*task, len(specs))
 	for i, spec := range specs {
 		tasks[i] = newTask(spec)
+		tasks[i].begin = func(bool, func() string) {}
 	}
 	b.readSources(t.Context(), tasks)
 	keys := make([]string, len(tasks))

@@ -33,6 +33,9 @@ type listing struct {
 	// import path. The standard library is left out: the toolchain's version
 	// stands for it.
 	packages map[string]packageSum
+	// incomplete are those with an error, and partly those with files that are left
+	// out, by import path.
+	incomplete, partly map[string]*goPackage
 }
 
 // packageSum is the hash of a package's files, or why they cannot be read.
@@ -54,7 +57,7 @@ type goPackage struct {
 	Incomplete                            bool     // it, or one of Deps, has an error
 	Deps                                  []string // all that it imports, directly or not
 	GoFiles, SFiles, HFiles, SysoFiles    []string
-	EmbedFiles                            []string
+	EmbedFiles, IgnoredGoFiles            []string
 }
 
 type goModule struct {
@@ -62,7 +65,7 @@ type goModule struct {
 	Replace                  *goModule
 }
 
-const listFields = "Dir,ImportPath,Name,DefaultGODEBUG,Standard,Match,Module,Error,Incomplete,Deps,GoFiles,SFiles,HFiles,SysoFiles,EmbedFiles"
+const listFields = "Dir,ImportPath,Name,DefaultGODEBUG,Standard,Match,Module,Error,Incomplete,Deps,GoFiles,SFiles,HFiles,SysoFiles,EmbedFiles,IgnoredGoFiles"
 
 // list gives each source its listings, one for each of its platforms, and
 // makes them: one for all sources of the same module on the same platform.
@@ -126,6 +129,7 @@ func (b *Builder) readListing(ctx context.Context, l *listing, root string, patt
 func (l *listing) readPackages(answer []byte) error {
 	l.programs = map[string]*goPackage{}
 	l.packages = map[string]packageSum{}
+	l.incomplete, l.partly = map[string]*goPackage{}, map[string]*goPackage{}
 	for dec := json.NewDecoder(bytes.NewReader(answer)); ; {
 		var pkg goPackage
 		if err := dec.Decode(&pkg); errors.Is(err, io.EOF) {
@@ -135,6 +139,13 @@ func (l *listing) readPackages(answer []byte) error {
 		}
 		for _, pattern := range pkg.Match {
 			l.programs[pattern] = &pkg
+		}
+		switch {
+		case pkg.Standard:
+		case pkg.Error != nil:
+			l.incomplete[pkg.ImportPath] = &pkg
+		case len(pkg.IgnoredGoFiles) > 0:
+			l.partly[pkg.ImportPath] = &pkg
 		}
 		if !pkg.Standard && pkg.Error == nil {
 			h := sha256.New()
@@ -157,6 +168,9 @@ func (l *listing) hashProgram(h hash.Hash, s *goSource) error {
 	program := l.programs[s.pattern]
 	if program == nil {
 		return errUnreadable
+	}
+	if err := l.needsCgo(s, program); err != nil {
+		return err
 	}
 	if err := s.checkMain(program, l.platform); err != nil {
 		return err

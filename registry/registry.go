@@ -10,6 +10,7 @@ package registry
 import (
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -34,9 +35,15 @@ type Options struct {
 	// Keychain finds credentials; nil is the usual one (DOCKER_AUTH_CONFIG,
 	// DOCKER_CONFIG, credential helpers, Podman's auth.json), of Env.
 	Keychain authn.Keychain
+	// Logins is a Docker config.json whose credentials are looked in first, or nil.
+	Logins []byte
 	// Cache is a folder that keeps what images say of how they run, by digest;
 	// "" keeps nothing.
 	Cache string
+	// Verify builds what is in the registry already, too, and compares.
+	Verify bool
+	// Warn is told of settings of the user that builds do not heed; nil tells nobody.
+	Warn func(string)
 	// UserAgent is put in front of the client's own in every request.
 	UserAgent string
 }
@@ -48,6 +55,8 @@ type Builder struct {
 	jobs      chan struct{}
 	base      *layer
 	transport *polite
+	beat      time.Duration
+	warned    atomic.Bool
 	pusher    *remote.Pusher
 	puller    *remote.Puller
 }
@@ -65,13 +74,13 @@ func New(opts Options) (*Builder, error) {
 	}
 	opts.Created = opts.Created.UTC().Truncate(time.Second)
 	if opts.Keychain == nil {
-		opts.Keychain = newKeychain(opts.Env)
+		opts.Keychain = newKeychain(opts.Env, opts.Logins)
 	}
 	base, err := baseLayer(opts.Created)
 	if err != nil {
 		return nil, fmt.Errorf("making the base layer: %w", err)
 	}
-	b := &Builder{opts: opts, jobs: make(chan struct{}, opts.Jobs), base: base, transport: newTransport()}
+	b := &Builder{opts: opts, jobs: make(chan struct{}, opts.Jobs), base: base, transport: newTransport(), beat: heartbeat}
 	ro := b.remoteOptions()
 	if b.pusher, err = remote.NewPusher(ro...); err != nil {
 		return nil, err

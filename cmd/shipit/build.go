@@ -9,17 +9,24 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/shipit-dev/shipit/internal/deploy"
+	"github.com/shipit-dev/shipit/registry"
 	"github.com/shipit-dev/shipit/schema"
 )
 
 func newBuildCommand(s streams) *cobra.Command {
 	var project projectFlags
 	var sandbox string
+	var verify bool
 	cmd := &cobra.Command{
 		Use:   "build [SERVICE...]",
 		Short: "Build and push images, and print their digests",
 		Long: `Build and push the images of a project, or of some of its services. Prints one
-line for each, "SERVICE REFERENCE", with the digest.`,
+line for each, "SERVICE REFERENCE", with the digest.
+
+An image whose inputs are those of one in the registry is not built again: it is
+found by the tag shipit-HASH, and whoever may push to the repository may put
+another one there. With --verify, everything is built, and an image in the registry
+that is not the same is an error.`,
 		ValidArgsFunction: completeArgs(many, s.services),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
@@ -27,18 +34,19 @@ line for each, "SERVICE REFERENCE", with the digest.`,
 			if err != nil {
 				return err
 			}
+			opts := deploy.ImageOptions{Cache: imageCache(), Verify: verify}
 			if sandbox != "" {
 				t, err := sandboxTarget(ctx, s, sandbox, true)
 				if err != nil {
 					return err
 				}
-				app.Registry = project.registryFor(app, t)
+				app.Registry, opts.Logins = project.registryFor(app, t), t.logins
 			}
 			services, err := deploy.Services(app, args)
 			if err != nil {
 				return err
 			}
-			images, err := images(ctx, s, app, services, deploy.ImageOptions{})
+			images, err := images(ctx, s, app, services, opts)
 			if err != nil {
 				return err
 			}
@@ -49,6 +57,7 @@ line for each, "SERVICE REFERENCE", with the digest.`,
 		},
 	}
 	project.add(cmd)
+	cmd.Flags().BoolVar(&verify, "verify", false, "build what is in the registry already, too, and compare")
 	addSandbox(cmd, &sandbox, "push to the registry of this sandbox, starting it when needed")
 	return cmd
 }
@@ -68,11 +77,19 @@ func (f *projectFlags) registryFor(app *schema.App, t *target) string {
 // images makes every service's image and says so on the way.
 func images(ctx context.Context, s streams, app *schema.App, services []*schema.Service, opts deploy.ImageOptions) ([]deploy.Image, error) {
 	s = s.columns(app)
+	opts.Warn = func(text string) { s.warn("%s", text) }
+	opts.Step = func(container string, step registry.Step) {
+		text := step.Doing
+		if step.Took > 0 {
+			text += "  " + short(step.Took)
+		}
+		s.step("image", container, text)
+	}
 	return deploy.Images(ctx, app, services, opts, func(img deploy.Image) {
 		how := "pinned"
 		switch {
 		case img.Built && img.Pushed:
-			how = "built and pushed"
+			how = "built and pushed, " + registry.Bytes(img.Bytes)
 		case img.Built:
 			how = "built, already in the registry"
 		case img.Build:

@@ -50,6 +50,7 @@ type target struct {
 	config   *rest.Config
 	label    string // what to call it: a context, or a sandbox
 	registry string // a sandbox's own registry, host:port
+	logins   []byte // for it, as a Docker config.json
 }
 
 // connect finds the cluster for app: what the flags say, else the context of

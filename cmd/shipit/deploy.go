@@ -73,7 +73,7 @@ are touched.`,
 			app.Registry = project.registryFor(app, t)
 			s.session.survive()
 			s.begin(app, "to", t)
-			built, err := images(ctx, s, app, services, deploy.ImageOptions{Inspect: true, Cache: imageCache(), Nodes: client.Nodes})
+			built, err := images(ctx, s, app, services, deploy.ImageOptions{Inspect: true, Cache: imageCache(), Nodes: client.Nodes, Logins: t.logins})
 			if err != nil {
 				return err
 			}

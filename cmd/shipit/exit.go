@@ -120,13 +120,14 @@ func isChoice(err error) bool {
 func isSource(err error) bool {
 	var (
 		compile   *registry.CompileError
+		cgo       *registry.CgoError
 		notMain   *registry.NotMainError
 		noModule  *registry.NoModuleError
 		noPackage *registry.NoPackageError
 		reference *registry.BadReferenceError
 		limit     *schema.LimitError
 	)
-	return errors.As(err, &compile) || errors.As(err, &notMain) || errors.As(err, &noModule) ||
+	return errors.As(err, &compile) || errors.As(err, &cgo) || errors.As(err, &notMain) || errors.As(err, &noModule) ||
 		errors.As(err, &noPackage) || errors.As(err, &reference) || errors.As(err, &limit)
 }
 

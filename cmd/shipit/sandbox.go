@@ -28,7 +28,7 @@ var errNoSandbox = errors.New("shipit-sandbox is not beside shipit, nor in PATH,
 // knows its commands and flags.
 func newSandboxCommand(s streams) *cobra.Command {
 	return &cobra.Command{
-		Use:   "sandbox up|down|status|list|kubeconfig|registry|logs|open [NAME]",
+		Use:   "sandbox up|down|status|list|kubeconfig|registry|login|logs|open [NAME]",
 		Short: "Run a real Kubernetes cluster and registry on this machine",
 		Long: `Run a real Kubernetes cluster and an OCI registry on this machine, without
 Docker and without the internet. The work is done by the program shipit-sandbox,
@@ -107,7 +107,9 @@ func sandboxTarget(ctx context.Context, s streams, name string, start bool) (*ta
 	if err != nil {
 		return nil, err
 	}
-	return &target{config: config, label: "sandbox " + name, registry: strings.TrimSpace(string(address))}, nil
+	// An older program has no login, and a registry that wants none.
+	logins, _ := output(ctx, program, "login", name)
+	return &target{config: config, label: "sandbox " + name, registry: strings.TrimSpace(string(address)), logins: logins}, ctx.Err()
 }
 
 // absent says that there is no sandbox called name, and which there are; nil when

@@ -24,6 +24,7 @@ type Image struct {
 	Build     bool   // the container has a build, not a reference
 	Built     bool   // false: the registry had an image of the same inputs
 	Pushed    bool   // false: the registry had the manifest
+	Bytes     int64  // that were sent to the registry
 	Took      time.Duration
 
 	// Inspection is what the image says of itself, when ImageOptions ask for it and
@@ -45,6 +46,16 @@ type ImageOptions struct {
 	Inspect bool
 	// Cache is a folder that keeps what was read; "" keeps nothing.
 	Cache string
+	// Logins is a Docker config.json beside the user's own, for a registry that comes
+	// with its credentials; nil has none.
+	Logins []byte
+	// Verify builds what is in the registry already, too, and compares.
+	Verify bool
+	// Step is told, from one goroutine at a time, what is being done about a
+	// container's image; nil is told nothing.
+	Step func(container string, step registry.Step)
+	// Warn is told of settings of the user that builds do not heed.
+	Warn func(string)
 	// Nodes gives the labels of the cluster's nodes, nil when they are not known. It
 	// is called once.
 	Nodes func(context.Context) []map[string]string
@@ -131,7 +142,7 @@ func Images(ctx context.Context, app *schema.App, services []*schema.Service, op
 			return nil, &NoRegistryError{Service: src.container, Pos: app.Position(src.path())}
 		}
 	}
-	builder, err := registry.New(registry.Options{UserAgent: "shipit", Cache: opts.Cache})
+	builder, err := registry.New(registry.Options{UserAgent: "shipit", Cache: opts.Cache, Logins: opts.Logins, Verify: opts.Verify, Warn: opts.Warn})
 	if err != nil {
 		return nil, err
 	}
@@ -158,9 +169,13 @@ func Images(ctx context.Context, app *schema.App, services []*schema.Service, op
 					specs[b].Go.Platforms = images[i].crossBuild()
 				}
 			}
-			builder.BuildAll(ctx, specs, func(b int, r registry.Result, err error) {
+			builder.BuildAll(ctx, specs, func(b int, step registry.Step) {
+				if opts.Step != nil {
+					opts.Step(wanted[places[b]].container, step)
+				}
+			}, func(b int, r registry.Result, err error) {
 				i := places[b]
-				images[i].Ref, images[i].Built, images[i].Pushed = r.Image, r.Built, r.Pushed
+				images[i].Ref, images[i].Built, images[i].Pushed, images[i].Bytes = r.Image, r.Built, r.Pushed, r.Bytes
 				errs[i] = err
 				ready <- i
 			})
