@@ -56,6 +56,10 @@ sandbox() {
   export SHIPIT_TEST_KUBECONFIG="$dir/kubeconfig" SHIPIT_TEST_SANDBOX="$name"
   SHIPIT_TEST_REGISTRY=$("$SHIPIT_SANDBOX" registry "$name")
   export SHIPIT_TEST_REGISTRY
+  # What pushes to it wants its password.
+  mkdir "$dir/docker"
+  "$SHIPIT_SANDBOX" login "$name" >"$dir/docker/config.json"
+  export DOCKER_CONFIG="$dir/docker"
 }
 
 e2e() {

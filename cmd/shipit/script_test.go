@@ -32,7 +32,7 @@ func TestScript(t *testing.T) {
 
 // setup gives a script an empty home, and Go's caches so that builds are fast.
 func setup(env *testscript.Env) error {
-	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "SHIPIT_SANDBOX", "SHIPIT_SANDBOX_HOME"} {
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOFLAGS", "GOTOOLCHAIN", "SHIPIT_SANDBOX", "SHIPIT_SANDBOX_HOME", "DOCKER_CONFIG"} {
 		if v := goEnv(name); v != "" {
 			env.Setenv(name, v)
 		}

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,6 +33,7 @@ type cluster struct {
 	*kubernetes.Clientset
 	config   *rest.Config
 	registry string
+	password string // of who may push
 }
 
 func connect(t *testing.T, name string) cluster {
@@ -44,7 +46,7 @@ func connect(t *testing.T, name string) cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return cluster{Clientset: client, config: config, registry: strings.TrimSpace(must(t, "registry", name))}
+	return cluster{Clientset: client, config: config, registry: strings.TrimSpace(must(t, "registry", name)), password: password(t, name)}
 }
 
 // probe is the program that the tests' pods run, compiled once.
@@ -61,16 +63,22 @@ var probe = sync.OnceValues(func() ([]byte, error) {
 // pushProbe pushes from the host, as a user does.
 func (c cluster) pushProbe(t *testing.T) string {
 	t.Helper()
+	ref, err := c.push(t)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+func (c cluster) push(t *testing.T) (string, error) {
+	t.Helper()
 	program, err := probe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	img := image.Image{Arch: runtime.GOARCH, Program: program, User: "65532:65532"}
-	digest, err := image.Registry{Client: http.DefaultClient, Host: c.registry}.Push(t.Context(), "e2e/probe", "1", img)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c.registry + "/e2e/probe@" + digest
+	digest, err := image.Registry{Client: http.DefaultClient, Host: c.registry, User: "shipit", Password: c.password}.Push(t.Context(), "e2e/probe", "1", img)
+	return c.registry + "/e2e/probe@" + digest, err
 }
 
 // createProbe makes a claim, a pod without root that mounts it on /data, and a Service, all called name.
@@ -196,4 +204,21 @@ func get(t *testing.T, url string) string {
 		t.Fatal(err)
 	}
 	return string(body)
+}
+
+// password is what login prints for who pushes.
+func password(t *testing.T, name string) string {
+	t.Helper()
+	var config struct {
+		Auths map[string]struct{ Auth []byte }
+	}
+	if err := json.Unmarshal([]byte(must(t, "login", name)), &config); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range config.Auths {
+		_, password, _ := strings.Cut(string(a.Auth), ":")
+		return password
+	}
+	t.Fatal("login prints no credentials")
+	return ""
 }

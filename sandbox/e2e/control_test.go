@@ -36,6 +36,11 @@ func TestControlPlaneOnly(t *testing.T) {
 	if _, err := c.CoreV1().ServiceAccounts("default").Get(t.Context(), "default", metav1.GetOptions{}); err != nil {
 		t.Error(err)
 	}
+	intruder := c
+	intruder.password = "guessed"
+	if _, err := intruder.push(t); err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("whoever may push: %v", err)
+	}
 	c.pushProbe(t)
 	if got := get(t, "http://"+c.registry+"/v2/e2e/probe/tags/list"); !strings.Contains(got, `"1"`) {
 		t.Errorf("registry: %s", got)

@@ -47,7 +47,7 @@ func Execute(ctx context.Context, args []string, streams IO) int {
 	root.SetErr(streams.Err)
 	root.SetArgs(args)
 	root.AddCommand(
-		newUp(streams), newDown(streams), newStatus(streams), newKubeconfig(streams), newRegistry(streams),
+		newUp(streams), newDown(streams), newStatus(streams), newKubeconfig(streams), newRegistry(streams), newLogin(streams),
 		newLogs(streams), newOpen(streams), newList(streams),
 	)
 	must(root.RegisterFlagCompletionFunc("sandbox", streams.names(many)))

@@ -45,3 +45,24 @@ func newRegistry(streams IO) *cobra.Command {
 		},
 	}
 }
+
+func newLogin(streams IO) *cobra.Command {
+	return &cobra.Command{
+		Use:   "login [NAME]",
+		Short: "Print a Docker config.json with which the sandbox's registry takes pushes",
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := open(streams, args)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			login, err := c.Login()
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(streams.Out, "%s\n", login)
+			return err
+		},
+	}
+}

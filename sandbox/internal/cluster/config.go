@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"embed"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
@@ -95,6 +96,9 @@ func (c *Cluster) writeConfig() error {
 	if err := writeFile(c.layout.Config("resolv.conf"), nil); err != nil {
 		return err
 	}
+	if err := writeFile(c.layout.Config(registryPassword), []byte(c.settings.RegistryPassword+"\n")); err != nil {
+		return err
+	}
 	for _, client := range []string{
 		pki.ControllerManager, pki.Scheduler, pki.Node, pki.Proxy, pki.DNS, pki.Provisioner, pki.Metrics,
 	} {
@@ -164,6 +168,12 @@ func (c *Cluster) hostURL() string {
 // Kubeconfig returns a kubeconfig for the cluster's administrator, for use on the host.
 func (c *Cluster) Kubeconfig() ([]byte, error) {
 	return c.kubeconfig(pki.Admin, c.hostURL())
+}
+
+// Login returns a Docker config.json with the credentials that the registry takes pushes with.
+func (c *Cluster) Login() ([]byte, error) {
+	auth := base64.StdEncoding.EncodeToString([]byte(registryUser + ":" + c.settings.RegistryPassword))
+	return json.MarshalIndent(map[string]any{"auths": map[string]any{c.Registry(): map[string]string{"auth": auth}}}, "", "  ")
 }
 
 func (c *Cluster) kubeconfig(client, server string) ([]byte, error) {

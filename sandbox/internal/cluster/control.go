@@ -28,11 +28,17 @@ func (c *Cluster) etcd() component {
 	}
 }
 
+// The registry takes pushes from whom the user lets read the sandbox's folder: any user of the machine can reach its port.
+const (
+	registryUser     = "shipit"
+	registryPassword = "registry-password" // the file's name
+)
+
 func (c *Cluster) registry() component {
 	return component{
 		name:    registryName,
-		args:    []string{c.layout.Config("registry.yaml")},
-		healthy: c.httpHealth("http://" + c.Registry() + "/v2/"),
+		args:    []string{c.layout.Config("registry.yaml"), c.layout.Config(registryPassword)},
+		healthy: c.httpHealth("http://" + c.Registry() + "/"),
 	}
 }
 

@@ -143,7 +143,7 @@ func (c *Cluster) pushPause(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	registry := image.Registry{Client: c.api.http, Host: c.Registry()}
+	registry := image.Registry{Client: c.api.http, Host: c.Registry(), User: registryUser, Password: c.settings.RegistryPassword}
 	_, err = registry.Push(ctx, pauseRepository, pauseTag, image.Image{Arch: runtime.GOARCH, Program: program, User: "65535:65535"})
 	if err != nil {
 		return fmt.Errorf("pushing the pause image: %w", err)

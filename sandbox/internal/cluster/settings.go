@@ -19,6 +19,8 @@ type Settings struct {
 	// APIPort and RegistryPort are loopback ports of the host.
 	APIPort      int `json:"apiPort"`
 	RegistryPort int `json:"registryPort"`
+	// RegistryPassword is what the registry takes pushes with.
+	RegistryPassword string `json:"registryPassword"`
 	// ControllerManagerPort and SchedulerPort serve health; without a node they are loopback ports of the host, too.
 	ControllerManagerPort int `json:"controllerManagerPort"`
 	SchedulerPort         int `json:"schedulerPort"`

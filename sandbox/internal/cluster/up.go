@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -72,6 +73,9 @@ func prepare(l layout.Layout, path string, opts UpOptions) (*Cluster, error) {
 	}
 	if opts.RegistryPort != 0 {
 		settings.RegistryPort = opts.RegistryPort
+	}
+	if settings.RegistryPassword == "" { // it is new, or of an older program
+		settings.RegistryPassword = rand.Text()
 	}
 	c := newCluster(l, settings, path)
 	return c, c.join()

@@ -37,8 +37,9 @@ type descriptor struct {
 
 // Registry is where images are pushed to over plain HTTP.
 type Registry struct {
-	Client *http.Client
-	Host   string // host:port
+	Client         *http.Client
+	Host           string // host:port
+	User, Password string
 }
 
 // Push puts the image into a repository under a tag, unless that tag is there, and returns the manifest's digest.
@@ -121,6 +122,7 @@ func (r Registry) exists(ctx context.Context, repository, path string) (bool, er
 		return false, err
 	}
 	req.Header.Set("Accept", manifestType)
+	req.SetBasicAuth(r.User, r.Password)
 	resp, err := r.Client.Do(req)
 	if err != nil {
 		return false, err
@@ -138,6 +140,7 @@ func (r Registry) pushBlob(ctx context.Context, repository string, blob []byte) 
 	if err != nil {
 		return err
 	}
+	req.SetBasicAuth(r.User, r.Password)
 	resp, err := r.Client.Do(req)
 	if err != nil {
 		return err
@@ -157,6 +160,7 @@ func (r Registry) send(ctx context.Context, method, address, contentType string,
 		return err
 	}
 	req.Header.Set("Content-Type", contentType)
+	req.SetBasicAuth(r.User, r.Password)
 	resp, err := r.Client.Do(req)
 	if err != nil {
 		return err
