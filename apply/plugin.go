@@ -86,7 +86,8 @@ func (p plugged) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	go func() { // in case that it does end
+	endPlugins()
+	go func() {
 		if a := <-answered; a.res != nil {
 			_ = a.res.Body.Close()
 		}
