@@ -106,7 +106,7 @@ func (m *modules) ModuleVersions(_ context.Context, path string) ([]string, erro
 	}
 	ctx, cancel := context.WithTimeout(m.ctx, fetchTime)
 	defer cancel()
-	return r.ModuleVersions(ctx, path)
+	return inTime(ctx, func() ([]string, error) { return r.ModuleVersions(ctx, path) })
 }
 
 // fetch gets something of a module, and keeps the error of it.
@@ -137,7 +137,7 @@ func ask[T any](m *modules, mv module.Version, get func(modconfig.CachedRegistry
 	defer m.fetching.Add(-1)
 	ctx, cancel := context.WithTimeout(m.ctx, fetchTime)
 	defer cancel()
-	got, err := get(r, ctx, mv)
+	got, err := inTime(ctx, func() (T, error) { return get(r, ctx, mv) })
 	var silence net.Error
 	if errors.As(err, &silence) {
 		m.mu.Lock()
@@ -145,6 +145,26 @@ func ask[T any](m *modules, mv module.Version, get func(modconfig.CachedRegistry
 		m.silent[at.Host] = err
 	}
 	return got, err
+}
+
+// inTime ends with a context what does not by itself: a credential helper that hangs
+// is waited for by CUE for as long as it runs.
+func inTime[T any](ctx context.Context, get func() (T, error)) (got T, err error) {
+	type answer struct {
+		got T
+		err error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		got, err := get()
+		answered <- answer{got, err}
+	}()
+	select {
+	case a := <-answered:
+		return a.got, a.err
+	case <-ctx.Done():
+		return got, ctx.Err()
+	}
 }
 
 func (m *modules) found(mv module.Version, loc module.SourceLoc, err error) (module.SourceLoc, error) {
