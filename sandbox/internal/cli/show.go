@@ -48,11 +48,12 @@ func newRegistry(streams IO) *cobra.Command {
 
 func newLogin(streams IO) *cobra.Command {
 	return &cobra.Command{
-		Use:   "login [NAME]",
-		Short: "Print a Docker config.json with which the sandbox's registry takes pushes",
-		Args:  cobra.MaximumNArgs(1),
+		Use:               "login [NAME]",
+		Short:             "Print a Docker config.json with which the sandbox's registry takes pushes",
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: streams.names(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := open(streams, args)
+			c, err := streams.open(args...)
 			if err != nil {
 				return err
 			}
