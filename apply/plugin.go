@@ -10,7 +10,7 @@ import (
 
 // pluginWithin is how long the plugin of a kubeconfig may take to give credentials:
 // it may ask a person to log in.
-const pluginWithin = 2 * time.Minute
+const pluginWithin = time.Minute
 
 // PluginError is a plugin of the kubeconfig that gives no credentials. The API server
 // was not asked.
