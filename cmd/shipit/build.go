@@ -51,7 +51,7 @@ that is not the same is an error.`,
 				return err
 			}
 			for _, img := range images {
-				fmt.Fprintln(s.out, img.Container, img.Ref)
+				printTo(s.out, cell, "%s %s\n", img.Container, img.Ref)
 			}
 			return nil
 		},

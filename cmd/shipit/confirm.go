@@ -37,7 +37,7 @@ func confirm(s streams, doing, question, refused string) error {
 	if !terminal(s.in) {
 		return usageError{hinted{fmt.Errorf("%s needs --yes where there is no terminal to ask on", doing), ""}}
 	}
-	fmt.Fprint(s.err, question+" [y/N] ")
+	printTo(s.err, cell, "%s [y/N] ", question)
 	answer, _ := bufio.NewReader(s.in).ReadString('\n')
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
 		return errors.New(refused)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"github.com/spf13/cobra"
 
 	"github.com/shipit-dev/shipit/schema"
@@ -29,7 +27,7 @@ is 2 when a file is not formatted.`,
 						return err
 					}
 				}
-				fmt.Fprintln(s.out, f.File)
+				printTo(s.out, cell, "%s\n", f.File)
 			}
 			if check && len(files) > 0 {
 				return exitStatus(exitChanges)

@@ -60,10 +60,10 @@ func (s streams) diagnosis(app *schema.App, d *apply.Diagnosis, changed []string
 	}
 	s.note("%s %s", s.paint(color.FgRed, "failed:"), d)
 	for _, line := range d.Logs {
-		s.note("  log | %s", printable(line))
+		s.note("  log | %s", logged(line))
 	}
 	for _, line := range d.Events {
-		s.note("  event | %s", printable(line))
+		s.note("  event | %s", line)
 	}
 	path, pos := deploy.Blame(app, d)
 	for _, place := range deploy.Changed(app, d.Unit, changed) {
@@ -92,16 +92,6 @@ func (s streams) foreseen(app *schema.App, d *apply.Diagnosis) {
 	}
 }
 
-// printable drops what a program's log could do to a terminal.
-func printable(line string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
-			return -1
-		}
-		return r
-	}, line)
-}
-
 // result prints a line for each service, on stdout.
 func (s streams) result(r *apply.Result) {
 	ready := make([]string, len(r.Units)) // empty where nothing runs all the time
@@ -120,6 +110,6 @@ func (s streams) result(r *apply.Result) {
 				line += "  " + shortRef(image)
 			}
 		}
-		fmt.Fprintln(s.out, strings.TrimRight(line, " "))
+		printTo(s.out, cell, "%s\n", strings.TrimRight(line, " "))
 	}
 }

@@ -65,8 +65,8 @@ func (s streams) history(app *schema.App, units []apply.UnitHistory) error {
 			for _, image := range r.Images {
 				refs = append(refs, shortRef(image))
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, number, r.Outcome,
-				short(time.Since(r.At).Round(time.Second)), r.By, r.DeployID, strings.Join(refs, " "), printable(r.Cause))
+			printTo(w, cell, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", u.Name, number, r.Outcome,
+				short(time.Since(r.At).Round(time.Second)), r.By, r.DeployID, strings.Join(refs, " "), r.Cause)
 		}
 	}
 	return w.Flush()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -209,7 +208,10 @@ func (s streams) resultJSON(app *schema.App, r *apply.Result) error {
 }
 
 func (s streams) json(v any) error {
-	enc := json.NewEncoder(s.out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	data, err := indented(v)
+	if err != nil {
+		return err
+	}
+	_, err = s.out.Write(data)
+	return err
 }

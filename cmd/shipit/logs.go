@@ -78,7 +78,8 @@ func (s streams) logLine(unit string) func(apply.LogLine) {
 			from += "/" + l.Container
 		}
 		if screen {
-			from, text = s.paint(color.FgCyan, from), printable(text)
+			printTo(s.out, logged, "%s %s\n", s.paint(color.FgCyan, from), text)
+			return
 		}
 		fmt.Fprintf(s.out, "%s %s\n", from, text)
 	}

@@ -21,14 +21,14 @@ type streams struct {
 }
 
 // paint colours text for err when that is a terminal and NO_COLOR is unset.
-func (s streams) paint(attribute color.Attribute, text string) string {
+func (s streams) paint(attribute color.Attribute, text string) styled {
 	c := color.New(attribute)
 	if s.colours(s.err) {
 		c.EnableColor()
 	} else {
 		c.DisableColor()
 	}
-	return c.Sprint(text)
+	return styled(c.Sprint(shown(text)))
 }
 
 // colours reports whether a stream takes them: it is a terminal, and NO_COLOR is
@@ -39,36 +39,36 @@ func (s streams) colours(stream io.Writer) bool {
 
 // note prints one line of progress.
 func (s streams) note(format string, args ...any) {
-	fmt.Fprintf(s.err, format+"\n", args...)
+	printTo(s.err, shown, format+"\n", args...)
 }
 
 func (s streams) warn(format string, args ...any) {
-	fmt.Fprintf(s.err, "%s %s\n", s.paint(color.FgYellow, "warning:"), fmt.Sprintf(format, args...))
+	s.note("%s %s", s.paint(color.FgYellow, "warning:"), fmt.Sprintf(format, args...))
 }
 
 // fail prints an error and, when there is one, the way out of it.
 func (s streams) fail(err error, hint string) {
-	fmt.Fprintf(s.err, "%s %v\n", s.paint(color.FgRed, "error:"), err)
+	s.note("%s %v", s.paint(color.FgRed, "error:"), err)
 	if hint != "" {
-		fmt.Fprintf(s.err, "%s %s\n", s.paint(color.FgCyan, "hint:"), hint)
+		s.note("%s %s", s.paint(color.FgCyan, "hint:"), hint)
 	}
 }
 
 // invalid prints every error of a configuration and counts them.
 func (s streams) invalid(errs schema.Errors) {
 	for _, e := range errs {
-		fmt.Fprintf(s.err, "%s %s\n", s.paint(color.FgRed, "error:"), e.Error())
+		s.note("%s %s", s.paint(color.FgRed, "error:"), e.Error())
 		if e.Why != "" {
-			fmt.Fprintf(s.err, "  why: %s\n", e.Why)
+			s.note("  why: %s", e.Why)
 		}
 		if e.Hint != "" {
-			fmt.Fprintf(s.err, "  %s %s\n", s.paint(color.FgCyan, "hint:"), e.Hint)
+			s.note("  %s %s", s.paint(color.FgCyan, "hint:"), e.Hint)
 		}
 		for _, p := range e.Related {
-			fmt.Fprintf(s.err, "  see: %s\n", p)
+			s.note("  see: %s", p)
 		}
 	}
-	fmt.Fprintf(s.err, "%s; nothing was changed\n", plural(len(errs), "error"))
+	s.note("%s; nothing was changed", plural(len(errs), "error"))
 	s.more(errs)
 }
 

@@ -65,7 +65,7 @@ func (r *report) json() ([]byte, error) {
 
 func indented(v any) ([]byte, error) {
 	data, err := json.MarshalIndent(v, "", "  ")
-	return append(data, '\n'), err
+	return append(plainJSON(data), '\n'), err
 }
 
 // file is where a place is, from the folder that shipit was started in; one in a
@@ -107,9 +107,9 @@ func (r *report) github() ([]byte, error) {
 		}
 		where := ""
 		if e.Pos.IsValid() {
-			where = fmt.Sprintf("file=%s,line=%d,col=%d,", property.Replace(r.file(e.Pos)), e.Pos.Line, e.Pos.Column)
+			where = fmt.Sprintf("file=%s,line=%d,col=%d,", property.Replace(cell(r.file(e.Pos))), e.Pos.Line, e.Pos.Column)
 		}
-		fmt.Fprintf(&b, "::%s %stitle=%s::%s\n", kind, where, property.Replace("shipit "+ruleName(e)), data.Replace(explained(e)))
+		fmt.Fprintf(&b, "::%s %stitle=%s::%s\n", kind, where, property.Replace("shipit "+cell(ruleName(e))), data.Replace(seen(explained(e))))
 	}
 	return []byte(b.String()), nil
 }
@@ -146,17 +146,17 @@ type (
 func (r *report) junit() ([]byte, error) {
 	suite := junitSuite{Name: "shipit validate"}
 	for _, a := range r.Apps {
-		suite.Cases = append(suite.Cases, junitCase{Class: a.Name, Name: cmp.Or(a.Environment, a.Namespace)})
+		suite.Cases = append(suite.Cases, junitCase{Class: cell(a.Name), Name: cell(cmp.Or(a.Environment, a.Namespace))})
 	}
 	for _, e := range r.Findings {
-		c := junitCase{Class: ruleName(e), Name: cmp.Or(e.Path, ruleName(e)), Line: e.Pos.Line}
+		c := junitCase{Class: cell(ruleName(e)), Name: cell(cmp.Or(e.Path, ruleName(e))), Line: e.Pos.Line}
 		if e.Pos.IsValid() {
-			c.File = r.file(e.Pos)
+			c.File = cell(r.file(e.Pos))
 		}
 		if isWarning(e) {
-			c.Out = explained(e)
+			c.Out = seen(explained(e))
 		} else {
-			c.Failure = &junitFailure{Message: e.Error(), Type: ruleName(e), Text: explained(e)}
+			c.Failure = &junitFailure{Message: seen(e.Error()), Type: cell(ruleName(e)), Text: seen(explained(e))}
 			suite.Failures++
 		}
 		suite.Cases = append(suite.Cases, c)

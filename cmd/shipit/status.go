@@ -85,11 +85,11 @@ func (s streams) status(app *schema.App, status *apply.AppStatus) error {
 		if u.Pods.Wanted == 0 && len(u.Running) == 0 {
 			ready = "-" // nothing of it runs all the time
 		}
-		last := strings.Join(refs, " ")
+		printTo(w, cell, "%s\t%s\t%s\t%d\t%d\t%s", u.Name, u.State, ready, restarts, u.Release, age)
 		if len(sources) > 1 {
-			last = u.Source + "\t" + last
+			printTo(w, cell, "\t%s", u.Source)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\t%s\n", u.Name, u.State, ready, restarts, u.Release, age, last)
+		printTo(w, cell, "\t%s\n", strings.Join(refs, " "))
 	}
 	if err := w.Flush(); err != nil {
 		return err
