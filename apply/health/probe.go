@@ -202,7 +202,6 @@ func finalHTTP(get *corev1.HTTPGetAction, said string) string {
 // them is none.
 var (
 	listensSaid = regexp.MustCompile(`(?i)\b(listening|listens?|serving|started|running)\b`)
-	timeOfDay   = regexp.MustCompile(`\b\d{1,2}:\d{2}:\d{2}\b`)
 	portSaid    = regexp.MustCompile(`(?i)(?:(127\.0\.0\.1|localhost|\[::1\]|0\.0\.0\.0|\[::\]|\*|\s|^|/|=|"|\():|\bport(?:\(s\))?[ :=]+)([1-9]\d{1,4})\b`)
 )
 
@@ -211,7 +210,7 @@ var (
 func ListensElsewhere(lines []string, port int32) string {
 	elsewhere := ""
 	for _, line := range lines {
-		line = timeOfDay.ReplaceAllString(line, "")
+		line = timeOfDay.ReplaceAllString(line, "$1 $5")
 		if !listensSaid.MatchString(line) {
 			continue
 		}

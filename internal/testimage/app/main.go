@@ -4,6 +4,8 @@
 //	EXIT=3       writes two lines and exits with 3 at once
 //	WRITE=/data/x writes that file, and exits with 1 when it cannot
 //	HANGS=/data/x writes that file and does not serve, where it is not there yet
+//	SLOW=40s     waits so long first
+//	DIES="a\nb"   writes that, and exits with 1
 //	ENDS=3s      ends well after that time, if it is let
 //	UNREADY=503  /readyz answers 503
 //	LISTEN=:8081  serves there
@@ -30,6 +32,13 @@ func main() {
 	if code, err := strconv.Atoi(os.Getenv("EXIT")); err == nil {
 		fmt.Println("fatal: told to exit with", code)
 		os.Exit(code)
+	}
+	if said := os.Getenv("DIES"); said != "" {
+		fmt.Println(said)
+		os.Exit(1)
+	}
+	if d, err := time.ParseDuration(os.Getenv("SLOW")); err == nil {
+		time.Sleep(d)
 	}
 	if d, err := time.ParseDuration(os.Getenv("ENDS")); err == nil {
 		time.Sleep(d)
