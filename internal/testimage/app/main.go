@@ -1,6 +1,7 @@
 // Command app is the program of the test image. It serves HTTP on :8080 and does
 // what its environment says, so that one image can be every kind of release.
 //
+//	/app WORD     says the word and exits with 1
 //	EXIT=3       writes two lines and exits with 3 at once
 //	WRITE=/data/x writes that file, and exits with 1 when it cannot
 //	HANGS=/data/x writes that file and does not serve, where it is not there yet
@@ -28,6 +29,10 @@ import (
 )
 
 func main() {
+	if len(os.Args) > 1 { // as a probe
+		fmt.Print(strings.Join(os.Args[1:], " "))
+		os.Exit(1)
+	}
 	fmt.Println("starting version", os.Getenv("VERSION"))
 	if code, err := strconv.Atoi(os.Getenv("EXIT")); err == nil {
 		fmt.Println("fatal: told to exit with", code)
