@@ -66,7 +66,7 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *health.Workload, 
 		health.BlameLogs(d, &pod.Spec)
 	}
 	if pr.Code == CodeProbeFailing && pr.Unsure && certain {
-		certain = health.RefineProbe(d, &pod.Spec, events, lasted, func(port int32) health.Listening {
+		certain = health.RefineProbe(d, pr.Field, &pod.Spec, events, lasted, func(port int32) health.Listening {
 			return health.Listening{Elsewhere: health.ListensElsewhere(d.Logs, port), Talks: c.talks(ctx, pod.Name, d.Container)}
 		})
 	}

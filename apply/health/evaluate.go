@@ -232,6 +232,7 @@ func podProblems(p *corev1.Pod) []Problem {
 	var out []Problem
 	add := func(c corev1.Container, pr Problem) {
 		pr.Pod, pr.Container = p.Name, c.Name
+		sayLimit(&pr.Diagnosis, c)
 		pr.Key = p.Name + "/" + c.Name + "/" + pr.Key
 		out = append(out, pr)
 	}

@@ -24,6 +24,16 @@ func EventTime(e corev1.Event) time.Time {
 	return e.CreationTimestamp.Time
 }
 
+// repeats reports whether an event tells no more than what was said: the answer to a
+// probe, or that a container which failed is started again.
+func repeats(e corev1.Event, message, said string) bool {
+	if e.Reason == "BackOff" && strings.HasPrefix(message, "Back-off restarting failed container") || message == said {
+		return true
+	}
+	_, answer, ok := strings.Cut(message, ": ")
+	return e.Reason == "Unhealthy" && ok && strings.Contains(said, strings.TrimSpace(answer))
+}
+
 // Warnings gives the last warnings, eight at most, as "Reason: message (×3)", without
 // what was said already. Each pod that is refused has an event of its own, which names
 // it and says the same.
@@ -35,7 +45,7 @@ func Warnings(events []corev1.Event, said string) []string {
 		if e.Reason == "FailedCreate" {
 			message = Denial(message)
 		}
-		if e.Type != corev1.EventTypeWarning || message == said {
+		if e.Type != corev1.EventTypeWarning || repeats(e, message, said) {
 			continue
 		}
 		line := e.Reason + ": " + message

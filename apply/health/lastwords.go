@@ -45,7 +45,12 @@ func BlameLogs(d *Diagnosis, spec *corev1.PodSpec) {
 		case deniedSaid.MatchString(line) && at != "":
 			blameDenied(d, spec, c, line, at)
 			return
+		case blameHost(d, c, line):
+			return
 		}
+	}
+	if d.Code != CodeProbeFailing {
+		blameVariable(d, c)
 	}
 }
 

@@ -22,12 +22,12 @@ type Listening struct {
 	Talks     bool   // it wrote something within the last seconds, so that it may be starting
 }
 
-// RefineProbe judges a probe that has failed for so long, by the events of its pod,
+// RefineProbe judges the probe of a field that has failed for so long, by the events of its pod,
 // oldest first, and by listening, which is asked for only where nothing listens. An
 // answer that does not change by itself ends the patience with it. The kubelet has
 // words alone for what was answered; those that are not known are waited out.
-func RefineProbe(d *Diagnosis, spec *corev1.PodSpec, events []corev1.Event, lasted time.Duration, listening func(port int32) Listening) (certain bool) {
-	name := strings.TrimPrefix(d.Field, "probes.")
+func RefineProbe(d *Diagnosis, field string, spec *corev1.PodSpec, events []corev1.Event, lasted time.Duration, listening func(port int32) Listening) (certain bool) {
+	name := strings.TrimPrefix(field, "probes.")
 	c, p := probeOf(spec, d.Container, name)
 	if p == nil {
 		return true // of an earlier release

@@ -74,7 +74,7 @@ func TestRefineProbe(t *testing.T) {
 			c := corev1.Container{Name: "web", Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: 8080}}}
 			c.ReadinessProbe = &corev1.Probe{ProbeHandler: tt.probe, PeriodSeconds: 2, FailureThreshold: 15}
 			d := &Diagnosis{Code: CodeProbeFailing, Container: "web", Field: "probes.readiness", Message: "it does not pass"}
-			certain := RefineProbe(d, &corev1.PodSpec{Containers: []corev1.Container{c}}, tt.events, time.Duration(tt.lasted)*time.Second, func(port int32) Listening {
+			certain := RefineProbe(d, d.Field, &corev1.PodSpec{Containers: []corev1.Container{c}}, tt.events, time.Duration(tt.lasted)*time.Second, func(port int32) Listening {
 				return Listening{Elsewhere: ListensElsewhere([]string{tt.log}, port), Talks: tt.talks}
 			})
 			if certain != tt.certain || !strings.Contains(d.Hint, tt.hint) || !strings.Contains(d.Message, tt.message) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/fatih/color"
@@ -66,11 +67,17 @@ func (s streams) diagnosis(app *schema.App, d *apply.Diagnosis, changed []string
 		s.note("  event | %s", line)
 	}
 	path, pos := deploy.Blame(app, d)
-	for _, place := range deploy.Changed(app, d.Unit, changed) {
-		if place.Path == path {
-			pos = schema.Pos{} // the same line, with more to say of it
+	places := deploy.Changed(app, d.Unit, changed)
+	if i := slices.IndexFunc(places, func(p deploy.Place) bool { return p.Path == path }); i >= 0 {
+		places = places[i : i+1] // the cause is known to be there
+		pos = schema.Pos{}
+	}
+	for _, place := range places {
+		what := "changes"
+		if place.Removed {
+			what = "removes"
 		}
-		s.note("  at %s (%s), which this deploy changes", place.Position, place.Path)
+		s.note("  at %s (%s), which this deploy %s", place.Position, place.Path, what)
 	}
 	if pos.IsValid() {
 		s.note("  at %s (%s)", pos, path)

@@ -12,6 +12,7 @@ import (
 type Place struct {
 	Path     string     `json:"path"` // services.web.env.LEVEL
 	Position schema.Pos `json:"position"`
+	Removed  bool       `json:"removed,omitempty"` // it was there before: the position is of what it was in
 }
 
 // Changed finds what in the CUE stands behind the fields of a unit's objects
@@ -27,6 +28,9 @@ func Changed(app *schema.App, unit string, fields []string) []Place {
 	for _, f := range fields {
 		below := behind(s, f)
 		if below == "" {
+			if p, ok := removedVariable(app, s, f); ok && !slices.Contains(places, p) {
+				places = append(places, p)
+			}
 			continue
 		}
 		p := Place{Path: "services." + unit + "." + below}
@@ -39,6 +43,19 @@ func Changed(app *schema.App, unit string, fields []string) []Place {
 	}
 	slices.SortStableFunc(places, func(a, b Place) int { return comparePos(a.Position, b.Position) })
 	return places
+}
+
+var variable = regexp.MustCompile(`\.containers\[name="([^"]+)"\]\.env\[name="([^"]+)"\]$`)
+
+// removedVariable is a variable of the service's own container that is there no more.
+func removedVariable(app *schema.App, s *schema.Service, field string) (Place, bool) {
+	m := variable.FindStringSubmatch(field)
+	if m == nil || m[1] != s.Name {
+		return Place{}, false
+	}
+	p := Place{Path: "services." + s.Name + ".env." + m[2], Removed: true}
+	p.Position = app.Position(p.Path)
+	return p, p.Position.IsValid()
 }
 
 func comparePos(a, b schema.Pos) int {
