@@ -81,6 +81,9 @@ func (c *Client) classified(err error, object Ref, live *unstructured.Unstructur
 		}
 		return invalid
 	}
+	if down := webhookDown(err, object); down != nil {
+		return down
+	}
 	return err
 }
 

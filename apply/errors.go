@@ -171,7 +171,7 @@ func (e *InvalidError) Error() string {
 // Hint tells the way around a field that cannot be changed.
 func (e *InvalidError) Hint() string {
 	if !e.Immutable {
-		return ""
+		return e.takenPort()
 	}
 	remove := kubectl("delete", e.Object)
 	switch e.Object.Kind {

@@ -82,12 +82,19 @@ language: version: "v0.17.0"
 		`.spec.template.spec.containers[name="web"].args`,
 		`.spec.replicas`,
 		`.spec.replicas`,
+		`.spec.template.spec.containers[name="web"].env[name="GONE"]`,
+		`.spec.template.spec.containers[name="web"].env[name="OURS"].value`,
+		`.spec.template.spec.containers[name="proxy"].env[name="OTHER"]`,
 	})
 	var got []string
 	for _, p := range places {
-		got = append(got, p.Position.String()+" "+p.Path)
+		said := p.Position.String() + " " + p.Path
+		if p.Removed {
+			said += " removed"
+		}
+		got = append(got, said)
 	}
-	want := []string{"app.cue:9:13 services.web.replicas", "app.cue:10:15 services.web.env.LEVEL"}
+	want := []string{"app.cue:9:13 services.web.replicas", "app.cue:10:3 services.web.env.GONE removed", "app.cue:10:15 services.web.env.LEVEL"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
