@@ -14,14 +14,15 @@ import (
 
 	"cuelang.org/go/cue/scanner"
 	"cuelang.org/go/cue/token"
+	"github.com/shipit-dev/shipit/internal/confine"
 	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // Limitations bound what evaluating a project may take. Zero values are the
 // defaults.
 type Limitations struct {
-	Time   time.Duration // default: 10 seconds, and 40 more for each MiB of CUE in each environment
-	Memory uint64        // of the process beyond what it had, in bytes. Default: 1 GiB, and 512 bytes for each byte of CUE; at most 4/5 of GOMEMLIMIT
+	Time   time.Duration // default: 10 seconds, and 40 more for each MiB of CUE; at most 2 minutes
+	Memory uint64        // of the process beyond what it had, in bytes. Default: 1 GiB, and 512 bytes for each byte of CUE; at most 2 GiB, and 4/5 of GOMEMLIMIT
 }
 
 // The defaults of Limitations.
@@ -30,7 +31,23 @@ const (
 	timePerByte = 40 * time.Second / (1 << 20)
 	baseMemory  = 1 << 30
 	memoryRatio = 512
+	mostTime    = 2 * time.Minute
+	mostMemory  = 2 << 30
 )
+
+// orDefault fills in what is not said, for a project with so many bytes of CUE.
+func (l Limitations) orDefault(size int64) Limitations {
+	if l.Time == 0 {
+		l.Time = min(mostTime, baseTime+time.Duration(min(size, 1<<30))*timePerByte)
+	}
+	if l.Memory == 0 {
+		l.Memory = min(mostMemory, baseMemory+uint64(min(size, 1<<30))*memoryRatio)
+		if soft := debug.SetMemoryLimit(-1); soft < math.MaxInt64 {
+			l.Memory = min(l.Memory, uint64(soft)/5*4)
+		}
+	}
+	return l
+}
 
 // LimitError says that evaluating a project takes too much. The evaluation still
 // runs, as CUE cannot be stopped: the process should end.
@@ -72,6 +89,8 @@ func within[T any](ctx context.Context, p Project, limits Limitations, f func() 
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
+	limits = limits.orDefault(p.size())
+	defer confine.Enter("evaluating "+p.Dir, limits.Memory)()
 	type result struct {
 		value T
 		err   error
@@ -119,17 +138,7 @@ func watch(p Project, limits Limitations, over chan<- error, stop <-chan struct{
 	)
 	last, spent := time.Now(), time.Duration(0)
 	first := footprint()
-	size := p.size()
-	maxTime, maxMemory := limits.Time, limits.Memory
-	if maxTime == 0 {
-		maxTime = baseTime + time.Duration(size)*timePerByte
-	}
-	if maxMemory == 0 {
-		maxMemory = baseMemory + uint64(size)*memoryRatio
-		if soft := debug.SetMemoryLimit(-1); soft < math.MaxInt64 {
-			maxMemory = min(maxMemory, uint64(soft)/5*4)
-		}
-	}
+	beat := last
 	ticker := time.NewTicker(often)
 	defer ticker.Stop()
 	for {
@@ -140,15 +149,19 @@ func watch(p Project, limits Limitations, over chan<- error, stop <-chan struct{
 		}
 		now, since := footprint(), time.Since(last)
 		last = last.Add(since)
-		if p.modules.fetching.Load() == 0 { // a registry has its own time
+		if p.modules == nil || p.modules.fetching.Load() == 0 { // a registry has its own time
 			spent += since
 		}
+		if last.Sub(beat) >= confine.Beat {
+			beat = last
+			confine.Going()
+		}
 		switch {
-		case now.heap > first.heap+maxMemory, now.stacks > first.stacks+maxStacks:
-			over <- newLimitError(p, "memory", fmt.Sprintf("%.1f GiB", float64(maxMemory)/(1<<30)))
+		case now.heap > first.heap+limits.Memory, now.stacks > first.stacks+maxStacks:
+			over <- newLimitError(p, "memory", fmt.Sprintf("%.1f GiB", float64(limits.Memory)/(1<<30)))
 			return
-		case spent > maxTime:
-			over <- newLimitError(p, "time", maxTime.Round(time.Second/10).String())
+		case spent > limits.Time:
+			over <- newLimitError(p, "time", limits.Time.Round(time.Second/10).String())
 			return
 		}
 	}
@@ -190,18 +203,22 @@ const (
 // unreadable gives an error for a file that is too large or too deep to be read, or
 // no text at all.
 func unreadable(name string, data []byte, in Pos) *Error {
+	if len(data) > maxFile {
+		return tooLarge(in)
+	}
 	if bad := bytes.IndexRune(data, utf8.RuneError); bad >= 0 { // CUE has put these for what is no UTF-8
 		if raw, err := os.ReadFile(name); err == nil && !utf8.Valid(raw) {
 			return &Error{Code: rule.Syntax, Pos: offsetIn(name, data, bad, in), Message: "this file is not in UTF-8", Hint: "save it as text in UTF-8"}
 		}
 	}
-	if len(data) > maxFile {
-		return &Error{Rule: rule.InputLimit, Pos: in, Message: fmt.Sprintf("this file is larger than %d MiB", maxFile>>20), Why: bounded}
-	}
 	if offset, deep := tooDeep(name, data); deep {
 		return &Error{Rule: rule.InputLimit, Pos: offsetIn(name, data, offset, in), Message: "this file is nested too deep here", Why: bounded}
 	}
 	return nil
+}
+
+func tooLarge(in Pos) *Error {
+	return &Error{Rule: rule.InputLimit, Pos: in, Message: fmt.Sprintf("this file is larger than %d MiB", maxFile>>20), Why: bounded}
 }
 
 // tooDeep gives where the parts of a file are too many inside of each other.

@@ -56,8 +56,11 @@ func (p Project) loops() (where Pos, most int) {
 		return Pos{}, 0
 	}
 	for _, e := range entries {
+		if info, err := e.Info(); err != nil || !isSource(e.Name()) || !info.Mode().IsRegular() || info.Size() > maxFile/8 {
+			continue // to look for long would take more of what is short
+		}
 		data, err := os.ReadFile(filepath.Join(p.Dir, e.Name()))
-		if !isSource(e.Name()) || !e.Type().IsRegular() || err != nil || len(data) > maxFile {
+		if err != nil {
 			continue
 		}
 		f, err := parser.ParseFile(filepath.Join(p.Dir, e.Name()), data)

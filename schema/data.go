@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -147,7 +145,7 @@ func (d *decoder) file(n *node) string {
 		return ""
 	}
 	name := filepath.Join(d.project.Dir, filepath.FromSlash(n.text))
-	text, err := readText(name)
+	text, err := d.project.readText(name)
 	var path *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -165,31 +163,12 @@ func (d *decoder) file(n *node) string {
 	return text
 }
 
-var (
-	errTooLarge   = errors.New("too large")
-	errNotText    = errors.New("no text in UTF-8")
-	errNotRegular = errors.New("no regular file")
-)
-
-func readText(name string) (string, error) {
-	info, err := os.Stat(name)
-	if err != nil {
-		return "", err
-	}
-	if !info.Mode().IsRegular() {
-		return "", errNotRegular
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxData+1))
+// readText reads a text file of the project, an absolute path.
+func (p Project) readText(name string) (string, error) {
+	data, err := ReadBelow(p.Root, name, maxData)
 	switch {
 	case err != nil:
-		return "", err
-	case len(data) > maxData:
-		return "", errTooLarge
+		return "", cmp.Or(errors.Unwrap(err), err)
 	case !utf8.Valid(data):
 		return "", errNotText
 	}
@@ -200,7 +179,7 @@ func readText(name string) (string, error) {
 // almost its name.
 func (d *decoder) nearFile(name string) string {
 	folder := filepath.Dir(filepath.FromSlash(name))
-	entries, err := os.ReadDir(filepath.Join(d.project.Dir, folder))
+	entries, err := d.project.readDir(filepath.Join(d.project.Dir, folder))
 	if err != nil {
 		return ""
 	}
@@ -225,21 +204,17 @@ func (d *decoder) inProject(n *node) bool {
 			"only files of the project are read, by a path relative to its folder", "copy it into the project")
 		return false
 	}
-	root, err := filepath.EvalSymlinks(d.project.Root)
-	if err == nil {
-		err = inside(root, filepath.Join(d.project.Dir, local))
-	}
-	if err != nil && !isPathError(err) {
+	switch _, err := below(d.project.Root, filepath.Join(d.project.Dir, local)); err {
+	case errOutside:
 		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: %q is a link to a file outside the project", n.path, n.text),
+			"only files of the project are read", "copy it into the project")
+		return false
+	case errGit:
+		d.wrong(n, rule.ProjectFile, fmt.Sprintf("%s: %q is a file of git's own, not of the project", n.path, n.text),
 			"only files of the project are read", "copy it into the project")
 		return false
 	}
 	return true
-}
-
-func isPathError(err error) bool {
-	var path *fs.PathError
-	return errors.As(err, &path)
 }
 
 // external decodes a value in a store outside of the cluster.

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"context"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -71,8 +72,14 @@ func inRepository(dir string) bool {
 // folder of a package that it imports. When the project cannot be parsed, every
 // file of the module can.
 func (p Project) Reads(opts Options) func(file string) bool {
-	inst, errs := p.instance(opts)
-	if errs != nil {
+	inst, err := within(context.Background(), p, opts.Limits, func() (*build.Instance, error) {
+		inst, errs := p.instance(opts)
+		if errs != nil {
+			return nil, errs
+		}
+		return inst, nil
+	})
+	if err != nil {
 		return func(file string) bool { return isBelow(p.Root, file) }
 	}
 	folders := map[string]bool{}

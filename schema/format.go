@@ -2,8 +2,8 @@ package schema
 
 import (
 	"bytes"
+	"context"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -27,7 +27,7 @@ func (u Unformatted) Write() error { return writeFile(u.path, u.formatted) }
 // is in a repository but in no module, and gives those that are not formatted. It
 // writes nothing. Files that CUE does not understand are all in an error of
 // type Errors.
-func Format(dir string) ([]Unformatted, error) {
+func Format(ctx context.Context, dir string) ([]Unformatted, error) {
 	root, abs, err := findModule(dir)
 	several := err != nil && abs != "" && inRepository(abs)
 	switch {
@@ -37,9 +37,14 @@ func Format(dir string) ([]Unformatted, error) {
 		return nil, err
 	}
 	p := Project{Dir: root, Root: root} // positions are told from there, as the files are
+	return within(ctx, p, Limitations{Time: mostTime}, func() ([]Unformatted, error) { return p.unformatted(several) })
+}
+
+// unformatted is Format for one module, or for several below a folder.
+func (p Project) unformatted(several bool) ([]Unformatted, error) {
 	var found []Unformatted
 	var errs Errors
-	err = filepath.WalkDir(p.Root, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(p.Root, func(path string, d fs.DirEntry, err error) error {
 		name := d.Name()
 		switch {
 		case err != nil:
@@ -54,9 +59,19 @@ func Format(dir string) ([]Unformatted, error) {
 				return nil // CUE of something else
 			}
 		}
-		text, err := os.ReadFile(path)
+		at := p.in(path)
+		at.Line, at.Column = 1, 1
+		text, err := p.read(path)
+		if e := refusal(err, at); e != nil {
+			errs = append(errs, e)
+			return nil
+		}
 		if err != nil {
 			return err
+		}
+		if e := unreadable(path, text, at); e != nil {
+			errs = append(errs, e)
+			return nil
 		}
 		f, err := parser.ParseFile(path, text, parser.ParseComments)
 		if err != nil {

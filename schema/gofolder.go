@@ -129,7 +129,7 @@ func (d *decoder) goFolders() []string {
 			if looked++; looked > maxFolders {
 				return found
 			}
-			entries, err := os.ReadDir(filepath.Join(d.project.Dir, folder))
+			entries, err := d.project.readDir(filepath.Join(d.project.Dir, folder))
 			if err != nil {
 				continue
 			}

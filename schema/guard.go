@@ -1,15 +1,21 @@
 package schema
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
 
+	"cuelang.org/go/cue"
 	"cuelang.org/go/cue/ast"
+	"cuelang.org/go/cue/cuecontext"
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/load"
 	"cuelang.org/go/cue/parser"
@@ -23,7 +29,6 @@ import (
 // at when it is first imported.
 type guard struct {
 	project Project
-	root    string // of the module, without links
 	overlay map[string]load.Source
 	without map[string]bool // imports that are taken out
 	own     func() string   // the module's path
@@ -37,6 +42,7 @@ type guard struct {
 const (
 	outsideProject = "this is a link to a file outside the project"
 	notRegular     = "this is no regular file"
+	insideGit      = "this is a file of git's own, not of the project"
 	onlyProject    = "only files of the project are read"
 )
 
@@ -97,11 +103,8 @@ func (g *guard) parse(name string, src any, cfg parser.Config) (*ast.File, error
 // inside reports whether a file is really one of the project, or of the module
 // that it is in.
 func (g *guard) inside(name string) bool {
-	root := g.root
-	if _, folder := g.project.modules.of(name); folder != "" {
-		root = folder
-	}
-	return inside(root, name) == nil
+	_, err := below(g.project.rootOf(name), name)
+	return err == nil
 }
 
 // imported gives the folders that a package could be read from.
@@ -123,7 +126,7 @@ func (g *guard) imported(path string) []string {
 var read = []string{".cue", ".json", ".jsonl", ".ldjson", ".yaml", ".yml", ".toml", ".xml", ".txt", ".go", ".proto", ".textproto", ".textpb", ".pb", ".binpb", ".wasm"}
 
 // folder refuses the files of a folder, and of those above it up to the module's
-// root, that have no end to read to, such as pipes.
+// root, that have no end to read to, such as pipes, or one that is far.
 func (g *guard) folder(name string) error {
 	for ; ; name = filepath.Dir(name) {
 		g.mu.Lock()
@@ -135,14 +138,19 @@ func (g *guard) folder(name string) error {
 			return nil
 		}
 		for _, e := range entries {
-			if e.Type().IsRegular() || e.IsDir() || strings.HasPrefix(e.Name(), ".") || !slices.Contains(read, filepath.Ext(e.Name())) {
+			if e.IsDir() || strings.HasPrefix(e.Name(), ".") || !slices.Contains(read, filepath.Ext(e.Name())) {
 				continue
 			}
 			file := filepath.Join(name, e.Name())
-			if info, err := os.Stat(file); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-				at := g.project.in(file)
-				at.Line, at.Column = 1, 1
+			info, err := os.Stat(file)
+			at := g.project.in(file)
+			at.Line, at.Column = 1, 1
+			switch {
+			case err != nil || info.IsDir():
+			case !info.Mode().IsRegular():
 				return g.refuse(&Error{Code: rule.Syntax, Pos: at, Message: notRegular})
+			case info.Size() > maxFile && filepath.Ext(file) == ".cue":
+				return g.refuse(tooLarge(at)) // before the loader reads all of it
 			}
 		}
 		if name == g.project.Root || !strings.HasPrefix(name, g.project.Root) {
@@ -154,57 +162,70 @@ func (g *guard) folder(name string) error {
 // regular refuses a file that is not in the project, or has no end. Files that are
 // not there are the loader's to tell.
 func (g *guard) regular(name string, at Pos) error {
-	info, err := os.Stat(name)
-	switch {
-	case err != nil || info.IsDir():
+	f, err := openBelow(g.project.rootOf(name), name, maxFile)
+	if err == nil {
+		_ = f.Close() // nothing was written
 		return nil
-	case !info.Mode().IsRegular():
-		return g.refuse(&Error{Code: rule.Syntax, Pos: at, Message: notRegular})
-	case !g.inside(name):
-		return g.refuse(&Error{Code: rule.Import, Pos: at, Message: outsideProject, Why: onlyProject})
-	case info.Size() > maxFile:
-		return g.refuse(&Error{Rule: rule.InputLimit, Pos: at, Message: fmt.Sprintf("this file is larger than %d MiB", maxFile>>20), Why: bounded})
+	}
+	if e := refusal(err, at); e != nil {
+		return g.refuse(e)
 	}
 	return nil
 }
 
-var embeds = regexp.MustCompile(`\b(?:file|glob)\s*=\s*(#*"(?:[^"\\]|\\.)*"#*|[^,\s]+)`)
+// refusal tells of a file that is not the project's to read; nil for one that is not
+// there.
+func refusal(err error, at Pos) *Error {
+	switch {
+	case errors.Is(err, errNotRegular):
+		return &Error{Code: rule.Syntax, Pos: at, Message: notRegular}
+	case errors.Is(err, errOutside):
+		return &Error{Code: rule.Import, Pos: at, Message: outsideProject, Why: onlyProject}
+	case errors.Is(err, errGit):
+		return &Error{Code: rule.Import, Pos: at, Message: insideGit, Why: onlyProject}
+	case errors.Is(err, errTooLarge):
+		return tooLarge(at)
+	}
+	return nil
+}
 
 // embedded refuses files that @embed would put into a value and that are not the
-// project's: CUE follows links.
+// project's. What CUE opens is below the project's root in any case (see belowFS);
+// this says so well. It reads the attribute with CUE's own parser.
 func (g *guard) embedded(name string, f *ast.File) (err error) {
 	ast.Walk(f, func(n ast.Node) bool {
 		a, ok := n.(*ast.Attribute)
 		if !ok || err != nil {
 			return err == nil
 		}
-		key, body := a.Split()
-		if key != "embed" {
+		if key, _ := a.Split(); key != "embed" {
 			return true
 		}
 		at := g.project.pos(a.Pos())
-		named := embeds.FindAllStringSubmatch(body, -1)
-		if len(named) == 0 {
+		attr := cuecontext.New().CompileString("x: _ " + a.Text).LookupPath(cue.MakePath(cue.Str("x"))).Attribute("embed")
+		file, _, ferr := attr.Lookup(0, "file")
+		glob, _, gerr := attr.Lookup(0, "glob")
+		pattern := cmp.Or(file, glob)
+		if ferr != nil || gerr != nil || pattern == "" || file != "" && glob != "" {
 			err = g.refuse(&Error{Code: rule.Import, Pos: at, Message: "this does not say which file it embeds", Hint: `write @embed(file="NAME")`})
+			return false
 		}
-		for _, m := range named {
-			pattern, uerr := literal.Unquote(m[1])
-			if uerr != nil {
-				pattern = m[1]
-			}
-			pattern = filepath.FromSlash(pattern)
-			if !filepath.IsLocal(pattern) {
-				err = g.refuse(&Error{Code: rule.Import, Pos: at, Message: fmt.Sprintf("@embed names a file outside the project: %q", pattern), Why: onlyProject})
+		if !filepath.IsLocal(filepath.FromSlash(pattern)) {
+			err = g.refuse(&Error{Code: rule.Import, Pos: at, Message: fmt.Sprintf("@embed names a file outside the project: %q", pattern), Why: onlyProject})
+			return false
+		}
+		root := g.project.rootOf(name)
+		folder, rerr := filepath.Rel(root, filepath.Dir(name))
+		if rerr != nil {
+			return true // CUE finds no file there
+		}
+		files := []string{path.Join(filepath.ToSlash(folder), pattern)}
+		if glob != "" {
+			files, _ = fs.Glob(belowFS(root), files[0]) // CUE tells of a bad pattern
+		}
+		for _, file := range files {
+			if err = g.regular(filepath.Join(root, filepath.FromSlash(file)), at); err != nil {
 				return false
-			}
-			files, gerr := filepath.Glob(filepath.Join(filepath.Dir(name), pattern))
-			if gerr != nil || len(files) == 0 {
-				files = []string{filepath.Join(filepath.Dir(name), pattern)}
-			}
-			for _, file := range files {
-				if err = g.regular(file, at); err != nil {
-					return false
-				}
 			}
 		}
 		return true
@@ -224,7 +245,7 @@ func (g *guard) moduleFiles() {
 		if err != nil || g.regular(name, at) != nil || info.IsDir() || file == moduleFile {
 			continue
 		}
-		data, err := os.ReadFile(name)
+		data, err := g.project.read(name)
 		if err != nil {
 			continue
 		}
@@ -233,25 +254,13 @@ func (g *guard) moduleFiles() {
 			if !filepath.IsAbs(folder) {
 				folder = filepath.Join(g.project.Root, folder)
 			}
-			if inside(g.root, folder) != nil {
+			if _, err := below(g.project.Root, folder); err != nil {
 				at.Line = 1 + strings.Count(string(data[:m[2]]), "\n")
 				at.Column = m[2] - strings.LastIndexByte(string(data[:m[2]]), '\n') - 1
 				_ = g.refuse(&Error{Code: rule.Import, Pos: at, Message: "a module is replaced by a folder outside the project", Why: onlyProject, Hint: "publish it to a registry, or move it into the project"})
 			}
 		}
 	}
-}
-
-// inside gives an error when a file is really one outside the folder root.
-func inside(root, name string) error {
-	target, err := filepath.EvalSymlinks(name)
-	if err != nil {
-		return err
-	}
-	if rel, err := filepath.Rel(root, target); err == nil && filepath.IsLocal(rel) {
-		return nil
-	}
-	return fmt.Errorf("%s is outside of %s", name, root)
 }
 
 // offsetIn gives the place of an offset in a file.

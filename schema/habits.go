@@ -123,7 +123,7 @@ func (p Project) lines(at Pos) (line, before string) {
 	if !at.IsValid() || at.Module != "" {
 		return "", ""
 	}
-	data, err := os.ReadFile(filepath.Join(p.Dir, filepath.FromSlash(at.File)))
+	data, err := p.read(filepath.Join(p.Dir, filepath.FromSlash(at.File)))
 	if err != nil || len(data) > maxFile {
 		return "", ""
 	}
@@ -143,7 +143,7 @@ func (p Project) from(at Pos) string {
 	if !at.IsValid() || at.Module != "" {
 		return ""
 	}
-	data, err := os.ReadFile(filepath.Join(p.Dir, filepath.FromSlash(at.File)))
+	data, err := p.read(filepath.Join(p.Dir, filepath.FromSlash(at.File)))
 	if err != nil || len(data) > maxFile {
 		return ""
 	}
@@ -158,7 +158,7 @@ func (p Project) from(at Pos) string {
 // brackets says which bracket is to blame for one too few or too many, as far as how
 // the lines are indented tells.
 func (p Project) brackets(e *Error) {
-	data, err := os.ReadFile(filepath.Join(p.Dir, filepath.FromSlash(e.Pos.File)))
+	data, err := p.read(filepath.Join(p.Dir, filepath.FromSlash(e.Pos.File)))
 	if err != nil || len(data) > maxFile || e.Pos.Module != "" {
 		return
 	}

@@ -63,6 +63,9 @@ func TestHostile(t *testing.T) {
 			write(t, filepath.Join(dir, filepath.FromSlash(name)), text)
 		}
 	}
+	both := func(a, b func(*testing.T, string)) func(*testing.T, string) {
+		return func(t *testing.T, dir string) { t.Helper(); a(t, dir); b(t, dir) }
+	}
 	const embeds = "@extern(embed)\n\npackage shop\n\nimport \"shipit.dev/v1\"\n\nv1.#App & {name: _x, services: web: image: \"nginx\"}\n_x: _ @embed(file=FILE,type=text)\n"
 	for name, c := range map[string]struct {
 		text string
@@ -92,7 +95,23 @@ func TestHostile(t *testing.T) {
 		"objects that multiply":     {objectsOf(`file: "raw.yaml"`), file("raw.yaml", laughs()), "raw.yaml:1:1: an object in raw.yaml is not YAML"},
 		"an embedded file outside":  {strings.Replace(embeds, "FILE", "\""+outside+"/sops.yaml\"", 1), nil, "shop.cue:8:7: "},
 		"an embedded file above":    {strings.Replace(embeds, "FILE", "\"../x\"", 1), nil, "shop.cue:8:7: "},
-		"an embedded link":          {strings.Replace(embeds, "FILE", "\"s.txt\"", 1), link("sops.yaml", "s.txt"), "shop.cue:8:7: "},
+		"an embedded link":          {strings.Replace(embeds, "FILE", "\"s.txt\"", 1), link("sops.yaml", "s.txt"), "shop.cue:8:7: this is a link"},
+		"a link with a space":       {strings.Replace(embeds, "FILE", "a b.txt", 1), link("sops.yaml", "a b.txt"), "shop.cue:8:7: this is a link"},
+		"a link with brackets":      {strings.Replace(embeds, "FILE", "\"a[b].txt\"", 1), both(file("ab.txt", "well"), link("sops.yaml", "a[b].txt")), "shop.cue:8:7: this is a link"},
+		"a link in other quotes":    {strings.Replace(embeds, "FILE", "#\"s.txt\"#", 1), link("sops.yaml", "s.txt"), "shop.cue:8:7: this is a link"},
+		"a link with a comma":       {strings.Replace(embeds, "FILE", "(s,t).txt", 1), link("sops.yaml", "(s,t).txt"), "shop.cue:8:7: this is a link"},
+		"a link by a pattern":       {strings.Replace(embeds, "file=FILE", "glob=\"*.txt\"", 1), link("sops.yaml", "s.txt"), "shop.cue:8:7: this is a link"},
+		"a link to a folder of it":  {strings.Replace(embeds, "FILE", "l/sops.yaml", 1), link(".", "l"), "shop.cue:8:7: this is a link"},
+		"an embedded pipe":          {strings.Replace(embeds, "FILE", "p.txt", 1), pipe("p.txt"), "p.txt:1:1: this is no regular file"},
+		"an embedded file of git":   {strings.Replace(embeds, "FILE", ".git/config", 1), file(".git/config", "stolen"), "shop.cue:8:7: this is a file of git's own"},
+		"objects of git":            {objectsOf(`file: ".git/config"`), file(".git/config", "stolen"), `objects.raw.file: ".git/config" is a file of git's own`},
+		"a sparse file": {importing, func(t *testing.T, dir string) {
+			t.Helper()
+			write(t, filepath.Join(dir, "team", "team.cue"), "package team\n")
+			if err := os.Truncate(filepath.Join(dir, "team", "team.cue"), 3<<30); err != nil {
+				t.Skip(err)
+			}
+		}, "team/team.cue:1:1: this file is larger than 8 MiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -3,7 +3,6 @@ package schema
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -11,7 +10,6 @@ import (
 	"cuelang.org/go/cue/build"
 	"cuelang.org/go/cue/literal"
 	"cuelang.org/go/cue/load"
-	"github.com/shipit-dev/shipit/schema/rule"
 )
 
 // Options say how to load a project.
@@ -115,12 +113,8 @@ func (p Project) instance(opts Options) (*build.Instance, Errors) {
 }
 
 func (p Project) instanceWithout(imports map[string]bool, opts Options) (*build.Instance, Errors) {
-	real, err := filepath.EvalSymlinks(p.Root)
-	if err != nil {
-		return nil, Errors{{Code: rule.NoProject, Message: err.Error()}}.sorted()
-	}
 	overlay := p.overlay(relaxedSchema())
-	g := &guard{project: p, root: real, overlay: overlay, without: imports, own: sync.OnceValue(p.modulePath), folders: map[string]bool{}}
+	g := &guard{project: p, overlay: overlay, without: imports, own: sync.OnceValue(p.modulePath), folders: map[string]bool{}}
 	g.moduleFiles()
 	_ = g.folder(p.Dir) // what it refuses it keeps
 	if len(g.refused) > 0 {
@@ -142,6 +136,7 @@ func (p Project) instanceWithout(imports map[string]bool, opts Options) (*build.
 	if inst.Err != nil {
 		return nil, p.loadErrors(inst)
 	}
+	p.confineEmbeds(inst, map[*build.Instance]bool{})
 	return inst, nil
 }
 

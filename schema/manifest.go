@@ -3,7 +3,6 @@ package schema
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -299,7 +298,7 @@ func literalText(v any) string {
 // pasted tells of the Kubernetes objects that a file is, in YAML; nil when it is
 // something else.
 func (p Project) pasted(file string) Errors {
-	data, err := os.ReadFile(filepath.Join(p.Dir, filepath.FromSlash(file)))
+	data, err := p.read(filepath.Join(p.Dir, filepath.FromSlash(file)))
 	if err != nil || len(data) > maxData {
 		return nil
 	}

@@ -2,7 +2,6 @@ package schema
 
 import (
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -106,7 +105,7 @@ func (d *decoder) keys(set *node) {
 }
 
 func (d *decoder) there(file string) bool {
-	_, err := os.Stat(filepath.Join(d.project.Dir, filepath.FromSlash(file)))
+	_, err := below(d.project.Root, filepath.Join(d.project.Dir, filepath.FromSlash(file)))
 	return err == nil
 }
 

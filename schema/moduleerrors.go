@@ -8,7 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -32,7 +32,7 @@ type dependency struct {
 // dependencies reads them from the module file.
 func (p Project) dependencies() []dependency {
 	name := filepath.Join(p.Root, filepath.FromSlash(moduleFile))
-	data, err := os.ReadFile(name)
+	data, err := p.read(name)
 	if err != nil {
 		return nil
 	}
@@ -215,7 +215,7 @@ func (p Project) noPackage(e *Error, name string) {
 
 // modulePath gives the path of the project's module, without a version.
 func (p Project) modulePath() string {
-	data, err := os.ReadFile(filepath.Join(p.Root, filepath.FromSlash(moduleFile)))
+	data, err := p.read(filepath.Join(p.Root, filepath.FromSlash(moduleFile)))
 	if err != nil {
 		return ""
 	}
@@ -237,12 +237,16 @@ func (p Project) modulePath() string {
 
 // packageIn names the package of a folder of the module, or gives "".
 func (p Project) packageIn(folder string) string {
-	files, err := filepath.Glob(filepath.Join(p.Root, filepath.FromSlash(folder), "*.cue"))
+	files, err := fs.Glob(belowFS(p.Root), path.Join(folder, "*.cue"))
 	if err != nil {
 		return ""
 	}
 	for _, file := range files {
-		if f, err := parser.ParseFile(file, nil, parser.PackageClauseOnly); err == nil && f.PackageName() != "" {
+		data, err := p.read(filepath.Join(p.Root, filepath.FromSlash(file)))
+		if err != nil {
+			continue
+		}
+		if f, err := parser.ParseFile(file, data, parser.PackageClauseOnly); err == nil && f.PackageName() != "" {
 			return f.PackageName()
 		}
 	}
@@ -253,7 +257,7 @@ func (p Project) packageIn(folder string) string {
 // to a missing one, or "".
 func (p Project) nearFolder(missing string) string {
 	parent, name := filepath.Split(filepath.FromSlash(missing))
-	entries, err := os.ReadDir(filepath.Join(p.Root, parent))
+	entries, err := p.readDir(filepath.Join(p.Root, parent))
 	if err != nil {
 		return ""
 	}

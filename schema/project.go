@@ -146,7 +146,7 @@ func (p Project) stale() []*Error {
 			continue
 		}
 		n++
-		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		data, err := p.read(filepath.Join(dir, e.Name()))
 		if err != nil || want[e.Name()] == nil || string(data) != string(want[e.Name()]) {
 			return warn(fmt.Sprintf("%s is not the one of this version of shipit", vendorDir))
 		}

@@ -23,7 +23,7 @@ func (d *decoder) sops(n *node) *SOPSKey {
 	if k.File == "" || !d.inProject(file) {
 		return k
 	}
-	text, err := readText(filepath.Join(d.project.Dir, filepath.FromSlash(k.File)))
+	text, err := d.project.readText(filepath.Join(d.project.Dir, filepath.FromSlash(k.File)))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		d.wrong(file, rule.ProjectFile, fmt.Sprintf("%s: there is no file %q in the project", file.path, k.File),

@@ -16,8 +16,8 @@ func newFmtCommand(s streams) *cobra.Command {
 names of those that changed. With --check nothing is written, and the exit code
 is 2 when a file is not formatted.`,
 		Args: noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			files, err := schema.Format(dir)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			files, err := schema.Format(cmd.Context(), dir)
 			if err != nil {
 				return err
 			}

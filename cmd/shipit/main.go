@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
 
+	"github.com/shipit-dev/shipit/internal/confine"
 	_ "github.com/shipit-dev/shipit/internal/heap"
 )
 
@@ -41,7 +42,7 @@ func main() {
 	if version == "unknown" {
 		version = built()
 	}
-	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+	os.Exit(confine.End(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})))
 }
 
 // run is main with its streams named, so that a test can call it.

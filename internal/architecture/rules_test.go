@@ -30,16 +30,18 @@ type room struct {
 func rooms() []room {
 	four := []string{"schema", "render", "registry", "apply"}
 	return []room{
-		{folder: "cmd", imports: append(four, "openapi", "internal/deploy", "internal/heap", "internal/nearest", "internal/testimage"), tests: []string{"internal/faultproxy", "internal/invariant"}},
+		{folder: "cmd", imports: append(four, "openapi", "internal/confine", "internal/deploy", "internal/heap", "internal/nearest", "internal/testimage"), tests: []string{"internal/faultproxy", "internal/invariant"}},
 		{folder: "internal/deploy", imports: append(four, "openapi", "internal/revision", "internal/sops")},
 		{folder: "render", imports: []string{"schema"}},
-		{folder: "schema", imports: []string{"internal/nearest", "internal/sops"}},
+		{folder: "schema", imports: []string{"internal/confine", "internal/nearest", "internal/sops"}},
 		{folder: "registry"},
 		{folder: "apply", imports: []string{"internal/nearest"}, tests: []string{"internal/faultproxy", "internal/invariant", "internal/testimage"}},
 		{folder: "apply/health"}, // which talks to nobody
 		{folder: "openapi", imports: []string{"internal/nearest"}},
 		{folder: "internal/sops", imports: []string{"internal/nearest"}},
-		{folder: "internal/heap"},
+		{folder: "internal/heap", imports: []string{"internal/supervise"}},
+		{folder: "internal/supervise", imports: []string{"internal/confine"}},
+		{folder: "internal/confine"},
 		{folder: "internal/testimage"},
 		{folder: "internal/faultproxy"},
 		{folder: "internal/invariant"},
@@ -86,16 +88,16 @@ func reservations() []reserved {
 		{what: "os.Exit", rooms: programs, tests: everyone},
 		{what: "os.Stdin", rooms: cmd, tests: everyone},
 		{what: "os.Stdout", rooms: append(cmd, "internal/bench/processes"), tests: everyone},
-		{what: "os.Stderr", rooms: append(cmd, "internal/bench/processes"), tests: everyone},
-		{what: "os.Getenv", rooms: programs, tests: everyone},
+		{what: "os.Stderr", rooms: append(cmd, "internal/bench/processes", "internal/supervise"), tests: everyone},
+		{what: "os.Getenv", rooms: append(programs, "internal/supervise"), tests: everyone},
 		{what: "os.LookupEnv", rooms: append(programs, "internal/heap"), tests: everyone},
-		{what: "os.Environ", rooms: []string{"cmd", "internal/testimage"}, tests: everyone},
+		{what: "os.Environ", rooms: []string{"cmd", "internal/supervise", "internal/testimage"}, tests: everyone},
 		{what: "fmt.Print", rooms: programs, tests: everyone},
 		{what: "fmt.Printf", rooms: programs, tests: everyone},
 		{what: "fmt.Println", rooms: programs, tests: everyone},
 		{what: "log", rooms: append(programs, "internal/faultproxy"), tests: everyone},
 		// The heap has to be right before other packages fill it.
-		{what: "func init", rooms: []string{"internal/heap"}},
+		{what: "func init", rooms: []string{"internal/heap", "internal/supervise"}},
 	}
 }
 

@@ -1,11 +1,11 @@
 package deploy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -28,7 +28,7 @@ func definitions(dir string) ([]schema.Object, error) {
 		default:
 			return nil
 		}
-		found, err := definitionsIn(path)
+		found, err := definitionsIn(dir, path)
 		out = append(out, found...)
 		return err
 	})
@@ -41,14 +41,16 @@ func definitions(dir string) ([]schema.Object, error) {
 	return out, nil
 }
 
-func definitionsIn(path string) ([]schema.Object, error) {
-	f, err := os.Open(path)
+// maxDefinitions bounds a file of them, the largest of which have some megabytes.
+const maxDefinitions = 64 << 20
+
+func definitionsIn(dir, path string) ([]schema.Object, error) {
+	data, err := schema.ReadBelow(dir, path, maxDefinitions)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
 	var out []schema.Object
-	decoder := yaml.NewYAMLOrJSONDecoder(f, 4096)
+	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(data), 4096)
 	for {
 		var o unstructured.Unstructured
 		err := decoder.Decode(&o.Object)

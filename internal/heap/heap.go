@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
+
+	_ "github.com/shipit-dev/shipit/internal/supervise" // whose parent needs no heap
 )
 
 // spare is how far the heap grows before garbage is collected. It fits into the first

@@ -1,0 +1,4 @@
+//go:build !unix
+
+// Package supervise does nothing here.
+package supervise
