@@ -105,6 +105,11 @@ func TestHostile(t *testing.T) {
 		"an embedded pipe":          {strings.Replace(embeds, "FILE", "p.txt", 1), pipe("p.txt"), "p.txt:1:1: this is no regular file"},
 		"an embedded file of git":   {strings.Replace(embeds, "FILE", ".git/config", 1), file(".git/config", "stolen"), "shop.cue:8:7: this is a file of git's own"},
 		"objects of git":            {objectsOf(`file: ".git/config"`), file(".git/config", "stolen"), `objects.raw.file: ".git/config" is a file of git's own`},
+		"a key twice":               {objectsOf(`file: "raw.yaml"`), file("raw.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  a: \"1\"\n  a: \"2\"\n"), `raw.yaml:6:1: an object in raw.yaml has the key "a" in line 5 and in line 6`},
+		"a second JSON object":      {objectsOf(`file: "raw.json"`), file("raw.json", "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"a\"}}\n{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"b\"}}\n"), "raw.json:2:1: an object in raw.json is followed by something else"},
+		"garbage after an object":   {objectsOf(`file: "raw.json"`), file("raw.json", "{\"apiVersion\": \"v1\", \"kind\": \"ConfigMap\", \"metadata\": {\"name\": \"a\"}}\n]\n"), "raw.json:2:1: an object in raw.json is followed by something else"},
+		"a label of a number":       {objectsOf(`file: "raw.yaml"`), file("raw.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, labels: {app: a, version: 1.10}}\n"), "raw.yaml:1:1: an object in raw.yaml has a metadata.labels.version that is no string"},
+		"a label of a truth":        {objectsOf(`{apiVersion: "v1", kind: "ConfigMap", metadata: {name: "a", annotations: on: true}}`), nil, "objects.raw has a metadata.annotations.on that is no string"},
 		"a sparse file": {importing, func(t *testing.T, dir string) {
 			t.Helper()
 			write(t, filepath.Join(dir, "team", "team.cue"), "package team\n")

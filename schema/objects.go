@@ -2,7 +2,9 @@ package schema
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +16,7 @@ import (
 	"cuelang.org/go/cue"
 	"github.com/shipit-dev/shipit/schema/language"
 	"github.com/shipit-dev/shipit/schema/rule"
+	yamlv3 "go.yaml.in/yaml/v3"
 	utiljson "k8s.io/apimachinery/pkg/util/json"
 	"sigs.k8s.io/yaml"
 )
@@ -46,6 +49,8 @@ func (d *decoder) rawObject(n *node) Object {
 	if missing := lacks(o.Object); missing != "" && !n.spoilt() {
 		d.wrong(n, rule.BadObject, fmt.Sprintf("%s has no %s", n.path, missing), "every Kubernetes object has an apiVersion, a kind, and a name",
 			"write "+missing+": …, or file: \"…\" for objects in YAML")
+	} else if field, is := notStrings(o.Object); field != "" && !n.spoilt() {
+		d.wrong(n, rule.BadObject, fmt.Sprintf("%s has a %s that is %s", n.path, field, is), "labels and annotations are strings", "write the value in quotes, as it is written")
 	}
 	return o
 }
@@ -62,6 +67,24 @@ func lacks(o map[string]any) string {
 		return "metadata.name"
 	}
 	return ""
+}
+
+// notStrings names a label or annotation that is no string, with what it is: those
+// who read objects pass over all labels then.
+func notStrings(o map[string]any) (path, value string) {
+	meta, _ := o["metadata"].(map[string]any)
+	for _, field := range []string{"labels", "annotations"} {
+		values, ok := meta[field].(map[string]any)
+		if !ok && meta[field] != nil {
+			return "metadata." + field, "no mapping"
+		}
+		for _, name := range sortedKeys(values) {
+			if _, ok := values[name].(string); !ok {
+				return language.Join("metadata."+field, name), "no string"
+			}
+		}
+	}
+	return "", ""
 }
 
 // dirObjects reads the objects of all files of a folder of the project.
@@ -119,12 +142,26 @@ func (d *decoder) fileObjects(n *node, path, file string, first int) []Object {
 			})
 			return
 		}
+		if field, is := notStrings(o); field != "" {
+			d.tell(&Error{
+				Rule: rule.BadObject, Pos: at, Path: of, Message: fmt.Sprintf("an object in %s has a %s that is %s", file, field, is),
+				Why: "labels and annotations are strings", Hint: "write the value in quotes, as it is in the file", Related: related(n.pos),
+			})
+			return
+		}
 		d.places[of] = at
 		list = append(list, Object{Path: of, Pos: at, Object: o})
 	}
 	for _, doc := range documents(text) {
 		data, err := yaml.YAMLToJSON([]byte(doc.text))
 		var o map[string]any
+		if lost, line := dropped(doc); err == nil && lost != "" {
+			d.tell(&Error{
+				Rule: rule.BadObject, Pos: Pos{File: file, Line: line, Column: 1}, Path: path,
+				Message: fmt.Sprintf("an object in %s %s", file, lost), Related: related(n.pos),
+			})
+			continue
+		}
 		if err == nil && string(data) == "null" {
 			continue
 		}
@@ -150,6 +187,59 @@ func (d *decoder) fileObjects(n *node, path, file string, first int) []Object {
 		}
 	}
 	return list
+}
+
+// dropped says what of a document would be lost, and in which line of the file: what
+// follows the object, or the first value of a key that is there twice.
+func dropped(doc document) (what string, line int) {
+	in := yamlv3.NewDecoder(strings.NewReader(doc.text))
+	var first, next yamlv3.Node
+	if in.Decode(&first) != nil {
+		return "", 0
+	}
+	if at, again := repeated(&first); again != nil {
+		return fmt.Sprintf("has the key %q in line %d and in line %d", again.Value, doc.first+at-1, doc.first+again.Line-1), doc.first + again.Line - 1
+	}
+	if err := in.Decode(&next); !errors.Is(err, io.EOF) {
+		line = lastLine(&first) + 1
+		if next.Line > 0 {
+			line = next.Line
+		}
+		return "is followed by something else: each begins after a line of ---", doc.first + line - 1
+	}
+	return "", 0
+}
+
+// repeated gives a key that is twice in a mapping, and the line that has it first.
+func repeated(n *yamlv3.Node) (first int, again *yamlv3.Node) {
+	if n.Kind == yamlv3.MappingNode {
+		lines := map[string]int{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			key := n.Content[i]
+			if key.Kind != yamlv3.ScalarNode || key.Tag == "!!merge" {
+				continue
+			}
+			if line, known := lines[key.Value]; known {
+				return line, key
+			}
+			lines[key.Value] = key.Line
+		}
+	}
+	for _, c := range n.Content {
+		if first, again = repeated(c); again != nil {
+			return first, again
+		}
+	}
+	return 0, nil
+}
+
+// lastLine is the last one that something of a document begins in.
+func lastLine(n *yamlv3.Node) int {
+	last := n.Line
+	for _, c := range n.Content {
+		last = max(last, lastLine(c))
+	}
+	return last
 }
 
 func related(p Pos) []Pos {

@@ -110,8 +110,9 @@ func isChoice(err error) bool {
 		unit    *apply.UnknownUnitError
 		none    *deploy.NoEnvironmentError
 		unknown *schema.UnknownEnvironmentError
+		space   *deploy.NamespaceError
 	)
-	return errors.As(err, &service) || errors.As(err, &unit) || errors.As(err, &none) || errors.As(err, &unknown)
+	return errors.As(err, &space) || errors.As(err, &service) || errors.As(err, &unit) || errors.As(err, &none) || errors.As(err, &unknown)
 }
 
 // isSource reports whether err is a mistake in what the user wrote outside the

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/url"
+
 	"github.com/shipit-dev/shipit/schema"
 )
 
@@ -82,7 +84,7 @@ func level(e *schema.Error) string {
 
 func (r *report) location(p schema.Pos) object {
 	return object{"physicalLocation": object{
-		"artifactLocation": object{"uri": r.file(p)},
+		"artifactLocation": object{"uri": (&url.URL{Path: r.file(p)}).String()},
 		"region":           object{"startLine": p.Line, "startColumn": p.Column},
 	}}
 }

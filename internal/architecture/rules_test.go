@@ -85,9 +85,9 @@ func reservations() []reserved {
 		// The API server's own code, for custom resources; it is heavy.
 		{what: "k8s.io/apiextensions-apiserver", rooms: []string{"openapi"}},
 		{what: "k8s.io/apiserver", rooms: []string{"openapi"}},
-		{what: "os.Exit", rooms: programs, tests: everyone},
-		{what: "os.Stdin", rooms: cmd, tests: everyone},
-		{what: "os.Stdout", rooms: append(cmd, "internal/bench/processes"), tests: everyone},
+		{what: "os.Exit", rooms: append(programs, "internal/supervise"), tests: everyone},
+		{what: "os.Stdin", rooms: append(cmd, "internal/supervise"), tests: everyone},
+		{what: "os.Stdout", rooms: append(cmd, "internal/supervise", "internal/bench/processes"), tests: everyone},
 		{what: "os.Stderr", rooms: append(cmd, "internal/bench/processes", "internal/supervise"), tests: everyone},
 		{what: "os.Getenv", rooms: append(programs, "internal/supervise"), tests: everyone},
 		{what: "os.LookupEnv", rooms: append(programs, "internal/heap"), tests: everyone},

@@ -170,7 +170,9 @@ func together(apps []*schema.App, found []schema.Errors) schema.Errors {
 				seen[key] = e
 				errs = append(errs, e)
 			}
-			seen[key].Environments = append(seen[key].Environments, app.Environment)
+			if in := seen[key]; app.Environment != "" && !slices.Contains(in.Environments, app.Environment) {
+				in.Environments = append(in.Environments, app.Environment)
+			}
 		}
 	}
 	for _, e := range errs {

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/shipit-dev/shipit/schema"
 )
 
@@ -84,6 +86,13 @@ func (o Options) load() schema.Options {
 	return schema.Options{Tags: o.Tags, Environment: o.Environment, Env: o.Env}
 }
 
+// NamespaceError is a namespace that none can be called.
+type NamespaceError struct{ Namespace, Problem string }
+
+func (e *NamespaceError) Error() string {
+	return fmt.Sprintf("%q is no name of a namespace: %s", e.Namespace, e.Problem)
+}
+
 func (o Options) lay(app *schema.App) error {
 	for _, s := range app.Services {
 		for i, c := range s.Calls {
@@ -92,6 +101,9 @@ func (o Options) lay(app *schema.App) error {
 				s.Calls[i].Namespace = o.Namespace
 			}
 		}
+	}
+	if problems := validation.IsDNS1123Label(o.Namespace); o.Namespace != "" && len(problems) > 0 {
+		return &NamespaceError{Namespace: o.Namespace, Problem: problems[0]}
 	}
 	app.Namespace = cmp.Or(o.Namespace, app.Namespace)
 	app.Registry = cmp.Or(o.Registry, app.Registry)
