@@ -167,8 +167,12 @@ func (d *decoder) file(n *node) string {
 func (p Project) readText(name string) (string, error) {
 	data, err := ReadBelow(p.Root, name, maxData)
 	switch {
+	case errors.Is(err, errNotRegular):
+		return "", errNotRegular
+	case errors.Is(err, errTooLarge):
+		return "", errTooLarge
 	case err != nil:
-		return "", cmp.Or(errors.Unwrap(err), err)
+		return "", err
 	case !utf8.Valid(data):
 		return "", errNotText
 	}

@@ -98,6 +98,9 @@ func ReadBelow(root, name string, most int64) ([]byte, error) {
 		return nil, unreadableError(name, err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		return nil, unreadableError(name, errNotRegular)
+	}
 	data, err := io.ReadAll(io.LimitReader(f, most+1))
 	if err == nil && int64(len(data)) > most {
 		err = errTooLarge
