@@ -35,7 +35,7 @@ func rooms() []room {
 		{folder: "render", imports: []string{"schema"}},
 		{folder: "schema", imports: []string{"internal/confine", "internal/nearest", "internal/sops"}},
 		{folder: "registry"},
-		{folder: "apply", imports: []string{"internal/nearest"}, tests: []string{"internal/faultproxy", "internal/invariant", "internal/testimage"}},
+		{folder: "apply", imports: []string{"internal/mask", "internal/nearest"}, tests: []string{"internal/faultproxy", "internal/invariant", "internal/testimage"}},
 		{folder: "apply/health"}, // which talks to nobody
 		{folder: "openapi", imports: []string{"internal/nearest"}},
 		{folder: "internal/sops", imports: []string{"internal/nearest"}},
@@ -46,6 +46,7 @@ func rooms() []room {
 		{folder: "internal/faultproxy"},
 		{folder: "internal/invariant"},
 		{folder: "internal/chaos", tests: []string{"internal/faultproxy", "internal/invariant", "internal/testimage"}},
+		{folder: "internal/mask"},
 		{folder: "internal/nearest"},
 		{folder: "internal/revision"},
 		{folder: "internal/architecture"},
@@ -91,7 +92,8 @@ func reservations() []reserved {
 		{what: "os.Stderr", rooms: append(cmd, "internal/bench/processes", "internal/supervise"), tests: everyone},
 		{what: "os.Getenv", rooms: append(programs, "internal/supervise"), tests: everyone},
 		{what: "os.LookupEnv", rooms: append(programs, "internal/heap"), tests: everyone},
-		{what: "os.Environ", rooms: []string{"cmd", "internal/supervise", "internal/testimage"}, tests: everyone},
+		// The go command and credential helpers run in it.
+		{what: "os.Environ", rooms: []string{"cmd", "registry", "internal/supervise", "internal/testimage"}, tests: everyone},
 		{what: "fmt.Print", rooms: programs, tests: everyone},
 		{what: "fmt.Printf", rooms: programs, tests: everyone},
 		{what: "fmt.Println", rooms: programs, tests: everyone},
