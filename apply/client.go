@@ -65,7 +65,7 @@ func New(cfg *rest.Config, owner Owner) (*Client, error) {
 	}
 	// The fence is the innermost, whatever else there is: it looks last.
 	cfg.WrapTransport = transport.Wrappers(func(next http.RoundTripper) http.RoundTripper { return sent{fence{next}} }, cfg.WrapTransport)
-	c := &Client{owner: owner, host: withoutUser(cfg.Host), times: usualLease(), secrets: &mask.Masker{}, deployed: new(atomic.Bool)}
+	c := &Client{owner: owner, host: mask.WithoutUser(cfg.Host), times: usualLease(), secrets: &mask.Masker{}, deployed: new(atomic.Bool)}
 	c.knowConfig(cfg)
 	h, err := rest.HTTPClientFor(cfg)
 	if err != nil {

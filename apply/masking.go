@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"net/url"
-	"regexp"
-	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -92,23 +89,8 @@ func (c *Client) knowDeployed(ctx context.Context) {
 // knowConfig has what a configuration authenticates with masked.
 func (c *Client) knowConfig(cfg *rest.Config) {
 	c.secrets.Add([]byte(cfg.BearerToken), []byte(cfg.Password), cfg.KeyData)
-	if user := userOf.FindStringSubmatch(cfg.Host); user != nil {
-		name, password, both := strings.Cut(user[2], ":")
-		if !both {
-			password = name // a token
-		}
-		c.secrets.Add([]byte(password))
-		if decoded, err := url.PathUnescape(password); err == nil {
-			c.secrets.Add([]byte(decoded))
-		}
-	}
+	c.secrets.AddURL(cfg.Host)
 }
-
-// userOf finds who a URL says one is. It need not be one that can be parsed.
-var userOf = regexp.MustCompile(`^(\w+://)?([^/?#]*)@`)
-
-// withoutUser is a server's address as it is shown.
-func withoutUser(host string) string { return userOf.ReplaceAllString(host, "$1") }
 
 // maskedError says what another error says, without the values of secrets.
 type maskedError struct {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/internal/deploy"
+	"github.com/shipit-dev/shipit/internal/mask"
 	"github.com/shipit-dev/shipit/schema"
 )
 
@@ -88,12 +89,25 @@ func (f *clusterFlags) connect(ctx context.Context, s streams, app *schema.App) 
 		err = errIncomplete
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
+		return nil, fmt.Errorf("reading the kubeconfig: %w", withoutUsers(err, &raw))
 	}
 	if err := plugged(config); err != nil {
 		return nil, err
 	}
 	return &target{config: config, label: "context " + cmp.Or(kube.context, raw.CurrentContext)}, nil
+}
+
+// withoutUsers is err without what the addresses of a kubeconfig authenticate with.
+func withoutUsers(err error, config *api.Config) error {
+	var secrets mask.Masker
+	for _, c := range config.Clusters {
+		secrets.AddURL(c.Server)
+		secrets.AddURL(c.ProxyURL)
+	}
+	if said := secrets.Text(err.Error()); said != err.Error() {
+		return errors.New(said)
+	}
+	return err
 }
 
 // errIncomplete is a kubeconfig that does not lead to a cluster.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strconv"
@@ -45,7 +46,21 @@ With -f, later lines too, and those of pods that come later, until interrupted.`
 				return err
 			}
 			req.Unit = args[0]
-			err = client.Logs(cmd.Context(), req, s.logLine(req.Unit))
+			ctx, enough := context.WithCancel(cmd.Context())
+			defer enough()
+			line := s.logLine(req.Unit)
+			var lost error
+			err = client.Logs(ctx, req, func(l apply.LogLine) {
+				if lost == nil {
+					lost = line(l)
+				}
+				if lost != nil {
+					enough() // of what nobody gets to see
+				}
+			})
+			if lost != nil {
+				return lost
+			}
 			if lines := target.namespace(); errors.As(err, new(*apply.NothingDeployedError)) && isNumber(lines) {
 				return hinted{err, "-n is the namespace; the last lines are --tail " + lines}
 			}
@@ -70,17 +85,18 @@ func isNumber(text string) bool {
 // logLine prints a line with its pod, and its container where that is not the
 // service's own. Lines come as a program wrote them: control characters are
 // kept from a terminal, and from nothing else.
-func (s streams) logLine(unit string) func(apply.LogLine) {
+func (s streams) logLine(unit string) func(apply.LogLine) error {
 	screen := terminal(s.out)
-	return func(l apply.LogLine) {
+	return func(l apply.LogLine) error {
 		from, text := l.Pod, l.Text
 		if l.Container != unit {
 			from += "/" + l.Container
 		}
 		if screen {
 			printTo(s.out, logged, "%s %s\n", s.paint(color.FgCyan, from), text)
-			return
+			return nil // a screen takes everything
 		}
-		fmt.Fprintf(s.out, "%s %s\n", from, text)
+		_, err := fmt.Fprintf(s.out, "%s %s\n", from, text)
+		return err
 	}
 }

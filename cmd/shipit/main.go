@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/go-logr/logr"
 	"k8s.io/klog/v2"
@@ -55,28 +56,35 @@ func run(args []string, s streams) int {
 	ctx, stop := signalContext(s)
 	defer stop()
 	err := execute(ctx, args, s)
-	lost := out.failure()
-	if lost != nil && errors.Is(err, lost) {
+	if lost := out.failure(); lost != nil && errors.Is(err, lost) {
 		err = nil // it is told below
 	}
 	code := exitCode(s, err)
 	if err != nil && s.session.json && !out.written() {
 		s.failureJSON(err, code)
-		lost = out.failure()
 	}
-	return s.written(code, lost)
+	out.close()
+	return s.written(code, out.failure())
 }
 
 // written is the exit code of a command of which lost, if not nil, kept the result
-// from being printed. What a deploy did is true all the same.
+// from being printed. A deploy whose reader went away did what it was asked all the
+// same; whoever keeps its result in a file wants to know that the file is not whole.
 func (s streams) written(code int, lost error) int {
 	switch {
-	case lost == nil, code != exitDone:
+	case lost == nil:
 		return code
-	case s.session.surviving():
+	case code != exitDone && code != exitChanges, s.session.surviving() && isGone(lost):
 		s.warn("the result could not be printed: %v", lost)
 		return code
+	case s.session.surviving():
+		s.fail(fmt.Errorf("it was done, and its result could not be printed: %w", lost), "shipit status shows what is there")
+		return exitError
 	}
 	s.fail(fmt.Errorf("the result could not be printed: %w", lost), "")
 	return exitError
 }
+
+// isGone reports whether err is of a stream that nobody reads any more: a pipe that
+// was closed, or a terminal that was.
+func isGone(err error) bool { return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.EIO) }

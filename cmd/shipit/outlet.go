@@ -42,6 +42,21 @@ func (r *result) written() bool {
 	return r.any
 }
 
+// close closes a file that is written to: some file systems say only then that the
+// disk is full.
+func (r *result) close() {
+	f, ok := r.to.(*os.File)
+	if !ok {
+		return
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	if err := f.Close(); err != nil && r.err == nil {
+		r.err = err
+	}
+}
+
 func (r *result) under() io.Writer { return r.to }
 
 // outlet writes to a stream from a goroutine of its own: a pager that is not paged,

@@ -82,7 +82,7 @@ func TestWritten(t *testing.T) {
 	t.Parallel()
 	var said bytes.Buffer
 	s := streams{err: &said, session: &session{}}
-	lost := errors.New("no space")
+	var lost, gone error = syscall.ENOSPC, &os.PathError{Op: "write", Path: "/dev/stdout", Err: syscall.EPIPE}
 	for _, tt := range []struct {
 		code     int
 		lost     error
@@ -91,8 +91,11 @@ func TestWritten(t *testing.T) {
 	}{
 		{exitDone, nil, false, exitDone},
 		{exitDone, lost, false, exitError},
+		{exitDone, gone, false, exitError},
+		{exitChanges, lost, false, exitError},
 		{exitInvalid, lost, false, exitInvalid},
-		{exitDone, lost, true, exitDone},
+		{exitDone, gone, true, exitDone},
+		{exitDone, lost, true, exitError},
 		{exitRolledBack, lost, true, exitRolledBack},
 	} {
 		s.session.survives = tt.survives
@@ -100,7 +103,7 @@ func TestWritten(t *testing.T) {
 			t.Errorf("written(%d, %v), surviving %v: %d, want %d", tt.code, tt.lost, tt.survives, got, tt.want)
 		}
 	}
-	if !strings.Contains(said.String(), "no space") {
+	if !strings.Contains(said.String(), "no space left") {
 		t.Errorf("it says %q", &said)
 	}
 }

@@ -30,7 +30,7 @@ type room struct {
 func rooms() []room {
 	four := []string{"schema", "render", "registry", "apply"}
 	return []room{
-		{folder: "cmd", imports: append(four, "openapi", "internal/confine", "internal/deploy", "internal/heap", "internal/nearest", "internal/testimage"), tests: []string{"internal/faultproxy", "internal/invariant"}},
+		{folder: "cmd", imports: append(four, "openapi", "internal/confine", "internal/deploy", "internal/heap", "internal/mask", "internal/nearest", "internal/testimage"), tests: []string{"internal/faultproxy", "internal/invariant"}},
 		{folder: "internal/deploy", imports: append(four, "openapi", "internal/revision", "internal/sops")},
 		{folder: "render", imports: []string{"schema"}},
 		{folder: "schema", imports: []string{"internal/confine", "internal/nearest", "internal/sops"}},
