@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/shipit-dev/shipit/apply"
 	"github.com/shipit-dev/shipit/schema"
 )
 
@@ -22,13 +24,22 @@ func confirmDelete(s streams, app *schema.App, services []string) error {
 	return confirm(s, fmt.Sprintf("removing %s from namespace %s", what, app.Namespace), fmt.Sprintf("Remove %s from namespace %s?", what, app.Namespace), "not removed")
 }
 
-// confirmProtected asks before anything changes in an environment that is protected.
-// A sandbox that is asked for is none.
-func confirmProtected(s streams, app *schema.App, t *target, yes bool) error {
-	if !app.Protected || yes || t.registry != "" {
+// confirmProtected asks before anything changes in an environment that is protected: by
+// the project, or by the one that was deployed last, as a change may take that word out
+// and deploy itself. A sandbox that is asked for is none.
+func confirmProtected(ctx context.Context, s streams, client *apply.Client, app *schema.App, t *target, yes bool) error {
+	if yes || t.registry != "" {
 		return nil
 	}
-	where := fmt.Sprintf("app %s in the protected environment %s (%s, namespace %s)", app.Name, app.Environment, t.label, app.Namespace)
+	environment, since := app.Environment, ""
+	if !app.Protected {
+		var err error
+		if environment, err = client.Protected(ctx); err != nil || environment == "" {
+			return err
+		}
+		since = " since its last deploy"
+	}
+	where := fmt.Sprintf("app %s in the environment %s, which is protected%s (%s, namespace %s)", app.Name, environment, since, t.label, app.Namespace)
 	return confirm(s, "changing "+where, "Change "+where+"?", "not changed")
 }
 

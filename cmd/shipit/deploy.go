@@ -67,7 +67,7 @@ are touched.`,
 			if err := client.Reach(ctx); err != nil {
 				return err
 			}
-			if err := confirmProtected(s, app, t, yes); err != nil {
+			if err := confirmProtected(ctx, s, client, app, t, yes); err != nil {
 				return err
 			}
 			app.Registry = project.registryFor(app, t)
@@ -156,13 +156,7 @@ removed is not brought back: deploy the version of the project that has it.`,
 			if err != nil {
 				return err
 			}
-			if target.app != "" {
-				if app.Environment, err = client.Protected(cmd.Context()); err != nil {
-					return err
-				}
-				app.Protected = app.Environment != ""
-			}
-			if err := confirmProtected(s, app, t, yes); err != nil {
+			if err := confirmProtected(cmd.Context(), s, client, app, t, yes); err != nil {
 				return err
 			}
 			req.Units = args
