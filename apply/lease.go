@@ -90,9 +90,13 @@ func leaseHeader(l *coordinationv1.Lease) header {
 	return header{FormatVersion: version, WrittenBy: l.Annotations[annotationVersion]}
 }
 
+// longestLease is what is believed of a Lease at most: somebody who may write Leases,
+// and nothing else, must not keep others waiting for longer.
+const longestLease = time.Minute
+
 func durationOf(l *coordinationv1.Lease) time.Duration {
 	if s := l.Spec.LeaseDurationSeconds; s != nil && *s > 0 {
-		return time.Duration(*s) * time.Second
+		return min(time.Duration(*s)*time.Second, longestLease)
 	}
 	return usualLease().duration
 }

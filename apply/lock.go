@@ -117,12 +117,17 @@ func (e *LockedError) holder() string {
 // dead, which is seen by its process, or by its Lease not moving for the whole
 // of its duration as observed from here: a process that is there and was stopped
 // is as good as dead. It returns held when the holder is known to be alive and
-// deadline has passed.
+// deadline has passed; or when nobody can tell, and its Lease lasts for longer than
+// those of shipit do.
 func (c *Client) awaitHolder(ctx context.Context, em *emitter, held *LockedError, deadline time.Time) error {
 	name := leaseName(c.owner.App, held.DeployID)
 	told := false
 	var last *coordinationv1.Lease
 	moved := time.Now()
+	enough := moved.Add(usualLease().duration)
+	if enough.Before(deadline) {
+		enough = deadline
+	}
 	for {
 		lease, err := c.leases.Get(ctx, name, metav1.GetOptions{})
 		if apierrors.IsNotFound(err) {
@@ -147,7 +152,7 @@ func (c *Client) awaitHolder(ctx context.Context, em *emitter, held *LockedError
 			}
 			return err
 		}
-		if known == alive && !time.Now().Before(deadline) {
+		if known == alive && !time.Now().Before(deadline) || !time.Now().Before(enough) {
 			return held
 		}
 		if !told {
@@ -157,6 +162,9 @@ func (c *Client) awaitHolder(ctx context.Context, em *emitter, held *LockedError
 		until := expires
 		if known == alive && deadline.Before(until) {
 			until = deadline
+		}
+		if enough.Before(until) {
+			until = enough
 		}
 		if err := c.leaseMoves(ctx, lease, until); err != nil {
 			return err

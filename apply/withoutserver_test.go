@@ -4,8 +4,10 @@ package apply_test
 // waits for them alone.
 
 import (
+	"errors"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -14,6 +16,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 
 	"github.com/shipit-dev/shipit/apply"
@@ -241,5 +244,34 @@ func TestMuteUntilTheDeadline(t *testing.T) {
 	res, err := deaf.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{})}, Timeout: 8 * time.Second}, nil)
 	if err != nil || res.Outcome != apply.Deployed {
 		t.Errorf("outcome %s, error %v", res.Outcome, err)
+	}
+}
+
+// Who may write Leases, and nothing else, keeps nobody waiting for longer than they
+// said: a Lease of a dead deploy that claims to last for decades is waited for no longer
+// than one of shipit's lasts.
+func TestLeaseThatClaimsToLast(t *testing.T) {
+	t.Parallel()
+	e := newEnv(t)
+	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
+	e.killedDeploy(0)
+	held := e.things(leases)
+	if len(held) != 1 {
+		t.Fatalf("the killed deploy left %v", held)
+	}
+	for name := range held {
+		_, err := e.dyn.Resource(leases).Namespace(e.ns).Patch(e.ctx, strings.TrimPrefix(name, "Lease "), types.MergePatchType,
+			[]byte(`{"metadata":{"annotations":{"shipit.dev/process":"another-machine/pid:[1] 1 1"}},"spec":{"leaseDurationSeconds":2000000000}}`), metav1.PatchOptions{})
+		check(t, err)
+	}
+	_, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"VERSION": "3"}})}, LockWait: time.Second}, nil)
+	var locked *apply.LockedError
+	if !errors.As(err, &locked) {
+		t.Fatalf("after a second of waiting: %v", err)
+	}
+	// In time it is dead to everybody.
+	res, err := e.deploy(e.ctx, apply.Request{Units: []apply.Unit{e.unit(service{env: map[string]string{"VERSION": "3"}})}, LockWait: holds}, nil)
+	if err != nil || res.Outcome != apply.Deployed {
+		t.Errorf("with patience: %s, %v", res.Outcome, err)
 	}
 }
