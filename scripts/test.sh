@@ -65,8 +65,8 @@ sandbox() {
 e2e() {
   sandbox
   say "end to end"
-  # Two packages at a time, with eight tests each, most of which wait: enough for one node.
-  go test -p 2 -count=1 -timeout 45m -parallel 8 "${clustered[@]}"
+  # One package after the other: twelve tests at a time, most of which wait, are enough for one node.
+  go test -p 1 -count=1 -timeout 45m -parallel 12 "${clustered[@]}"
   say "the sandbox itself"
   (cd sandbox && go test -count=1 -timeout 45m ./internal/... ./e2e/...)
   rm -rf "$dir"
