@@ -62,7 +62,11 @@ func (c *Client) diagnose(ctx context.Context, unit string, w *health.Workload, 
 	d.Events = health.Warnings(events, d.Message)
 	if status := health.ContainerStatus(pod, d.Container); status != nil && (status.State.Running != nil || status.LastTerminationState.Terminated != nil || status.State.Terminated != nil) {
 		crashed := d.ExitCode != nil
-		d.Logs = c.tail(ctx, pod.Name, d.Container, crashed && status.State.Running != nil)
+		previous := crashed && status.State.Running != nil
+		d.Logs = c.tail(ctx, pod.Name, d.Container, previous)
+		if crashed && len(d.Logs) == 0 { // it was started anew, or ended again, meanwhile
+			d.Logs = c.tail(ctx, pod.Name, d.Container, !previous)
+		}
 		health.BlameLogs(d, &pod.Spec)
 	}
 	if pr.Code == CodeProbeFailing && pr.Unsure && certain {
