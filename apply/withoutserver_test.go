@@ -251,7 +251,6 @@ func TestMuteUntilTheDeadline(t *testing.T) {
 // said: a Lease of a dead deploy that claims to last for decades is waited for no longer
 // than one of shipit's lasts.
 func TestLeaseThatClaimsToLast(t *testing.T) {
-	t.Parallel()
 	e := newEnv(t)
 	e.mustDeploy(e.unit(service{env: map[string]string{"VERSION": "1"}}))
 	e.killedDeploy(0)
